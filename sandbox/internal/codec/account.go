@@ -3,7 +3,8 @@ package codec
 import (
 	"crypto/sha256"
 
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // the ledger's account ids are RIPEMD-160
+	//lint:ignore SA1019 account ids are RIPEMD-160, whatever is advised for new designs
+	"golang.org/x/crypto/ripemd160"
 )
 
 // AccountID identifies an account.

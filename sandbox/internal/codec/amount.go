@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"errors"
 	"strconv"
 )
 
@@ -21,12 +20,12 @@ const (
 	mptSize    = 33 // sign, value, issuance id
 )
 
-var (
-	errNegativeZero  = errors.New("negative zero is not canonical")
-	errXRPCurrency   = errors.New("invalid native currency")
-	errXRPAccount    = errors.New("invalid native account")
-	errIssuedValue   = errors.New("invalid currency value")
-	errIssueMismatch = errors.New("invalid issue: currency and account native mismatch")
+const (
+	errNegativeZero  Refusal = "negative zero is not canonical"
+	errXRPCurrency   Refusal = "invalid native currency"
+	errXRPAccount    Refusal = "invalid native account"
+	errIssuedValue   Refusal = "invalid currency value"
+	errIssueMismatch Refusal = "invalid issue: currency and account native mismatch"
 )
 
 // readAmount leaves XRP as its raw word in num, anything else as its canonical bytes in data.

@@ -2,9 +2,8 @@ package codec
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 )
 
 // MaxObjectSize is the most bytes ParseObject reads. Transactions have a smaller limit of their own.
@@ -13,29 +12,28 @@ const MaxObjectSize = 16 << 20
 // maxDepth is how many objects and arrays may stand within each other (STVar and STObject say 10).
 const maxDepth = 10
 
-// The texts are rippled's, which `submit` shows to whoever sent the bytes.
-var (
-	errTooLarge         = errors.New("Object length invalid")
-	errGet8             = errors.New("invalid SerialIter get8")
-	errGet16            = errors.New("invalid SerialIter get16")
-	errGet32            = errors.New("invalid SerialIter get32")
-	errGet64            = errors.New("invalid SerialIter get64")
-	errBitString        = errors.New("invalid SerialIter getBitString")
-	errGetRaw           = errors.New("invalid SerialIter getRaw")
-	errGetSlice         = errors.New("invalid SerialIter getSlice")
-	errLength           = errors.New("b1>254")
-	errUnknownField     = errors.New("Unknown field")
-	errDuplicate        = errors.New("Duplicate field detected")
-	errNestedValue      = errors.New("Maximum nesting depth of STVar exceeded")
-	errNestedObject     = errors.New("Maximum nesting depth of STObject exceeded")
-	errArrayEnd         = errors.New("Illegal end-of-array marker in object")
-	errObjectEnd        = errors.New("Illegal terminator in array")
-	errNonObject        = errors.New("Non-object in array")
-	errAccountSize      = errors.New("Invalid STAccount size")
-	errEmptyPath        = errors.New("empty path")
-	errPathElement      = errors.New("bad path element")
-	errUnknownType      = errors.New("Unknown object type")
-	errObjectTerminator = errors.New("Object contains an object terminator")
+const (
+	errTooLarge         Refusal = "Object length invalid"
+	errGet8             Refusal = "invalid SerialIter get8"
+	errGet16            Refusal = "invalid SerialIter get16"
+	errGet32            Refusal = "invalid SerialIter get32"
+	errGet64            Refusal = "invalid SerialIter get64"
+	errBitString        Refusal = "invalid SerialIter getBitString"
+	errGetRaw           Refusal = "invalid SerialIter getRaw"
+	errGetSlice         Refusal = "invalid SerialIter getSlice"
+	errLength           Refusal = "b1>254"
+	errUnknownField     Refusal = "Unknown field"
+	errDuplicate        Refusal = "Duplicate field detected"
+	errNestedValue      Refusal = "Maximum nesting depth of STVar exceeded"
+	errNestedObject     Refusal = "Maximum nesting depth of STObject exceeded"
+	errArrayEnd         Refusal = "Illegal end-of-array marker in object"
+	errObjectEnd        Refusal = "Illegal terminator in array"
+	errNonObject        Refusal = "Non-object in array"
+	errAccountSize      Refusal = "Invalid STAccount size"
+	errEmptyPath        Refusal = "empty path"
+	errPathElement      Refusal = "bad path element"
+	errUnknownType      Refusal = "Unknown object type"
+	errObjectTerminator Refusal = "Object contains an object terminator"
 )
 
 type reader struct {
@@ -78,7 +76,7 @@ func (r *reader) fieldID() (t, nth int, err error) {
 			return 0, 0, err
 		}
 		if t = int(b); t < 16 {
-			return 0, 0, fmt.Errorf("gFID: uncommon type out of range %d", t)
+			return 0, 0, Refusal("gFID: uncommon type out of range " + strconv.Itoa(t))
 		}
 	}
 	if nth == 0 {
@@ -86,7 +84,7 @@ func (r *reader) fieldID() (t, nth int, err error) {
 			return 0, 0, err
 		}
 		if nth = int(b); nth < 16 {
-			return 0, 0, fmt.Errorf("gFID: uncommon name out of range %d", nth)
+			return 0, 0, Refusal("gFID: uncommon name out of range " + strconv.Itoa(nth))
 		}
 	}
 	return t, nth, nil
@@ -243,7 +241,7 @@ func (r *reader) readValue(v *value, depth int) error {
 		}
 	case TypeVector256:
 		if v.data, err = r.variable(errGetSlice); err == nil && len(v.data)%32 != 0 {
-			err = fmt.Errorf("Bad serialization for STVector256: %d", len(v.data))
+			err = Refusal("Bad serialization for STVector256: " + strconv.Itoa(len(v.data)))
 		}
 	case TypePathSet:
 		err = r.readPathSet(v)

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha512"
-	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -15,15 +13,15 @@ import (
 // maxSigners is how many may sign together (with the ExpandedSignerList amendment).
 const maxSigners = 32
 
-var (
-	errSignature         = errors.New("Invalid signature.")
-	errBothSigned        = errors.New("Cannot both single- and multi-sign.")
-	errEmptyKey          = errors.New("Empty SigningPubKey.")
-	errSignersSize       = errors.New("Invalid Signers array size.")
-	errMultisigner       = errors.New("Invalid multisigner.")
-	errDuplicateSigners  = errors.New("Duplicate Signers not allowed.")
-	errUnsortedSigners   = errors.New("Unsorted Signers array.")
-	errSecp256k1Unparsed = errors.New("signature is not canonical")
+const (
+	errSignature         Refusal = "Invalid signature."
+	errBothSigned        Refusal = "Cannot both single- and multi-sign."
+	errEmptyKey          Refusal = "Empty SigningPubKey."
+	errSignersSize       Refusal = "Invalid Signers array size."
+	errMultisigner       Refusal = "Invalid multisigner."
+	errDuplicateSigners  Refusal = "Duplicate Signers not allowed."
+	errUnsortedSigners   Refusal = "Unsorted Signers array."
+	errSecp256k1Unparsed Refusal = "signature is not canonical"
 )
 
 var signBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
@@ -77,7 +75,7 @@ func (t *Tx) checkMultiSign(buf *[]byte) error {
 		last = id
 		msg = append(msg[:body], id[:]...)
 		if !Verify(s.Object.Blob(SfSigningPubKey), msg, s.Object.Blob(SfTxnSignature)) {
-			return fmt.Errorf("Invalid signature on account %s.", id)
+			return Refusal("Invalid signature on account " + id.String() + ".")
 		}
 	}
 	return nil

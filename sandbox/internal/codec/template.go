@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"fmt"
-	"strconv"
-)
+import "strconv"
 
 // Presence says whether a template's field must be there.
 type Presence uint8
@@ -54,13 +51,13 @@ func applyTemplate(unique, common []TemplateField, fields []value) error {
 					continue
 				}
 				if t.Presence == Defaulted && fields[j].isDefault() {
-					return fmt.Errorf("Field '%s' may not be explicitly set to default.", t.Field.Name)
+					return refuseField(t.Field, "may not be explicitly set to default.")
 				}
 				matched++
 				continue next
 			}
 			if t.Presence == Required {
-				return fmt.Errorf("Field '%s' is required but missing.", t.Field.Name)
+				return refuseField(t.Field, "is required but missing.")
 			}
 		}
 	}
@@ -69,10 +66,14 @@ func applyTemplate(unique, common []TemplateField, fields []value) error {
 	}
 	for i := range fields {
 		if f := fields[i].field; !inTemplate(unique, f) && !inTemplate(common, f) {
-			return fmt.Errorf("Field '%s' found in disallowed location.", f.Name)
+			return refuseField(f, "found in disallowed location.")
 		}
 	}
 	return nil
+}
+
+func refuseField(f *Field, what string) Refusal {
+	return Refusal("Field '" + f.Name + "' " + what)
 }
 
 func inTemplate(t []TemplateField, f *Field) bool {

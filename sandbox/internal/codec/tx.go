@@ -2,8 +2,7 @@ package codec
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
+	"strconv"
 )
 
 // The fewest and the most bytes of a transaction (Protocol.h).
@@ -12,10 +11,10 @@ const (
 	MaxTxSize = 1 << 20
 )
 
-var (
-	errTxLength     = errors.New("Transaction length invalid")
-	errTxTerminator = errors.New("Transaction contains an object terminator")
-	errNoTxType     = errors.New("Field not found: TransactionType")
+const (
+	errTxLength     Refusal = "Transaction length invalid"
+	errTxTerminator Refusal = "Transaction contains an object terminator"
+	errNoTxType     Refusal = "Field not found: TransactionType"
 )
 
 // Tx is a well-formed transaction. It is not changed after it was parsed.
@@ -47,7 +46,7 @@ func ParseTx(blob []byte) (*Tx, error) {
 	t := TxType(o.Uint(SfTransactionType))
 	format := txFormats[t]
 	if format == nil {
-		return nil, fmt.Errorf("Invalid transaction type %d", t)
+		return nil, Refusal("Invalid transaction type " + strconv.Itoa(int(t)))
 	}
 	if err := applyTemplate(format.unique, txCommon, fields); err != nil {
 		return nil, err
@@ -93,14 +92,14 @@ func (t *Tx) SigningPubKey() []byte { return t.Object.Blob(SfSigningPubKey) }
 
 const maxMemoSize = 1024
 
-var (
-	errMemoSize    = errors.New("The memo exceeds the maximum allowed size.")
-	errMemoArray   = errors.New("A memo array may contain only Memo objects.")
-	errMemoFields  = errors.New("A memo may contain only MemoType, MemoData or MemoFormat fields.")
-	errMemoChars   = errors.New("The MemoType and MemoFormat fields may only contain characters that are allowed in URLs under RFC 3986.")
-	errAccountZero = errors.New("An account field is invalid.")
-	errPseudoTx    = errors.New("Cannot submit pseudo transactions.")
-	errAmountMPT   = errors.New("Amount can not be MPT.")
+const (
+	errMemoSize    Refusal = "The memo exceeds the maximum allowed size."
+	errMemoArray   Refusal = "A memo array may contain only Memo objects."
+	errMemoFields  Refusal = "A memo may contain only MemoType, MemoData or MemoFormat fields."
+	errMemoChars   Refusal = "The MemoType and MemoFormat fields may only contain characters that are allowed in URLs under RFC 3986."
+	errAccountZero Refusal = "An account field is invalid."
+	errPseudoTx    Refusal = "Cannot submit pseudo transactions."
+	errAmountMPT   Refusal = "Amount can not be MPT."
 )
 
 var memoChar = func() (ok [256]bool) {
