@@ -86,7 +86,7 @@ var accountSet = transactor{
 				return TemBadTickSize
 			}
 		}
-		if k := tx.Object.Blob(codec.SfMessageKey); len(k) > 0 && !codec.IsPublicKey(k) {
+		if k := tx.Object.Blob(codec.SfMessageKey); len(k) > 0 && !isPublicKey(k) {
 			return TelBadPublicKey
 		}
 		if len(tx.Object.Blob(codec.SfDomain)) > maxDomainLength {
@@ -142,7 +142,7 @@ func applyAccountSet(c *applyContext) TER {
 	flags := was
 	set, drop := c.tx.Uint(codec.SfSetFlag), c.tx.Uint(codec.SfClearFlag)
 	pub := c.tx.SigningPubKey()
-	withMaster := codec.IsPublicKey(pub) && codec.AccountIDFromPublicKey(pub) == c.account
+	withMaster := isPublicKey(pub) && codec.AccountIDFromPublicKey(pub) == c.account
 
 	for _, t := range legacyToggles {
 		if t.sets(c.tx) {

@@ -28,7 +28,7 @@ func flaggedPreflight(mask uint32, own func(tx *codec.Tx) TER) func(*codec.Tx, f
 }
 
 func badCredentialType(tx *codec.Tx) bool {
-	n := len(tx.Blob(codec.SfCredentialType))
+	n := len(tx.Object.Blob(codec.SfCredentialType))
 	return n == 0 || n > maxCredentialTypeLength
 }
 

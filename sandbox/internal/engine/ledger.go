@@ -81,9 +81,9 @@ type Ledger struct {
 	Open  bool
 	State *shamap.Map // key -> serialized entry
 
-	fees Fees
-	txs  *shamap.Map    // closed: id -> VL(transaction) VL(metadata)
-	open []*codec.Tx    // open: ascending by id
+	fees    Fees
+	txs     *shamap.Map // closed: id -> VL(transaction) VL(metadata)
+	pending []*codec.Tx // open: as they came
 }
 
 // Fees are the fee settings of the ledger's FeeSettings entry.
@@ -109,7 +109,7 @@ func (l *Ledger) Has(key codec.Hash256) bool { return l.State.Has(key) }
 // TxCount is the number of transactions in the ledger.
 func (l *Ledger) TxCount() int {
 	if l.Open {
-		return len(l.open)
+		return len(l.pending)
 	}
 	return l.txs.Len()
 }
@@ -118,7 +118,7 @@ func (l *Ledger) TxCount() int {
 func (l *Ledger) Txs() iter.Seq[*TxRecord] {
 	return func(yield func(*TxRecord) bool) {
 		if l.Open {
-			for _, t := range l.open {
+			for _, t := range sortedByID(l.pending) {
 				if !yield(&TxRecord{Tx: t, LedgerSeq: l.Seq}) {
 					return
 				}

@@ -112,9 +112,8 @@ func applyPayment(c *applyContext) TER {
 	}
 	// An account that wants deposits authorized still takes what lifts it to
 	// the reserve, so that it cannot lock itself out.
-	if dst.Uint(codec.SfFlags)&lsfDepositAuth != 0 &&
-		(amount > c.base.fees.Reserve || dst.Drops(codec.SfBalance) > c.base.fees.Reserve) {
-		if r := c.checkDepositAuthorized(dstID); r != TesSuccess {
+	if amount > c.base.fees.Reserve || dst.Drops(codec.SfBalance) > c.base.fees.Reserve {
+		if r := c.checkDeposit(dstID, dst); r != TesSuccess {
 			return r
 		}
 	}
@@ -128,19 +127,24 @@ func applyPayment(c *applyContext) TER {
 	return TesSuccess
 }
 
-// checkDepositAuthorized tells whether the destination has preauthorized the
-// sender.
-func (c *applyContext) checkDepositAuthorized(dst codec.AccountID) TER {
-	if dst == c.account || c.has(DepositPreauthKey(dst, c.account)) {
-		return TesSuccess
-	}
+// checkDeposit deletes the expired ones of the credentials that the payment
+// names, with which it fails; then it tells whether a destination that wants
+// deposits authorized has preauthorized the sender.
+func (c *applyContext) checkDeposit(dstID codec.AccountID, dst *codec.Object) TER {
+	expired := false
 	for _, id := range c.tx.Hashes(codec.SfCredentialIDs) {
 		if o := c.peek(id); o != nil && isExpired(o, c.base.parentCloseTime) {
 			if r := c.deleteCredential(id, o); r != TesSuccess {
 				return r
 			}
-			return TecExpired
+			expired = true
 		}
+	}
+	switch {
+	case expired:
+		return TecExpired
+	case dst.Uint(codec.SfFlags)&lsfDepositAuth == 0 || dstID == c.account || c.has(DepositPreauthKey(dstID, c.account)):
+		return TesSuccess
 	}
 	return TecNoPermission
 }

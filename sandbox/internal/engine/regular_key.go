@@ -6,7 +6,7 @@ import "github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 // may send for nothing, signed with its master key (SetRegularKey.cpp).
 func keyResetIsFree(v *view, tx *codec.Tx) bool {
 	key := tx.SigningPubKey()
-	if !codec.IsPublicKey(key) || codec.AccountIDFromPublicKey(key) != tx.AccountID() {
+	if !isPublicKey(key) || codec.AccountIDFromPublicKey(key) != tx.AccountID() {
 		return false
 	}
 	acct := v.read(AccountKey(tx.AccountID()))

@@ -121,7 +121,7 @@ func preflight(tx *codec.Tx) TER {
 		if !tx.IsXRP(codec.SfFee) || tx.Drops(codec.SfFee) < 0 || !isLegalDrops(tx.Drops(codec.SfFee)) {
 			return TemBadFee
 		}
-		if k := tx.SigningPubKey(); len(k) > 0 && !codec.IsPublicKey(k) {
+		if k := tx.SigningPubKey(); len(k) > 0 && !isPublicKey(k) {
 			return TemBadSignature
 		}
 		if _, ticket := tx.SeqProxy(); ticket && tx.Has(codec.SfAccountTxnID) {
@@ -229,7 +229,7 @@ func checkSigner(v *view, tx *codec.Tx, acct *codec.Object) TER {
 		}
 		return TefBadQuorum
 	}
-	if !codec.IsPublicKey(key) {
+	if !isPublicKey(key) {
 		return TefBadAuth
 	}
 	signer := codec.AccountIDFromPublicKey(key)
@@ -385,4 +385,9 @@ func newAccountRoot(a codec.AccountID, sequence uint32) *codec.Object {
 	o.SetHash(codec.SfPreviousTxnID, codec.Hash256{})
 	o.SetUint(codec.SfPreviousTxnLgrSeq, 0)
 	return o
+}
+
+func isPublicKey(k []byte) bool {
+	_, ok := codec.PublicKeyType(k)
+	return ok
 }

@@ -3,7 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
-	"sort"
+	"slices"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/shamap"
@@ -20,9 +20,11 @@ type view struct {
 	fees            Fees
 	state           *shamap.Editor
 
-	txs    map[codec.Hash256]*codec.Tx
-	metas  *shamap.Editor // closed only: id -> VL(tx) VL(meta)
-	parent *view          // a fork's origin: its transactions count as here
+	txs     map[codec.Hash256]*codec.Tx
+	list    []*codec.Tx    // txs as they came; only ever appended to
+	metas   *shamap.Editor // closed only: id -> VL(tx) VL(meta)
+	records []*TxRecord    // closed only, by index
+	parent  *view          // a fork's origin: its transactions count as here
 }
 
 // newView begins the ledger after parent.
@@ -42,15 +44,21 @@ func (v *view) fork() *view {
 	f := *v
 	f.state = v.state.Map().Edit()
 	f.txs = map[codec.Hash256]*codec.Tx{}
+	f.list = nil
 	f.parent = v
 	return &f
 }
 
 func (v *view) adopt(f *view) {
 	v.state = f.state
-	for id, t := range f.txs {
-		v.txs[id] = t
+	for _, t := range f.list {
+		v.addTx(t)
 	}
+}
+
+func (v *view) addTx(t *codec.Tx) {
+	v.txs[t.ID] = t
+	v.list = append(v.list, t)
 }
 
 func (v *view) txExists(id codec.Hash256) bool {
@@ -70,13 +78,9 @@ func (v *view) txCount() int {
 	return n
 }
 
-// sortedTxs are the view's transactions ascending by id.
-func (v *view) sortedTxs() []*codec.Tx {
-	out := make([]*codec.Tx, 0, len(v.txs))
-	for _, t := range v.txs {
-		out = append(out, t)
-	}
-	sort.Slice(out, func(i, j int) bool { return bytes.Compare(out[i].ID[:], out[j].ID[:]) < 0 })
+func sortedByID(txs []*codec.Tx) []*codec.Tx {
+	out := slices.Clone(txs)
+	slices.SortFunc(out, func(a, b *codec.Tx) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return out
 }
 
@@ -94,7 +98,7 @@ func (v *view) has(key codec.Hash256) bool { return v.state.Has(key) }
 func (v *view) snapshot() *Ledger {
 	return &Ledger{
 		Header: Header{Seq: v.seq, Drops: v.drops, ParentHash: v.parentHash, ParentCloseTime: v.parentCloseTime, Resolution: closeResolution},
-		Open:   true, State: v.state.Map(), fees: v.fees, open: v.sortedTxs(),
+		Open:   true, State: v.state.Map(), fees: v.fees, pending: v.list[:len(v.list):len(v.list)],
 	}
 }
 
@@ -208,7 +212,7 @@ func (s *stateTable) sortedKeys() []codec.Hash256 {
 	for k := range s.items {
 		keys = append(keys, k)
 	}
-	sort.Slice(keys, func(i, j int) bool { return bytes.Compare(keys[i][:], keys[j][:]) < 0 })
+	slices.SortFunc(keys, compareHashes)
 	return keys
 }
 
@@ -227,8 +231,12 @@ const (
 func (s *stateTable) write(tx *codec.Tx, result TER) {
 	if !s.base.open {
 		meta := s.threadAndDescribe(tx, result)
-		data := codec.AppendVL(nil, tx.Blob)
-		s.base.metas.Put(tx.ID, codec.AppendVL(data, meta))
+		blob := meta.Append(nil)
+		s.base.records = append(s.base.records, &TxRecord{
+			Tx: tx, Meta: meta, MetaBlob: blob, LedgerSeq: s.base.seq, Index: uint32(s.base.metas.Len()), Result: result,
+		})
+		data := codec.AppendVL(make([]byte, 0, len(tx.Blob)+len(blob)+6), tx.Blob)
+		s.base.metas.Put(tx.ID, codec.AppendVL(data, blob))
 	}
 	for key, it := range s.items {
 		switch it.act {
@@ -245,7 +253,7 @@ func (s *stateTable) write(tx *codec.Tx, result TER) {
 	for key, o := range s.threadedOnly {
 		s.base.state.Put(key, o.Append(nil))
 	}
-	s.base.txs[tx.ID] = tx
+	s.base.addTx(tx)
 }
 
 // affected is one node of the metadata while it is put together.
@@ -259,7 +267,7 @@ type affected struct {
 	fieldsAs         *codec.Field
 }
 
-func (s *stateTable) threadAndDescribe(tx *codec.Tx, result TER) []byte {
+func (s *stateTable) threadAndDescribe(tx *codec.Tx, result TER) *codec.Object {
 	nodes := map[codec.Hash256]*affected{}
 	node := func(key codec.Hash256, entry *codec.Object) *affected {
 		n := nodes[key]
@@ -355,7 +363,7 @@ func (s *stateTable) threadAndDescribe(tx *codec.Tx, result TER) []byte {
 	for k := range nodes {
 		keys = append(keys, k)
 	}
-	sort.Slice(keys, func(i, j int) bool { return bytes.Compare(keys[i][:], keys[j][:]) < 0 })
+	slices.SortFunc(keys, compareHashes)
 	list := make([]codec.Element, 0, len(keys))
 	for _, k := range keys {
 		n := nodes[k]
@@ -378,7 +386,7 @@ func (s *stateTable) threadAndDescribe(tx *codec.Tx, result TER) []byte {
 	meta.SetUint(codec.SfTransactionResult, uint64(result))
 	meta.SetUint(codec.SfTransactionIndex, uint64(s.base.metas.Len()))
 	meta.SetArray(codec.SfAffectedNodes, list)
-	return meta.Append(nil)
+	return meta
 }
 
 // isThreaded tells the entries that carry PreviousTxnID: with fixPreviousTxnID
