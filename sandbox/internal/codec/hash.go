@@ -48,6 +48,9 @@ var (
 	PrefixLedger    = [4]byte{'L', 'W', 'R', 0} // a ledger header
 )
 
+// buffers are for bytes that are hashed and then not needed.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
 var sha512Pool = sync.Pool{New: func() any { return sha512.New() }}
 
 // Sha512Half is the first 256 bits of SHA-512 over the parts, one after the other.

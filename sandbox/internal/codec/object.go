@@ -94,7 +94,7 @@ func (o *Object) SetUint(f *Field, n uint64) {
 	case TypeUInt32:
 		n &= 0xFFFFFFFF
 	}
-	o.slot(f).num = n
+	*o.slot(f) = value{field: f, num: n}
 }
 
 func isUint(t Type) bool {
@@ -110,7 +110,7 @@ func (o *Object) Hash(f *Field) (h Hash256) {
 }
 
 // SetHash sets a Hash256 field.
-func (o *Object) SetHash(f *Field, h Hash256) { o.slot(f).data = h[:] }
+func (o *Object) SetHash(f *Field, h Hash256) { *o.slot(f) = value{field: f, data: h[:]} }
 
 // Account is an account field; zero when absent or empty.
 func (o *Object) Account(f *Field) (a AccountID) {
@@ -121,7 +121,7 @@ func (o *Object) Account(f *Field) (a AccountID) {
 }
 
 // SetAccount sets an account field.
-func (o *Object) SetAccount(f *Field, a AccountID) { o.slot(f).data = a[:] }
+func (o *Object) SetAccount(f *Field, a AccountID) { *o.slot(f) = value{field: f, data: a[:]} }
 
 // Blob is the bytes of a Blob field, or of any other that is neither integer, XRP, object nor array, as serialized
 // but for the length before them; nil when absent. The bytes must not be changed.
@@ -133,7 +133,9 @@ func (o *Object) Blob(f *Field) []byte {
 }
 
 // SetBlob sets a Blob field to a copy of b. For a fixed-size type b must have its size.
-func (o *Object) SetBlob(f *Field, b []byte) { o.slot(f).data = append([]byte{}, b...) }
+func (o *Object) SetBlob(f *Field, b []byte) {
+	*o.slot(f) = value{field: f, data: append([]byte{}, b...)}
+}
 
 // IsXRP says whether the field is there and an amount of XRP.
 func (o *Object) IsXRP(f *Field) bool {
@@ -151,8 +153,7 @@ func (o *Object) Drops(f *Field) int64 {
 
 // SetDrops sets an amount to so many drops of XRP. Magnitudes of 2^61 and above, far more than there are, wrap.
 func (o *Object) SetDrops(f *Field, drops int64) {
-	v := o.slot(f)
-	v.num, v.data = xrpWord(drops), nil
+	*o.slot(f) = value{field: f, num: xrpWord(drops)}
 }
 
 // Hashes is a Vector256 field; nil when absent.
@@ -174,7 +175,7 @@ func (o *Object) SetHashes(f *Field, hs []Hash256) {
 	for i := range hs {
 		b = append(b, hs[i][:]...)
 	}
-	o.slot(f).data = b
+	*o.slot(f) = value{field: f, data: b}
 }
 
 // Object is an object field; nil when absent. Changes to it are changes of the field.
@@ -187,7 +188,7 @@ func (o *Object) Object(f *Field) *Object {
 
 // SetObject sets an object field; inner is the field's from then on.
 func (o *Object) SetObject(f *Field, inner *Object) {
-	o.slot(f).list = []Element{{Field: f, Object: inner}}
+	*o.slot(f) = value{field: f, list: []Element{{Field: f, Object: inner}}}
 }
 
 // Array is an array field; nil when absent.
@@ -199,7 +200,9 @@ func (o *Object) Array(f *Field) []Element {
 }
 
 // SetArray sets an array field; the elements are the field's from then on.
-func (o *Object) SetArray(f *Field, elements []Element) { o.slot(f).list = elements }
+func (o *Object) SetArray(f *Field, elements []Element) {
+	*o.slot(f) = value{field: f, list: elements}
+}
 
 // Copy sets the field as it is in from: removed where from has none.
 func (o *Object) Copy(f *Field, from *Object) {

@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
+	"sync"
 )
 
-// MaxObjectSize is the most bytes ParseObject reads. Transactions have a smaller limit of their own.
-const MaxObjectSize = 16 << 20
+// MaxObjectSize is the most bytes ParseObject reads. Transactions have a smaller limit of their own. A parsed object
+// takes up to some 40 times the memory of its bytes, when those are made of the smallest objects there can be.
+const MaxObjectSize = 4 << 20
 
 // maxDepth is how many objects and arrays may stand within each other (STVar and STObject say 10).
 const maxDepth = 10
@@ -36,9 +38,32 @@ const (
 	errObjectTerminator Refusal = "Object contains an object terminator"
 )
 
+// reader reads b from pos on. The fields of the objects it is within are on the stack, so that an object's own slice
+// can be made in the size it needs.
 type reader struct {
-	b   []byte
-	pos int
+	b     []byte
+	pos   int
+	stack []value
+	used  int // of the stack, at most, so far
+}
+
+var readers = sync.Pool{New: func() any { return &reader{stack: make([]value, 0, 32)} }}
+
+func newReader(b []byte) *reader {
+	r := readers.Get().(*reader)
+	r.b, r.pos = b, 0
+	return r
+}
+
+// free keeps the stack for the next reader, but nothing it pointed to.
+func (r *reader) free() {
+	const keep = 256
+	if cap(r.stack) > keep {
+		return
+	}
+	clear(r.stack[:r.used])
+	r.b, r.stack, r.used = nil, r.stack[:0], 0
+	readers.Put(r)
 }
 
 func (r *reader) uint8() (uint8, error) {
@@ -124,8 +149,8 @@ func (r *reader) variable(short error) ([]byte, error) {
 
 // readObject reads fields until the bytes end or an end-of-object marker was read (ended says which), in the order
 // they stand in. Like rippled it takes fields in any order, and checks last that none stands there twice.
-func (r *reader) readObject(depth, sizeHint int) (fields []value, ended bool, err error) {
-	fields = make([]value, 0, sizeHint)
+func (r *reader) readObject(depth int) (fields []value, ended bool, err error) {
+	base := len(r.stack)
 	sorted := true
 	var last uint32
 	for r.pos < len(r.b) {
@@ -149,35 +174,38 @@ func (r *reader) readObject(depth, sizeHint int) (fields []value, ended bool, er
 		if depth+1 > maxDepth {
 			return nil, false, errNestedValue
 		}
-		// More fields than there are: some are duplicates. They are read, for whatever error comes first, but not kept.
-		if len(fields) > len(allFields) {
-			var drop value
-			drop.field = f
-			if err := r.readValue(&drop, depth+1); err != nil {
-				return nil, false, err
-			}
-			continue
-		}
-		fields = append(fields, value{field: f})
-		if err := r.readValue(&fields[len(fields)-1], depth+1); err != nil {
+		v := value{field: f}
+		if err := r.readValue(&v, depth+1); err != nil {
 			return nil, false, err
 		}
 		sorted = sorted && f.code > last
 		last = f.code
+		// More fields than there are: some stand there twice. They are read, for whatever error comes first, but not kept.
+		if len(r.stack)-base <= len(allFields) {
+			r.stack = append(r.stack, v)
+			r.used = max(r.used, len(r.stack))
+		}
 	}
-	if !sorted {
-		codes := make([]uint32, len(fields))
-		for i := range fields {
-			codes[i] = fields[i].field.code
-		}
-		slices.Sort(codes)
-		for i := 1; i < len(codes); i++ {
-			if codes[i] == codes[i-1] {
-				return nil, false, errDuplicate
-			}
-		}
+	fields = slices.Clone(r.stack[base:])
+	r.stack = r.stack[:base]
+	if !sorted && hasDuplicate(fields) {
+		return nil, false, errDuplicate
 	}
 	return fields, ended, nil
+}
+
+func hasDuplicate(fields []value) bool {
+	codes := make([]uint32, len(fields))
+	for i := range fields {
+		codes[i] = fields[i].field.code
+	}
+	slices.Sort(codes)
+	for i := 1; i < len(codes); i++ {
+		if codes[i] == codes[i-1] {
+			return true
+		}
+	}
+	return false
 }
 
 func sortFields(fields []value) {
@@ -189,7 +217,7 @@ func (r *reader) readInner(f *Field, depth int) (*Object, error) {
 	if depth > maxDepth {
 		return nil, errNestedObject
 	}
-	fields, _, err := r.readObject(depth, 4)
+	fields, _, err := r.readObject(depth)
 	if err != nil {
 		return nil, err
 	}
@@ -413,8 +441,9 @@ func ParseObject(b []byte) (*Object, error) {
 	if len(b) > MaxObjectSize {
 		return nil, errTooLarge
 	}
-	r := reader{b: b}
-	fields, ended, err := r.readObject(0, 16)
+	r := newReader(b)
+	fields, ended, err := r.readObject(0)
+	r.free()
 	if err != nil {
 		return nil, err
 	}

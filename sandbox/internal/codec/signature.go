@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha512"
-	"sync"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
@@ -24,13 +23,11 @@ const (
 	errSecp256k1Unparsed Refusal = "signature is not canonical"
 )
 
-var signBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
-
 // CheckSignature verifies the transaction's signature, or its signers' (STTx::checkSign); the error's text is
 // rippled's reason. Whether a key may sign for the account is for the ledger to say.
 func (t *Tx) CheckSignature() error {
-	buf := signBuffers.Get().(*[]byte)
-	defer signBuffers.Put(buf)
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
 	if len(t.SigningPubKey()) == 0 {
 		return t.checkMultiSign(buf)
 	}

@@ -31,8 +31,9 @@ func ParseTx(blob []byte) (*Tx, error) {
 	if len(blob) < MinTxSize || len(blob) > MaxTxSize {
 		return nil, errTxLength
 	}
-	r := reader{b: blob}
-	fields, ended, err := r.readObject(0, 16)
+	r := newReader(blob)
+	fields, ended, err := r.readObject(0)
+	r.free()
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +63,14 @@ func NewTx(o *Object) (*Tx, error) {
 }
 
 func newTx(o *Object, t TxType, blob []byte) *Tx {
-	canonical := o.Append(make([]byte, 0, len(blob)+16))
-	if bytes.Equal(canonical, blob) {
-		canonical = blob
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	hashed := o.Append(append((*buf)[:0], PrefixTxID[:]...))
+	*buf = hashed[:0]
+	if canonical := hashed[len(PrefixTxID):]; !bytes.Equal(canonical, blob) {
+		blob = bytes.Clone(canonical)
 	}
-	return &Tx{Object: o, Type: t, Blob: canonical, ID: Sha512Half(PrefixTxID[:], canonical)}
+	return &Tx{Object: o, Type: t, Blob: blob, ID: Sha512Half(hashed)}
 }
 
 // AccountID is the sender.
