@@ -25,29 +25,33 @@ const (
 	sequenceBoundSquares = 1 << 21
 )
 
-// QueuedTx is a transaction in the queue, as account_info shows it.
+// QueuedTx is a transaction in the queue, as account_info and ledger show it.
 type QueuedTx struct {
-	Tx               *codec.Tx
-	FeeLevel         uint64
-	Fee              int64 // drops
-	MaxSpend         int64 // drops, with the fee
-	AuthChange       bool  // it blocks those behind it
-	LastResult       TER   // of its last try; TesSuccess when there was none
-	RetriesRemaining int
+	Tx             *codec.Tx
+	Seq            uint32 // sequence, or the ticket's
+	Ticket         bool
+	FeeLevel       uint64
+	LastValid      uint32 // LastLedgerSequence; 0 for none
+	Fee            int64  // drops
+	PotentialSpend int64  // drops, without the fee
+	Blocker        bool   // it blocks those behind it
+	Retries        int    // tries left
+	LastResult     TER    // of its last try
+	HasLastResult  bool
 }
 
 // FeeMetrics are the figures of the queue and the open ledger's cost.
 type FeeMetrics struct {
-	QueueCount         int
-	QueueMax           int    // 0 before the first ledger has closed
-	InLedger           int    // transactions in the open ledger
-	PerLedger          int    // its soft limit
-	ReferenceLevel     uint64 // 256
-	MinProcessingLevel uint64 // to get into the queue
-	MedianLevel        uint64 // by which the cost escalates
-	OpenLedgerLevel    uint64 // to get into the open ledger
-	BaseFee            int64  // drops
-	CurrentSeq         uint32 // of the open ledger
+	BaseFee        int64 // drops
+	TxInLedger     int   // transactions in the open ledger
+	TxPerLedger    int   // its soft limit
+	QueueSize      int
+	QueueMax       int    // 0 before the first ledger has closed
+	ReferenceLevel uint64 // 256: the cost at rest
+	MinLevel       uint64 // to get into the queue
+	MedianLevel    uint64 // by which the cost escalates
+	OpenLevel      uint64 // to get into the open ledger
+	CurrentSeq     uint32 // of the open ledger
 }
 
 type queued struct {
@@ -60,6 +64,7 @@ type queued struct {
 	cons       consequences
 	retries    int
 	lastResult TER
+	tried      bool
 }
 
 type accountQueue struct {
@@ -442,7 +447,7 @@ func (q *txQueue) clearAccount(v *view, tx *codec.Tx, p seqProxy, pending []*que
 	for _, e := range before {
 		r, applied := applyPreflighted(trial, e.tx, e.flags)
 		e.retries--
-		e.lastResult = r
+		e.lastResult, e.tried = r, true
 		if !applied && r != TefNoTicket {
 			return r, false
 		}
@@ -559,7 +564,7 @@ func (q *txQueue) accept(v *view) {
 			} else {
 				e.retries--
 			}
-			e.lastResult = r
+			e.lastResult, e.tried = r, true
 			if aq.dropPenalty && len(aq.txs) > 1 && q.isFull(95) {
 				if e.proxy.ticket {
 					at = q.removeAndAdvance(at)
@@ -609,12 +614,12 @@ func (q *txQueue) removeAndAdvance(at int) int {
 
 func (q *txQueue) metrics(v *view) FeeMetrics {
 	m := FeeMetrics{
-		QueueCount: len(q.byFee), QueueMax: q.maxSize, InLedger: v.txCount(), PerLedger: int(q.expected),
-		ReferenceLevel: baseLevel, MinProcessingLevel: baseLevel, MedianLevel: q.escalation,
-		OpenLedgerLevel: q.requiredLevel(v), BaseFee: v.fees.Base, CurrentSeq: v.seq,
+		BaseFee: v.fees.Base, TxInLedger: v.txCount(), TxPerLedger: int(q.expected),
+		QueueSize: len(q.byFee), QueueMax: q.maxSize, ReferenceLevel: baseLevel, MinLevel: baseLevel,
+		MedianLevel: q.escalation, OpenLevel: q.requiredLevel(v), CurrentSeq: v.seq,
 	}
 	if q.isFull(100) {
-		m.MinProcessingLevel = q.byFee[len(q.byFee)-1].level + 1
+		m.MinLevel = q.byFee[len(q.byFee)-1].level + 1
 	}
 	return m
 }
@@ -656,7 +661,8 @@ func (q *txQueue) all() []QueuedTx {
 
 func (e *queued) describe() QueuedTx {
 	return QueuedTx{
-		Tx: e.tx, FeeLevel: e.level, Fee: e.tx.Fee(), MaxSpend: e.tx.Fee() + e.cons.spend,
-		AuthChange: e.cons.blocker, LastResult: e.lastResult, RetriesRemaining: e.retries,
+		Tx: e.tx, Seq: e.proxy.value, Ticket: e.proxy.ticket, FeeLevel: e.level, LastValid: uint32(e.lastValid),
+		Fee: e.tx.Fee(), PotentialSpend: e.cons.spend, Blocker: e.cons.blocker,
+		Retries: e.retries, LastResult: e.lastResult, HasLastResult: e.tried,
 	}
 }
