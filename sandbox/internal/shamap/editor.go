@@ -3,17 +3,19 @@ package shamap
 import (
 	"bytes"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
 // Editor makes changed maps. It is for one goroutine at a time.
 type Editor struct {
-	from    *Map // what it started from or last returned: what root equals if edited is false
+	same    *Map // what it started from or last returned; nil after a change
 	root    *inner
 	len     int
+	kind    Kind
+	hashing *sync.Mutex
 	owner   uint64
 	changes int // see Map.changes
-	edited  bool
 }
 
 var owners atomic.Uint64
@@ -37,12 +39,11 @@ func (e *Editor) Next(key [32]byte) (k [32]byte, data []byte, ok bool) { return 
 // Map returns what the editor holds as a map, in constant time. The editor can
 // go on: it copies again what it changes next.
 func (e *Editor) Map() *Map {
-	if e.edited {
-		e.from = &Map{root: e.root, len: e.len, kind: e.from.kind, hashing: e.from.hashing, changes: e.changes}
+	if e.same == nil {
+		e.same = &Map{root: e.root, len: e.len, kind: e.kind, hashing: e.hashing, changes: e.changes}
 		e.owner = newOwner()
-		e.edited = false
 	}
-	return e.from
+	return e.same
 }
 
 // Put sets the data under key. The slice belongs to the map from then on: the
@@ -68,17 +69,12 @@ func (e *Editor) Delete(key [32]byte) bool {
 	}
 	e.len--
 	e.change()
-	switch n := n.(type) {
-	case *inner:
-		e.root = n
-	default:
-		panic("shamap: the root became a leaf")
-	}
+	e.root = n.(*inner) // at depth 0 it is never anything else
 	return true
 }
 
 func (e *Editor) change() {
-	e.edited = true
+	e.same = nil
 	e.changes++
 }
 
