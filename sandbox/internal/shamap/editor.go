@@ -154,15 +154,15 @@ func (e *Editor) delete(n *inner, depth int, key *[32]byte) (node, bool) {
 }
 
 // replace, insert and remove change n in place if the editor owns it, else in a
-// copy. They never read the hash of a node that is not owned: a reader may be
-// writing it.
+// copy. A node has no hash while an editor owns it, for only the nodes of a Map
+// are hashed; and the hash of any other must not be read here, for a reader may
+// be writing it.
 
 func (e *Editor) replace(n *inner, pos int, c node) *inner {
 	if n.owner != e.owner {
 		n = &inner{owner: e.owner, used: n.used, kids: slices.Clone(n.kids)}
 	}
 	n.kids[pos] = c
-	n.hash = [32]byte{}
 	return n
 }
 
@@ -185,6 +185,6 @@ func (e *Editor) with(n *inner, kids []node, used uint16) *inner {
 	if n.owner != e.owner {
 		return &inner{owner: e.owner, kids: kids, used: used}
 	}
-	n.kids, n.used, n.hash = kids, used, [32]byte{}
+	n.kids, n.used = kids, used
 	return n
 }
