@@ -277,6 +277,34 @@ func TestDamageFarFromTheNextRecord(t *testing.T) {
 	}
 }
 
+// TestDamageUnderSyncNever: only a start says what is on disk.
+func TestDamageUnderSyncNever(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		d := &disk{}
+		j := openOn(t, d, Options{Sync: SyncNever})
+		replayAll(t, j)
+		mustAppend(t, j, three...)
+		if restarted {
+			mustClose(t, j)
+			j = openOn(t, d, Options{Sync: SyncNever})
+			replayAll(t, j)
+		}
+		mustAppend(t, j, "another")
+		mustClose(t, j)
+		d.data[fileHeaderSize+recordHeaderSize]++ // in the first payload
+		j = openOn(t, d, Options{Sync: SyncNever})
+		dropped, err := j.Replay(func([]byte) error { return nil })
+		var damage *DamageError
+		switch {
+		case restarted && (!errors.As(err, &damage) || damage.Record != 1):
+			t.Errorf("damage to what was there at the last start: dropped %v, %v", dropped, err)
+		case !restarted && (err != nil || dropped == nil || dropped.Record != 1):
+			t.Errorf("damage to what was never synced: dropped %v, %v", dropped, err)
+		}
+		mustClose(t, j)
+	}
+}
+
 // TestRecordInsideAPayload: the last write is torn, and its payload holds what
 // was a record elsewhere, in this file or in another.
 func TestRecordInsideAPayload(t *testing.T) {
@@ -460,10 +488,10 @@ func TestSyncIntervalFailure(t *testing.T) {
 		j := openOn(t, d, Options{Sync: SyncInterval, Interval: time.Second})
 		replayAll(t, j)
 		mustAppend(t, j, three...)
-		d.failSync = syscall.EIO
+		d.fail(syscall.EIO)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		d.failSync = nil
+		d.fail(nil)
 		if err := j.Append([]byte("more")); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "opened again") {
 			t.Errorf("append after a failed sync: %v", err)
 		}
@@ -514,7 +542,7 @@ func TestReadErrors(t *testing.T) {
 	if _, err := j.Replay(func([]byte) error { calls++; return nil }); !errors.Is(err, syscall.EIO) {
 		t.Errorf("replay: %v", err)
 	}
-	if _, err := open(t.TempDir()+"/journal", Options{}, d); !errors.Is(err, syscall.EIO) {
+	if _, err := open("disk", Options{}, d); !errors.Is(err, syscall.EIO) {
 		t.Errorf("open: %v", err)
 	}
 	if len(d.data) != size {
