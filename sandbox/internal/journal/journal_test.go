@@ -306,24 +306,45 @@ func TestDamageUnderSyncNever(t *testing.T) {
 }
 
 // TestRecordInsideAPayload: the last write is torn, and its payload holds what
-// was a record elsewhere, in this file or in another.
+// would prove that it was on disk, were it a record of this file and place.
 func TestRecordInsideAPayload(t *testing.T) {
-	_, other, _ := fileOf(t, three...)
-	path, content, starts := fileOf(t, three...)
-	for name, payload := range map[string][]byte{"another file": other, "this file": content} {
-		t.Run(name, func(t *testing.T) {
-			rewrite(t, path, content)
-			j, _, _ := openReplayed(t, path)
-			mustAppend(t, j, string(payload)+"the end of it")
-			mustClose(t, j)
-			whole, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
+	for _, test := range []struct {
+		name   string
+		salt   byte  // added to the file's
+		offset int64 // added to the true one
+		proof  bool
+	}{
+		{name: "of another file", salt: 1},
+		{name: "of another place", offset: 1},
+		{name: "of this file and place", proof: true}, // what nobody can make from outside
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &disk{}
+			j := openOn(t, d, Options{})
+			replayAll(t, j)
+			mustAppend(t, j, three...)
+			start := j.end
+			salt := j.salt
+			salt[0] += test.salt
+			const before = "some bytes"
+			inside := start + recordHeaderSize + int64(len(before))
+			forged := appendRecord([]byte(before), &salt, inside+test.offset, start+1, true, []byte("forged"))
+			forged = append(forged, "the end of it"...)
+			if _, ok := parseRecordHeader(forged[len(before):], &j.salt, inside); ok != test.proof {
+				t.Fatalf("a header for this file and place: %v", ok)
 			}
-			rewrite(t, path, whole[:len(whole)-3])
-			j, got, dropped := openReplayed(t, path)
-			if !reflect.DeepEqual(got, three) || dropped == nil || dropped.Offset != int64(starts[3]) {
-				t.Errorf("records %q, dropped %v", got, dropped)
+			mustAppend(t, j, string(forged))
+			mustClose(t, j)
+
+			d.data = d.data[:len(d.data)-3]
+			j = openOn(t, d, Options{})
+			var got []string
+			dropped, err := j.Replay(func(p []byte) error { got = append(got, string(p)); return nil })
+			if !reflect.DeepEqual(got, three) {
+				t.Errorf("records %q", got)
+			}
+			if (err != nil) != test.proof || !test.proof && (dropped == nil || dropped.Offset != start) {
+				t.Errorf("dropped %v, %v", dropped, err)
 			}
 			mustClose(t, j)
 		})
