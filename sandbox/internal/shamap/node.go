@@ -5,10 +5,6 @@ import (
 	"math/bits"
 )
 
-// depthLimit is the number of nibbles in a key: two different keys part above
-// it.
-const depthLimit = 64
-
 // node is *inner or *leaf.
 type node interface{ isNode() }
 
@@ -24,7 +20,7 @@ type leaf struct {
 // made it and is frozen when that editor takes a snapshot; from then on only
 // hash may be written.
 type inner struct {
-	hash  [32]byte // zero: not computed. Only under Map.hashing, or by the owner
+	hash  [32]byte // zero: not computed. Only under Map.hashing
 	owner uint64   // which editor may change it in place; see newOwner
 	kids  []node   // those that exist, by branch, without spare capacity
 	used  uint16   // bit i: branch i exists
@@ -33,7 +29,8 @@ type inner struct {
 func (*leaf) isNode()  {}
 func (*inner) isNode() {}
 
-// nibble returns the branch of key at depth.
+// nibble returns the branch of key at depth, which is below 64: two different
+// keys part at one of their nibbles.
 func nibble(key *[32]byte, depth int) int {
 	b := key[depth>>1]
 	if depth&1 == 0 {
