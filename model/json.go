@@ -243,7 +243,7 @@ func kindOf(raw json.RawMessage) string {
 // quoteName shows a caller's own word in an error, in printable ASCII and not much of it.
 func quoteName(s string) string {
 	if len(s) > maxNameShown {
-		s = strings.ToValidUTF8(s[:maxNameShown], "") + "…"
+		return strconv.QuoteToASCII(strings.ToValidUTF8(s[:maxNameShown], "")) + "..."
 	}
-	return strings.ReplaceAll(strconv.QuoteToASCII(s), `\u2026`, "...")
+	return strconv.QuoteToASCII(s)
 }
