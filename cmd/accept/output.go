@@ -69,8 +69,9 @@ func printAccepted(w io.Writer, asJSON bool, c model.Credential, v model.Validat
 	return err
 }
 
-// printFailed writes an error for programs, in the form of the service's errors. For people, main prints it.
-func printFailed(w io.Writer, err error) error {
+// printFailed writes an error for programs, in the form of the service's errors; c says of which credential, where the
+// choice was not one alone. For people the error goes to standard error.
+func printFailed(w io.Writer, c *model.Credential, err error) error {
 	out := map[string]any{}
 	code, message := model.CodeInternal, told(err)
 	var e *model.Error
@@ -86,6 +87,9 @@ func printFailed(w io.Writer, err error) error {
 		}
 	}
 	out["error"], out["error_message"] = code, message
+	if c != nil {
+		out["credential"], out["issuer"] = c.Type.Text(), c.Issuer
+	}
 	body, err := json.Marshal(out)
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func TestPrintFailed(t *testing.T) {
 		{errors.New("odd\x1b"), []string{`"error":"internal"`, "odd?"}},
 	} {
 		var w bytes.Buffer
-		if err := printFailed(&w, c.err); err != nil {
+		if err := printFailed(&w, nil, c.err); err != nil {
 			t.Fatal(err)
 		}
 		onlyPrintable(t, w.String())
