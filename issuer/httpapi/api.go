@@ -39,26 +39,32 @@ type Issuer interface {
 	Ready(ctx context.Context) (model.Ledger, error)
 }
 
-// Bounds of what a client may send, and of the time it may take.
+// Bounds of what a client may send.
 const (
 	MaxBodyBytes   = 1 << 20
 	MaxHeaderBytes = 16 << 10
-	headerTime     = 10 * time.Second // for the head of a request
-	bodyTime       = 20 * time.Second // for head and body
-	idleTime       = 2 * time.Minute  // between two requests on a connection
-	writeTime      = 30 * time.Second // for each piece of an answer
 )
 
 // Config is what an [API] is made of. Issuer is needed.
 type Config struct {
 	Issuer Issuer
 	Logger *slog.Logger // none by default
+	// HeaderTime and BodyTime are how long the head, and head and body together, of a request may take to arrive; 10 s
+	// and 20 s by default.
+	HeaderTime, BodyTime time.Duration
+	// WriteTime is how long a client may take to receive each piece of an answer; 30 s by default.
+	WriteTime time.Duration
+	// IdleTime is how long a connection is kept without a request; 2 min by default.
+	IdleTime time.Duration
 	// AnswerTime is how long the issuer may take to answer; 2 min by default. A connection on which an answer takes
 	// longer is given up.
 	AnswerTime time.Duration
 	// StopTime is how long [API.Serve] waits for requests in progress when it is told to stop; 30 s by default.
 	StopTime time.Duration
-	Now      func() time.Time // time.Now by default; for durations in the log
+	// GiveUp is called when that time is over and requests are still in progress. It has to make the issuer answer
+	// them at once, with what it knows.
+	GiveUp func()
+	Now    func() time.Time // time.Now by default; for durations in the log
 }
 
 // API is an http.Handler, and the server around it.
@@ -73,11 +79,17 @@ func New(cfg Config) *API {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.AnswerTime == 0 {
-		cfg.AnswerTime = 2 * time.Minute
-	}
-	if cfg.StopTime == 0 {
-		cfg.StopTime = 30 * time.Second
+	for at, value := range map[*time.Duration]time.Duration{
+		&cfg.HeaderTime: 10 * time.Second,
+		&cfg.BodyTime:   20 * time.Second,
+		&cfg.WriteTime:  30 * time.Second,
+		&cfg.IdleTime:   2 * time.Minute,
+		&cfg.AnswerTime: 2 * time.Minute,
+		&cfg.StopTime:   30 * time.Second,
+	} {
+		if *at == 0 {
+			*at = value
+		}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -104,10 +116,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.inFlight.Done()
 	a.echo.ServeHTTP(w, r)
 }
-
-// Wait returns when no request is in progress. It is for the time after [API.Serve] gave up requests that still wait
-// for a lane, and the lane was stopped too.
-func (a *API) Wait() { a.inFlight.Wait() }
 
 // issue serves POST /credential.
 func (a *API) issue(c echo.Context) error {
@@ -153,7 +161,7 @@ func (a *API) revoke(c echo.Context) error {
 
 // healthy serves /healthz: the process answers. It asks nobody.
 func (a *API) healthy(c echo.Context) error {
-	return writeJSON(c, http.StatusOK, struct {
+	return a.writeJSON(c, http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"ok"})
 }
@@ -164,7 +172,7 @@ func (a *API) ready(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, struct {
+	return a.writeJSON(c, http.StatusOK, struct {
 		Status      string `json:"status"`
 		LedgerIndex uint32 `json:"ledger_index"`
 		CloseTime   string `json:"close_time_iso"`
@@ -174,7 +182,7 @@ func (a *API) ready(c echo.Context) error {
 // validated writes a transaction's final result as the node gave it.
 func (a *API) validated(c echo.Context, status int, v model.Validated) error {
 	note(c, transaction(v)...)
-	return writeBody(c, status, v.Body)
+	return a.writeBody(c, status, v.Body)
 }
 
 // parameters reads the query. Each allowed parameter may stand once, no other may.
@@ -205,17 +213,17 @@ func query(c echo.Context, allowed ...string) (url.Values, error) {
 	return values, nil
 }
 
-func writeJSON(c echo.Context, status int, v any) error {
+func (a *API) writeJSON(c echo.Context, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	return writeBody(c, status, body)
+	return a.writeBody(c, status, body)
 }
 
 // writeBody writes one JSON text and a new line, so that a terminal's prompt does not stick to it.
-func writeBody(c echo.Context, status int, body []byte) error {
-	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(writeTime)) // not every writer has one
+func (a *API) writeBody(c echo.Context, status int, body []byte) error {
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(a.cfg.WriteTime)) // not every writer has one
 	whole := make([]byte, 0, len(body)+1)
 	return c.Blob(status, echo.MIMEApplicationJSON, append(append(whole, body...), '\n'))
 }

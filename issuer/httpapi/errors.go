@@ -36,7 +36,7 @@ var outcomes = map[model.Code]struct {
 	model.CodeEntryNotFound:       {http.StatusNotFound, "no such credential stands on the ledger"},
 	codeNotFound:                  {http.StatusNotFound, "there is nothing at this path"},
 	codeMethodNotAllowed:          {http.StatusMethodNotAllowed, "this method does nothing here; the Allow header names those that do"},
-	codeRequestTimeout:            {http.StatusRequestTimeout, "the body did not arrive in time: send it within 20 seconds"},
+	codeRequestTimeout:            {http.StatusRequestTimeout, "the body did not arrive in time: send it at once"},
 	model.CodeDuplicate:           {http.StatusConflict, "a credential of this type stands already for this subject"},
 	codeBodyTooLarge:              {http.StatusRequestEntityTooLarge, "the body must not have more than 1048576 bytes"},
 	codeUnsupportedMediaType:      {http.StatusUnsupportedMediaType, "the body must be plain JSON in UTF-8: send Content-Type: application/json, and no Content-Encoding"},
@@ -111,7 +111,7 @@ func (a *API) fail(c echo.Context, err error) {
 		}
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
-	if werr := writeBody(c, statusOf(e.Code), errorBody(e, s.id)); werr != nil {
+	if werr := a.writeBody(c, statusOf(e.Code), errorBody(e, s.id)); werr != nil {
 		s.cause = errors.Join(err, werr)
 	}
 }

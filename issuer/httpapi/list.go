@@ -60,7 +60,7 @@ func (a *API) list(c echo.Context) error {
 
 	control := http.NewResponseController(c.Response())
 	c.Response().Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
-	w := bufio.NewWriterSize(deadlineWriter{c.Response(), control}, chunk)
+	w := bufio.NewWriterSize(deadlineWriter{c.Response(), control, a.cfg.WriteTime}, chunk)
 	if _, err := w.WriteString(`{"credentials":[`); err != nil {
 		return fmt.Errorf("send the list: %w", err)
 	}
@@ -128,9 +128,10 @@ func acceptance(c echo.Context) (model.Acceptance, error) {
 type deadlineWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	time    time.Duration
 }
 
 func (d deadlineWriter) Write(p []byte) (int, error) {
-	_ = d.control.SetWriteDeadline(time.Now().Add(writeTime)) // not every writer has one
+	_ = d.control.SetWriteDeadline(time.Now().Add(d.time)) // not every writer has one
 	return d.w.Write(p)
 }

@@ -30,7 +30,7 @@ func (c *Values) Network() Network {
 	value := c.String("XRPL_NETWORK")
 	name := strings.ToLower(value)
 	if name == Sandbox {
-		return Network{name, "ws://" + dialable(c.HostPort("SANDBOX_LISTEN"))}
+		return Network{name, "ws://" + Dialable(c.HostPort("SANDBOX_LISTEN"))}
 	}
 	if node, ok := Networks[name]; ok {
 		return Network{name, node}
@@ -44,8 +44,8 @@ func (c *Values) Network() Network {
 	return Network{u.Redacted(), u.String()}
 }
 
-// dialable turns an address to listen on into one to dial: a listener on every address is also on loopback.
-func dialable(listen string) string {
+// Dialable turns an address to listen on into one to dial: a listener on every address is also on loopback.
+func Dialable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		return net.JoinHostPort("127.0.0.1", port)
