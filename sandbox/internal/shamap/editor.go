@@ -3,17 +3,19 @@ package shamap
 import (
 	"bytes"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
 // Editor makes changed maps. It is for one goroutine at a time.
 type Editor struct {
-	from    *Map // what it started from or last returned: what root equals if edited is false
+	same    *Map // what it started from or last returned; nil after a change
 	root    *inner
 	len     int
+	kind    Kind
+	hashing *sync.Mutex
 	owner   uint64
 	changes int // see Map.changes
-	edited  bool
 }
 
 var owners atomic.Uint64
@@ -37,12 +39,11 @@ func (e *Editor) Next(key [32]byte) (k [32]byte, data []byte, ok bool) { return 
 // Map returns what the editor holds as a map, in constant time. The editor can
 // go on: it copies again what it changes next.
 func (e *Editor) Map() *Map {
-	if e.edited {
-		e.from = &Map{root: e.root, len: e.len, kind: e.from.kind, hashing: e.from.hashing, changes: e.changes}
+	if e.same == nil {
+		e.same = &Map{root: e.root, len: e.len, kind: e.kind, hashing: e.hashing, changes: e.changes}
 		e.owner = newOwner()
-		e.edited = false
 	}
-	return e.from
+	return e.same
 }
 
 // Put sets the data under key. The slice belongs to the map from then on: the
@@ -68,17 +69,12 @@ func (e *Editor) Delete(key [32]byte) bool {
 	}
 	e.len--
 	e.change()
-	switch n := n.(type) {
-	case *inner:
-		e.root = n
-	default:
-		panic("shamap: the root became a leaf")
-	}
+	e.root = n.(*inner) // at depth 0 it is never anything else
 	return true
 }
 
 func (e *Editor) change() {
-	e.edited = true
+	e.same = nil
 	e.changes++
 }
 
@@ -158,15 +154,15 @@ func (e *Editor) delete(n *inner, depth int, key *[32]byte) (node, bool) {
 }
 
 // replace, insert and remove change n in place if the editor owns it, else in a
-// copy. They never read the hash of a node that is not owned: a reader may be
-// writing it.
+// copy. A node has no hash while an editor owns it, for only the nodes of a Map
+// are hashed; and the hash of any other must not be read here, for a reader may
+// be writing it.
 
 func (e *Editor) replace(n *inner, pos int, c node) *inner {
 	if n.owner != e.owner {
 		n = &inner{owner: e.owner, used: n.used, kids: slices.Clone(n.kids)}
 	}
 	n.kids[pos] = c
-	n.hash = [32]byte{}
 	return n
 }
 
@@ -189,6 +185,6 @@ func (e *Editor) with(n *inner, kids []node, used uint16) *inner {
 	if n.owner != e.owner {
 		return &inner{owner: e.owner, kids: kids, used: used}
 	}
-	n.kids, n.used, n.hash = kids, used, [32]byte{}
+	n.kids, n.used = kids, used
 	return n
 }

@@ -98,7 +98,7 @@ func (m *Map) All() iter.Seq2[[32]byte, []byte] {
 
 // Edit returns an editor that starts from this map. The map stays as it is.
 func (m *Map) Edit() *Editor {
-	e := &Editor{from: m, root: m.root, len: m.len, owner: newOwner()}
+	e := &Editor{same: m, root: m.root, len: m.len, kind: m.kind, hashing: m.hashing, owner: newOwner()}
 	if m.sum.Load() == nil {
 		e.changes = m.changes
 	}

@@ -24,7 +24,7 @@ type leaf struct {
 // made it and is frozen when that editor takes a snapshot; from then on only
 // hash may be written.
 type inner struct {
-	hash  [32]byte // zero: not computed. Only under Map.hashing, or by the owner
+	hash  [32]byte // zero: not computed. Only under Map.hashing
 	owner uint64   // which editor may change it in place; see newOwner
 	kids  []node   // those that exist, by branch, without spare capacity
 	used  uint16   // bit i: branch i exists

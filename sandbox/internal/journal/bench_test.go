@@ -1,0 +1,66 @@
+package journal
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// BenchmarkAppend stores records of a ledger with one transaction and one with a
+// thousand.
+func BenchmarkAppend(b *testing.B) {
+	for _, size := range []int{500, 300_000} {
+		for name, opts := range map[string]Options{
+			"each":     {},
+			"interval": {Sync: SyncInterval, Interval: time.Second},
+			"never":    {Sync: SyncNever},
+		} {
+			b.Run(fmt.Sprintf("bytes=%d/sync=%s", size, name), func(b *testing.B) {
+				j, err := Open(filepath.Join(b.TempDir(), "journal"), opts)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer j.Close()
+				if _, err := j.Replay(nil); err != nil {
+					b.Fatal(err)
+				}
+				payload := make([]byte, size)
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					if err := j.Append(payload); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkReplay(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "journal")
+	const records, size = 2000, 50_000
+	for i := 0; b.Loop(); i++ {
+		j, err := Open(path, Options{Sync: SyncNever})
+		if err != nil {
+			b.Fatal(err)
+		}
+		n := 0
+		if _, err := j.Replay(func([]byte) error { n++; return nil }); err != nil {
+			b.Fatal(err)
+		}
+		if i == 0 {
+			b.StopTimer()
+			for range records {
+				if err := j.Append(make([]byte, size)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(records * size)
+			b.StartTimer()
+		} else if n != records {
+			b.Fatalf("%d records", n)
+		}
+		j.Close()
+	}
+}
