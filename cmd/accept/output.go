@@ -114,7 +114,7 @@ func told(err error) string {
 		text = string(e.Code)
 	}
 	if e.Pending != nil {
-		text += fmt.Sprintf(". Transaction %s may still be validated up to ledger %d; look before you try again: --list shows what is still pending", e.Pending.Hash, e.Pending.LastLedgerSequence)
+		text += fmt.Sprintf(". Before you try again, look with --list whether it still waits: transaction %s may be validated up to ledger %d", e.Pending.Hash, e.Pending.LastLedgerSequence)
 	}
 	if e.Tx != nil {
 		text += fmt.Sprintf(" (%s, transaction %s)", e.Tx.EngineResult, e.Tx.Hash)
