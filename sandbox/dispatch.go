@@ -1,0 +1,262 @@
+package sandbox
+
+import (
+	"context"
+	"runtime/debug"
+
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
+)
+
+// The versions of the API that are answered. What asks for none gets the first.
+const (
+	apiInvalid = 0
+	apiFirst   = 1
+	apiLast    = 2
+)
+
+// invalidAPIVersion is what rippled calls a version that it does not answer.
+const invalidAPIVersion = "invalid_API_version"
+
+// apiVersion is the version that a request asks for, apiInvalid if it is none.
+func apiVersion(params *rjson.Value) int {
+	if !params.IsObject() || !params.Has("api_version") {
+		return apiFirst
+	}
+	v := params.Get("api_version")
+	if !v.IsInt() {
+		return apiInvalid
+	}
+	if n := int(v.AsInt()); n >= apiFirst && n <= apiLast {
+		return n
+	}
+	return apiInvalid
+}
+
+// call is one request on its way to an answer.
+type call struct {
+	ctx     context.Context
+	srv     *Server
+	node    *engine.Node
+	params  *rjson.Value // an object; a WebSocket request's own, with its id and command
+	version int
+	conn    *wsConn // nil: the request came by HTTP
+}
+
+type method func(*call) obj
+
+// methods are the requests that are answered. Others of rippled's, known to it or not, are "unknownCmd" here, as they are on a
+// node that lacks them.
+var methods = map[string]method{
+	"account_info":    accountInfo,
+	"account_objects": accountObjects,
+	"account_tx":      accountTx,
+	"feature":         feature,
+	"fee":             fee,
+	"ledger":          ledger,
+	"ledger_accept":   ledgerAccept,
+	"ledger_closed":   ledgerClosed,
+	"ledger_current":  ledgerCurrent,
+	"ledger_data":     ledgerData,
+	"ledger_entry":    ledgerEntry,
+	"ping":            ping,
+	"random":          random,
+	"server_info":     serverInfo,
+	"server_state":    serverState,
+	"submit":          submit,
+	"subscribe":       subscribe,
+	"tx":              tx,
+	"unsubscribe":     unsubscribe,
+}
+
+// do answers a request (RPCHandler.cpp). The result is an object; it has an "error" when the request failed. A value of a type
+// that rippled cannot convert gives "internal", as rippled's exception does; so does a fault of our own, which is logged.
+func (c *call) do() (result obj) {
+	p := c.params
+	if !p.Has("command") && !p.Has("method") {
+		return rpcError(errCommandMissing)
+	}
+	if p.Has("command") && p.Has("method") && p.Get("command").AsString() != p.Get("method").AsString() {
+		return rpcError(errUnknownCommand)
+	}
+	name := p.Get("command").AsString()
+	if !p.Has("command") {
+		name = p.Get("method").AsString()
+	}
+	m, ok := methods[name]
+	if !ok {
+		return rpcError(errUnknownCommand)
+	}
+	done := c.srv.counters.start(name)
+	defer func() {
+		if e := recover(); e != nil {
+			if _, ok := e.(rjson.ConversionError); !ok {
+				c.srv.log.Error("a request failed from a fault of the server", "method", name, "fault", e, "stack", string(debug.Stack()))
+			}
+			result = rpcError(errInternal)
+			done(true)
+			return
+		}
+		done(hasError(result))
+	}()
+	return m(c)
+}
+
+// status is an error on its way into an answer; nil is none.
+type status struct {
+	code errorCode
+	text string // "": the code's own
+}
+
+func (s *status) inject(o obj) obj {
+	if s.text == "" {
+		return inject(o, s.code)
+	}
+	return injectText(o, s.code, s.text)
+}
+
+var errLedgerNotFound = &status{errLgrNotFound, "ledgerNotFound"}
+
+// lookupLedger finds the ledger that a request names by hash, index or word, the open one if by none, and says in the answer
+// which it is (RPCHelpers.cpp, lookupLedger).
+func (c *call) lookupLedger(result obj) (*engine.Ledger, *status) {
+	l, st := c.ledgerFromRequest()
+	if st != nil {
+		return nil, st
+	}
+	if l.Open {
+		result["ledger_current_index"] = l.Seq
+	} else {
+		result["ledger_hash"] = l.Hash.String()
+		result["ledger_index"] = l.Seq
+	}
+	result["validated"] = !l.Open
+	return l, nil
+}
+
+func (c *call) ledgerFromRequest() (*engine.Ledger, *status) {
+	index, hash := c.params.Get("ledger_index"), c.params.Get("ledger_hash")
+	if legacy := c.params.Get("ledger"); legacy.Truthy() {
+		if len(legacy.AsString()) > 12 {
+			hash = legacy
+		} else {
+			index = legacy
+		}
+	}
+	if hash.Truthy() {
+		if !hash.IsString() {
+			return nil, &status{errInvalidParams, "ledgerHashNotString"}
+		}
+		h, ok := codec.ParseHash256(hash.AsString())
+		if !ok {
+			return nil, &status{errInvalidParams, "ledgerHashMalformed"}
+		}
+		return c.ledgerByHash(h)
+	}
+	switch word := index.AsString(); word {
+	case "current", "":
+		return c.node.Current(), nil
+	case "validated", "closed":
+		return c.node.Closed(), nil
+	default:
+		if seq, ok := rjson.ParseUint32(word); ok {
+			return c.ledgerBySeq(seq)
+		}
+	}
+	return nil, &status{errInvalidParams, "ledgerIndexMalformed"}
+}
+
+func (c *call) ledgerByHash(h codec.Hash256) (*engine.Ledger, *status) {
+	if l := c.node.LedgerByHash(h); l != nil {
+		return l, nil
+	}
+	return nil, errLedgerNotFound
+}
+
+func (c *call) ledgerBySeq(seq uint32) (*engine.Ledger, *status) {
+	if l := c.node.LedgerBySeq(seq); l != nil {
+		return l, nil
+	}
+	if l := c.node.Current(); l.Seq == seq {
+		return l, nil
+	}
+	return nil, errLedgerNotFound
+}
+
+// entryJSON is a ledger entry as rippled shows it: its fields and its key.
+func entryJSON(key codec.Hash256, e *codec.Object) obj {
+	o := e.JSON()
+	o["index"] = key.String()
+	return o
+}
+
+// entryTypes are the names by which requests filter ledger entries (chooseLedgerEntryType).
+var entryTypes = map[string]codec.LedgerEntryType{
+	"account":                              codec.LtAccountRoot,
+	"amendments":                           codec.LtAmendments,
+	"amm":                                  codec.LtAMM,
+	"bridge":                               codec.LtBridge,
+	"check":                                codec.LtCheck,
+	"credential":                           codec.LtCredential,
+	"deposit_preauth":                      codec.LtDepositPreauth,
+	"did":                                  codec.LtDID,
+	"directory":                            codec.LtDirectoryNode,
+	"escrow":                               codec.LtEscrow,
+	"fee":                                  codec.LtFeeSettings,
+	"hashes":                               codec.LtLedgerHashes,
+	"nft_offer":                            codec.LtNFTokenOffer,
+	"nft_page":                             codec.LtNFTokenPage,
+	"nunl":                                 codec.LtNegativeUNL,
+	"offer":                                codec.LtOffer,
+	"oracle":                               codec.LtOracle,
+	"payment_channel":                      codec.LtPayChannel,
+	"signer_list":                          codec.LtSignerList,
+	"state":                                codec.LtRippleState,
+	"ticket":                               codec.LtTicket,
+	"xchain_owned_claim_id":                codec.LtXChainOwnedClaimID,
+	"xchain_owned_create_account_claim_id": codec.LtXChainOwnedCreateAccountClaimID,
+}
+
+// anyEntry stands for all types; no entry has it.
+const anyEntry codec.LedgerEntryType = 0
+
+// chooseEntryType reads the filter "type" of a request.
+func (c *call) chooseEntryType() (codec.LedgerEntryType, *status) {
+	if !c.params.Has("type") {
+		return anyEntry, nil
+	}
+	t := c.params.Get("type")
+	if !t.IsString() {
+		return anyEntry, &status{errInvalidParams, "Invalid field 'type', not string."}
+	}
+	if lt, ok := entryTypes[t.AsString()]; ok {
+		return lt, nil
+	}
+	return anyEntry, &status{errInvalidParams, "Invalid field 'type'."}
+}
+
+func entryType(e *codec.Object) codec.LedgerEntryType {
+	return codec.LedgerEntryType(e.Uint(codec.SfLedgerEntryType))
+}
+
+// Most entries of one answer. rippled has no such bound for an administrator, which every caller is here; ours keeps one request
+// from taking all memory. Where it cuts, the answer has a marker, as with any other limit.
+const maxPage = 20_000
+
+// readLimit reads "limit" as rippled does for an administrator: any unsigned integer stands, 0 for no limit at all
+// (readLimitField).
+func (c *call) readLimit(standard uint32) (uint32, obj) {
+	l := c.params.Get("limit")
+	if !l.Truthy() {
+		return standard, nil
+	}
+	if !l.IsUInt() && (!l.IsInt() || l.AsInt() < 0) {
+		return 0, expectedField("limit", "unsigned integer")
+	}
+	n := l.AsUInt()
+	if n == 0 || n > maxPage {
+		n = maxPage
+	}
+	return n, nil
+}
