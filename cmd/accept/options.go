@@ -11,21 +11,9 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// settings are what this program reads from flags, environment and .env; the service has those of the same name too.
-var settings = []config.Setting{
-	{Key: "XRPL_NETWORK", Default: config.Sandbox,
-		Usage: "ledger: sandbox, devnet, testnet, mainnet, or a node's http(s):// or ws(s):// address"},
-	{Key: "SANDBOX_LISTEN", Default: "127.0.0.1:5005",
-		Usage: "where the embedded ledger of the service answers"},
-	{Key: "SUBJECT_ACCOUNT_SEED", Secret: true,
-		Usage: "seed of the account that accepts; asked for on a terminal where it is not set"},
-	{Key: "SUBJECT_ACCOUNT_SEED_FILE",
-		Usage: "file with that seed, which only its owner may read"},
-	{Key: "SUBJECT_ACCOUNT_ADDRESS",
-		Usage: "address of that account, where the seed is its regular key's"},
-	{Key: "MAX_FEE_DROPS", Default: "5000",
-		Usage: "most that a transaction may cost, in drops"},
-}
+// known are the settings that this program uses.
+var known = config.Pick("XRPL_NETWORK", "SANDBOX_LISTEN",
+	"SUBJECT_ACCOUNT_SEED", "SUBJECT_ACCOUNT_SEED_FILE", "SUBJECT_ACCOUNT_ADDRESS", "MAX_FEE_DROPS")
 
 // options are what the user asked for.
 type options struct {
@@ -53,7 +41,7 @@ func readOptions(args []string, dotenv string) (options, *pflag.FlagSet, error) 
 	flags.BoolVar(&o.all, "all", false, "accept all that are pending")
 	flags.BoolVar(&o.list, "list", false, "only list what is pending")
 	flags.BoolVar(&o.json, "json", false, "print for programs: one JSON object a line")
-	v, err := config.Read(flags, settings, args, dotenv)
+	v, err := config.Read(flags, known, args, dotenv)
 	if err != nil {
 		return options{}, flags, err
 	}

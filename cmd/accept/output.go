@@ -69,8 +69,9 @@ func printAccepted(w io.Writer, asJSON bool, c model.Credential, v model.Validat
 	return err
 }
 
-// printFailed writes an error for programs, in the form of the service's errors. For people, main prints it.
-func printFailed(w io.Writer, err error) error {
+// printFailed writes an error for programs, in the form of the service's errors; c says of which credential, where the
+// choice was not one alone. For people the error goes to standard error.
+func printFailed(w io.Writer, c *model.Credential, err error) error {
 	out := map[string]any{}
 	code, message := model.CodeInternal, told(err)
 	var e *model.Error
@@ -86,6 +87,9 @@ func printFailed(w io.Writer, err error) error {
 		}
 	}
 	out["error"], out["error_message"] = code, message
+	if c != nil {
+		out["credential"], out["issuer"] = c.Type.Text(), c.Issuer
+	}
 	body, err := json.Marshal(out)
 	if err != nil {
 		return err
@@ -110,7 +114,7 @@ func told(err error) string {
 		text = string(e.Code)
 	}
 	if e.Pending != nil {
-		text += fmt.Sprintf(". Transaction %s may still be validated up to ledger %d; look before you try again: --list shows what is still pending", e.Pending.Hash, e.Pending.LastLedgerSequence)
+		text += fmt.Sprintf(". Before you try again, look with --list whether it still waits: transaction %s may be validated up to ledger %d", e.Pending.Hash, e.Pending.LastLedgerSequence)
 	}
 	if e.Tx != nil {
 		text += fmt.Sprintf(" (%s, transaction %s)", e.Tx.EngineResult, e.Tx.Hash)

@@ -72,12 +72,12 @@ func TestPrintFailed(t *testing.T) {
 	}{
 		{&model.Error{Code: "tecDUPLICATE", Message: "accepted already", Tx: &v}, []string{`"error":"tecDUPLICATE"`, `"hash":"AB"`, "accepted already"}},
 		{&model.Error{Code: model.CodeLedgerUnavailable, Message: "no node", Pending: &model.Pending{Hash: "CD", LastLedgerSequence: 9}},
-			[]string{`"error":"ledgerUnavailable"`, `"hash":"CD"`, `"last_ledger_sequence":9`, "may still be validated up to ledger 9"}},
+			[]string{`"error":"ledgerUnavailable"`, `"hash":"CD"`, `"last_ledger_sequence":9`, "may be validated up to ledger 9"}},
 		{&model.Error{Code: model.CodeInsufficientReserve, Tx: &v}, []string{`"error":"tecINSUFFICIENT_RESERVE"`, "Send it some XRP"}},
 		{errors.New("odd\x1b"), []string{`"error":"internal"`, "odd?"}},
 	} {
 		var w bytes.Buffer
-		if err := printFailed(&w, c.err); err != nil {
+		if err := printFailed(&w, nil, c.err); err != nil {
 			t.Fatal(err)
 		}
 		onlyPrintable(t, w.String())

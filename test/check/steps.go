@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,14 +101,15 @@ func goFiles(root string) ([]string, error) {
 // it finds fails this step when it is asked for by name; among all the others it is shown, and the commit of last year
 // still builds and passes.
 func vulncheck(ctx context.Context, out io.Writer, alone bool) (string, error) {
-	base := os.Getenv("GOVULNDB")
-	if base == "" {
-		base = "https://vuln.go.dev"
-	}
+	base := cmp.Or(os.Getenv("GOVULNDB"), "https://vuln.go.dev")
 	if err := reachable(ctx, base+"/index/db.json"); err != nil {
 		return "", leftOut(fmt.Sprintf("the vulnerability data base cannot be had: %v", err))
 	}
-	err := command(ctx, out, "go", "tool", "govulncheck", "./...").Run()
+	var said bytes.Buffer
+	err := command(ctx, io.MultiWriter(out, &said), "go", "tool", "govulncheck", "-db", base, "./...").Run()
+	if err != nil && strings.Contains(said.String(), "fetching vulnerabilities") {
+		return "", leftOut("the vulnerability data base cannot be had: " + lastLine(said.String()))
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == 3 { // govulncheck's status for "found some"
 		if alone {
