@@ -80,7 +80,7 @@ func TestSecondSignal(t *testing.T) {
 	}
 	err = cmd.Wait()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != -1 { // by the signal
+	if !errors.As(err, &exit) || exit.ExitCode() != interrupted {
 		t.Errorf("ended with %v\n%s", err, out)
 	}
 }
