@@ -299,12 +299,15 @@ func (s *session) drop(r *wsRequest, why error) {
 func (s *session) end(why error) {
 	s.mu.Lock()
 	s.over = why
-	waiting := s.pending
+	failed := make(map[*wsRequest]error, len(s.pending))
+	for _, r := range s.pending {
+		failed[r] = &ConnectionError{Method: r.method, Sent: r.sent, Cause: why}
+	}
 	s.pending = nil
 	s.mu.Unlock()
 	close(s.done)
-	for _, r := range waiting {
-		r.done(nil, &ConnectionError{Method: r.method, Sent: r.sent, Cause: why})
+	for r, err := range failed {
+		r.done(nil, err)
 	}
 }
 
@@ -316,7 +319,7 @@ func (l *wsLink) write(ctx context.Context, s *session) error {
 		case r := <-s.out:
 			s.mu.Lock()
 			_, wanted := s.pending[r.id]
-			r.sent = true
+			r.sent = wanted
 			s.mu.Unlock()
 			if !wanted {
 				continue

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -217,7 +218,7 @@ func (c *call) queueJSON(queue []engine.QueuedTx, f fill) []any {
 		o := queuedJSON(q)
 		o["account"] = q.Tx.AccountID().String()
 		o["retries_remaining"] = q.Retries
-		o["preflight_result"] = q.Preflight.String()
+		o["preflight_result"] = engine.TesSuccess.String()
 		if q.HasLastResult {
 			o["last_result"] = q.LastResult.String()
 		}
@@ -256,8 +257,8 @@ func ledgerAccept(c *call) obj {
 		at = &t
 	}
 	if _, err := c.srv.closeLedger(at); err != nil {
-		if e, ok := err.(*closeTimeError); ok {
-			return rpcErrorText(errInvalidParams, "Invalid field 'close_time', "+e.Error()+".")
+		if errors.Is(err, engine.ErrCloseTime) {
+			return rpcErrorText(errInvalidParams, "Invalid field 'close_time', not after the last ledger's close time.")
 		}
 		c.srv.log.Error("the ledger could not be closed", "cause", err)
 		return rpcError(errInternal)

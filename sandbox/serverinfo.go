@@ -119,8 +119,9 @@ func (c *call) nodeInfo(human bool) obj {
 	return info
 }
 
-func completeLedgers(n *engine.Node) string {
-	first, last := n.Range()
+func completeLedgers(n *engine.Node) string { return ledgerRange(n.Range()) }
+
+func ledgerRange(first, last uint32) string {
 	if first == last {
 		return strconv.FormatUint(uint64(first), 10)
 	}

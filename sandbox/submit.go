@@ -33,15 +33,15 @@ func submit(c *call) obj {
 	if reason := c.srv.checked.validity(t); reason != "" {
 		return obj{"error": "invalidTransaction", "error_exception": "fails local checks: " + reason}
 	}
-	r := c.submitTx(t, failHard)
+	r := c.node.Submit(t, failHard)
 	result := obj{
-		"tx_json":  c.submittedJSON(t),
+		"tx_json":  submittedJSON(t, r),
 		"tx_blob":  upperHex(t.Blob),
 		"accepted": r.Applied || r.Broadcast || r.Queued || r.Kept,
 		"applied":  r.Applied, "broadcast": r.Broadcast, "queued": r.Queued, "kept": r.Kept,
 	}
 	engineResult(result, r.Result)
-	if !r.refused {
+	if !r.Rejected {
 		result["account_sequence_next"] = r.SequenceNext
 		result["account_sequence_available"] = r.SequenceAvailable
 		result["open_ledger_cost"] = strconv.FormatUint(r.OpenLedgerCost, 10)
@@ -57,30 +57,8 @@ func engineResult(o obj, r engine.TER) {
 }
 
 // submittedJSON is a submitted transaction as `submit` shows it: one that is in a closed ledger already is shown with that.
-func (c *call) submittedJSON(t *codec.Tx) obj {
-	r, _ := c.node.Lookup(t.ID)
-	if r == nil {
-		return transactionJSON(t, 0, 0, false, 1)
-	}
-	return transactionJSON(t, r.LedgerSeq, r.CloseTime, false, 1)
-}
-
-// submitResult is the engine's, or refused: the transaction was malformed when it was submitted before, and the ledger was not
-// asked again.
-type submitResult struct {
-	engine.SubmitResult
-	refused bool
-}
-
-func (c *call) submitTx(t *codec.Tx, failHard bool) submitResult {
-	if c.srv.checked.malformed(t.ID) {
-		return submitResult{engine.SubmitResult{Result: engine.TemBadSignature}, true}
-	}
-	r := c.node.Submit(t, failHard)
-	if r.Result.IsTem() {
-		c.srv.checked.mark(t.ID, txMalformed)
-	}
-	return submitResult{r, false}
+func submittedJSON(t *codec.Tx, r engine.SubmitResult) obj {
+	return transactionJSON(t, r.InLedger, 0, false, 1)
 }
 
 // txChecks remembers what was found out about transactions by their id, which covers all their bytes: a signature is verified
@@ -104,7 +82,6 @@ const (
 	txSigBad
 	txLocalGood
 	txLocalBad
-	txMalformed
 
 	maxChecked = 1 << 16
 	checkedFor = 300 * time.Second
@@ -145,8 +122,6 @@ func (k *txChecks) mark(id codec.Hash256, flag uint8) {
 	}
 	k.entries[id] = &checkedTx{flag, k.now()}
 }
-
-func (k *txChecks) malformed(id codec.Hash256) bool { return k.flags(id)&txMalformed != 0 }
 
 // validity checks what needs no ledger: the signature, then the rest; "" when all is well (checkValidity).
 func (k *txChecks) validity(t *codec.Tx) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
 // rippleEpoch is 2000-01-01T00:00:00Z, from which ledgers count seconds.
@@ -114,6 +115,19 @@ func transactionJSON(t *codec.Tx, seq, closeTime uint32, date bool, version int)
 	return o
 }
 
+// asUInt is AsUInt without the panic.
+func asUInt(v *rjson.Value) (n uint32, ok bool) {
+	defer func() {
+		if e := recover(); e != nil {
+			if _, is := e.(rjson.ConversionError); !is {
+				panic(e)
+			}
+			n, ok = 0, false
+		}
+	}()
+	return v.AsUInt(), true
+}
+
 // maxTxRange is the widest range of ledgers that `tx` searches.
 const maxTxRange = 1000
 
@@ -170,23 +184,13 @@ func tx(c *call) obj {
 	if r == nil && known == nil {
 		result := obj{}
 		if ranged {
-			result["searched_all"] = c.searchedAll(first, last)
+			// rippled finds out whether it holds all ledgers of the range by counting those in its table of transactions
+			// (Node.cpp, getTransaction): an empty one in the range makes it false.
+			result["searched_all"] = uint64(c.node.LedgersWithTxs(first, last)) == uint64(last)-uint64(first)+1
 		}
 		return inject(result, errTxnNotFound)
 	}
 	return c.txAnswer(r, known, binary)
-}
-
-// searchedAll tells whether each ledger of a range holds a transaction: the way in which rippled finds out whether it holds them
-// all, by counting in its table of transactions (Node.cpp, getTransaction). An empty ledger in the range makes it false.
-func (c *call) searchedAll(first, last uint32) bool {
-	for seq := uint64(first); seq <= uint64(last); seq++ {
-		l := c.node.LedgerBySeq(uint32(seq))
-		if l == nil || l.TxCount() == 0 {
-			return false
-		}
-	}
-	return true
 }
 
 func recordAt(n *engine.Node, seq, index uint32) *engine.TxRecord {
@@ -219,9 +223,7 @@ func (c *call) txAnswer(r *engine.TxRecord, t *codec.Tx, binary bool) obj {
 		}
 		result["hash"] = t.ID.String()
 		if r != nil {
-			if l := c.node.LedgerBySeq(seq); l != nil {
-				result["ledger_hash"] = l.Hash.String()
-			}
+			result["ledger_hash"] = r.LedgerHash.String()
 			result["ledger_index"] = seq
 			result["close_time_iso"] = isoTime(closeTime)
 		}
@@ -346,9 +348,7 @@ func (c *call) accountTxJSON(r *engine.TxRecord, binary bool) obj {
 	o["tx_json"] = t
 	o["hash"] = r.Tx.ID.String()
 	o["ledger_index"] = r.LedgerSeq
-	if l := c.node.LedgerBySeq(r.LedgerSeq); l != nil {
-		o["ledger_hash"] = l.Hash.String()
-	}
+	o["ledger_hash"] = r.LedgerHash.String()
 	o["close_time_iso"] = isoTime(r.CloseTime)
 	return o
 }

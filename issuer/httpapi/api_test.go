@@ -1,8 +1,10 @@
 package httpapi_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"net/http"
 	"slices"
 	"strings"
@@ -303,4 +305,21 @@ func TestRequestID(t *testing.T) {
 	if a, b := first.header.Get("X-Request-Id"), second.header.Get("X-Request-Id"); a == b || a == "" {
 		t.Errorf("ids %q and %q", a, b)
 	}
+}
+
+// xAddress spells an account as an X-address of the main network without a tag, by the book (XLS-5).
+func xAddress(a model.Address) string {
+	id := a.ID()
+	payload := slices.Concat([]byte{0x05, 0x44}, id[:], make([]byte, 9))
+	first := sha256.Sum256(payload)
+	second := sha256.Sum256(first[:])
+	const alphabet = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
+	n, radix, digit := new(big.Int).SetBytes(append(payload, second[:4]...)), big.NewInt(58), new(big.Int)
+	var s []byte
+	for n.Sign() > 0 {
+		n.DivMod(n, radix, digit)
+		s = append(s, alphabet[digit.Int64()])
+	}
+	slices.Reverse(s)
+	return string(s)
 }

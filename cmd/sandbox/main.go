@@ -1,0 +1,127 @@
+// Command sandbox runs a stand-alone XRP Ledger: JSON-RPC, WebSocket and a faucet on one address. See package sandbox.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xrplissuer/credential-issuer/sandbox"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
+		_, _ = fmt.Fprintln(os.Stderr, "sandbox:", err) // there is nobody else to tell
+		os.Exit(1)
+	}
+}
+
+// errUsage is of wrong use, which has been told.
+var errUsage = errors.New("wrong use")
+
+// stopTime is how long requests that are being answered have when the program is stopped.
+const stopTime = 10 * time.Second
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	cfg, err := parse(args, stderr)
+	if errors.Is(err, pflag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	s, err := sandbox.Start(context.WithoutCancel(ctx), cfg)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(stdout, greeting(s, cfg)); err != nil {
+		return errors.Join(fmt.Errorf("printing where it listens: %w", err), end(s))
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return end(s)
+	}
+}
+
+func end(s *sandbox.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	return s.Close(ctx)
+}
+
+func parse(args []string, stderr io.Writer) (sandbox.Config, error) {
+	var cfg sandbox.Config
+	var genesis uint32
+	fs := pflag.NewFlagSet("sandbox", pflag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.SortFlags = false
+	fs.StringVar(&cfg.Listen, "listen", sandbox.DefaultListen, "`host:port` to listen on; whoever reaches it has an administrator's rights")
+	fs.DurationVar(&cfg.CloseInterval, "close-interval", time.Second, "`time` between ledgers; 0s closes them only on ledger_accept")
+	fs.StringVar(&cfg.DataDir, "data-dir", "", "`directory` that keeps the ledger (default: in memory)")
+	fs.Uint32Var(&genesis, "genesis-close-time", 0, "close time of ledger 2, in `seconds` since 2000-01-01T00:00:00Z (default: now)")
+	fs.IntVar(&cfg.LedgerCapacity, "ledger-capacity", 1000, "`transactions` a ledger takes before further ones cost more")
+	fs.Usage = func() {
+		_, _ = fmt.Fprintf(stderr, "sandbox runs a stand-alone XRP Ledger.\n\nUsage: sandbox [flags]\n\n%s", fs.FlagUsages()) // as fs itself does
+	}
+	if err := fs.Parse(args); err != nil {
+		if !errors.Is(err, pflag.ErrHelp) {
+			_, _ = fmt.Fprintf(stderr, "sandbox: %v. Try --help.\n", err)
+			err = errUsage
+		}
+		return cfg, err
+	}
+	if fs.NArg() > 0 {
+		_, _ = fmt.Fprintf(stderr, "sandbox: takes no arguments, but got %q. Try --help.\n", strings.Join(fs.Args(), " "))
+		return cfg, errUsage
+	}
+	if fs.Changed("genesis-close-time") {
+		cfg.GenesisCloseTime = &genesis
+	}
+	if cfg.LedgerCapacity < 1 {
+		_, _ = fmt.Fprintf(stderr, "sandbox: --ledger-capacity is %d, but must be at least 1.\n", cfg.LedgerCapacity)
+		return cfg, errUsage
+	}
+	return cfg, nil
+}
+
+func greeting(s *sandbox.Server, cfg sandbox.Config) string {
+	var b strings.Builder
+	line := func(name, format string, a ...any) { fmt.Fprintf(&b, "%-10s %s\n", name, fmt.Sprintf(format, a...)) }
+	line("JSON-RPC", "%s", s.URL())
+	line("WebSocket", "%s", s.WebSocketURL())
+	line("Genesis", "%s", sandbox.GenesisAddress)
+	line("  seed", "%s (secp256k1; known to everybody)", sandbox.GenesisSeed)
+	if cfg.CloseInterval > 0 {
+		line("Ledgers", "close every %v", cfg.CloseInterval)
+	} else {
+		line("Ledgers", "close on ledger_accept: curl %s -d '{\"method\":\"ledger_accept\"}'", s.URL())
+	}
+	if cfg.DataDir != "" {
+		line("Kept in", "%s", cfg.DataDir)
+	} else {
+		line("Kept in", "memory; gone when the program ends")
+	}
+	line("Faucet", "curl -X POST %s/accounts", s.URL())
+	return b.String()
+}

@@ -1,0 +1,404 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
+)
+
+// Bounds of the server's side of a connection.
+const (
+	maxRequest    = 1_000_000 // bytes of one request (Tuning.h, maxRequestSize)
+	maxHeader     = 16 << 10  // bytes of HTTP headers
+	maxConns      = 1024      // connections; further ones wait to be accepted
+	maxReading    = 16 << 20  // bytes of requests that are being read or answered; further requests wait
+	headerTime    = 10 * time.Second
+	requestTime   = 30 * time.Second // for a whole request to arrive
+	replyTime     = 60 * time.Second // for a request to be answered and the answer to be taken
+	idleTime      = 60 * time.Second // between requests of a connection
+	shutdownGrace = 5 * time.Second
+)
+
+func (s *Server) newHTTPServer() *http.Server {
+	return &http.Server{
+		Handler:           http.HandlerFunc(s.serveHTTP),
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       requestTime,
+		WriteTimeout:      replyTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          nil,
+		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+	}
+}
+
+// boundedListener accepts so many connections at a time.
+type boundedListener struct {
+	net.Listener
+	room chan struct{}
+	done chan struct{}
+	once sync.Once
+}
+
+func newBoundedListener(l net.Listener, n int) *boundedListener {
+	return &boundedListener{Listener: l, room: make(chan struct{}, n), done: make(chan struct{})}
+}
+
+func (l *boundedListener) Accept() (net.Conn, error) {
+	select {
+	case l.room <- struct{}{}:
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.room
+		return nil, err
+	}
+	return &boundedConn{Conn: c, leave: func() { <-l.room }}, nil
+}
+
+func (l *boundedListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+type boundedConn struct {
+	net.Conn
+	once  sync.Once
+	leave func()
+}
+
+func (c *boundedConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(c.leave)
+	return err
+}
+
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.allowedHost(r) || !allowedOrigin(r) {
+		plain(w, http.StatusForbidden, "Forbidden: this ledger is for programs of this machine, not for pages of other sites.")
+		return
+	}
+	if o := r.Header.Get("Origin"); o != "" {
+		w.Header().Set("Access-Control-Allow-Origin", o)
+		w.Header().Add("Vary", "Origin")
+	}
+	switch {
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
+		w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
+		w.WriteHeader(http.StatusNoContent)
+	case headerHas(r.Header, "Upgrade", "websocket"):
+		s.serveWebSocket(w, r)
+	case r.URL.Path == "/accounts":
+		s.serveFaucet(w, r)
+	case r.Method == http.MethodPost:
+		s.serveRPC(w, r)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD, POST, OPTIONS")
+		plain(w, http.StatusMethodNotAllowed, "Send requests as POST.")
+	case r.URL.Path == "/":
+		s.serveHelp(w)
+	default:
+		plain(w, http.StatusNotFound, "Nothing here. JSON-RPC and WebSocket are at /, the faucet at /accounts.")
+	}
+}
+
+func headerHas(h http.Header, name, token string) bool {
+	for _, v := range h.Values(name) {
+		for part := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// allowedHost refuses names of other sites that resolve to this machine (DNS rebinding), where the server is for this machine
+// alone.
+func (s *Server) allowedHost(r *http.Request) bool {
+	return !s.loopback || localName(r.Host)
+}
+
+// allowedOrigin refuses web pages, but those of this machine or of the host that was asked. Programs send no Origin.
+func allowedOrigin(r *http.Request) bool {
+	o := r.Header.Get("Origin")
+	if o == "" {
+		return true
+	}
+	u, err := url.Parse(o)
+	return err == nil && u.Host != "" && (localName(u.Host) || strings.EqualFold(u.Host, r.Host))
+}
+
+// localName tells whether a host, with or without port, is this machine by a name that nobody else can give it.
+func localName(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.Trim(host, "[]"), ".")
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.IsLoopback() || ip.IsUnspecified()
+	}
+	return strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n") // the client has gone; there is nobody to tell
+}
+
+func (s *Server) serveHelp(w http.ResponseWriter) {
+	l := s.node.Closed()
+	plain(w, http.StatusOK, fmt.Sprintf(`This is a stand-alone XRP Ledger. Ledger %d is the last closed one.
+
+JSON-RPC:   curl %s -d '{"method":"server_info"}'
+WebSocket:  %s
+Faucet:     curl -X POST %s/accounts
+`, l.Seq, s.URL(), s.WebSocketURL(), s.URL()))
+}
+
+// enter waits for room to read a request of at most n bytes; leave gives the room back.
+func (s *Server) enter(ctx context.Context, n int64) (leave func(), err error) {
+	if n < 0 || n > maxRequest {
+		n = maxRequest
+	}
+	n += 4 << 10 // what a small request takes
+	if err := s.reading.Acquire(ctx, n); err != nil {
+		return nil, err
+	}
+	return func() { s.reading.Release(n) }, nil
+}
+
+func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
+	leave, err := s.enter(r.Context(), r.ContentLength)
+	if err != nil {
+		return // the client has gone, or the server ends
+	}
+	defer leave()
+	body, err := readAll(r)
+	if err != nil {
+		return // it did not arrive
+	}
+	status, reply := s.answerHTTP(r.Context(), body)
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=UTF-8")
+	h.Set("Server", "rippled-json-rpc/rippled-"+buildVersion)
+	if len(body) > maxRequest {
+		h.Set("Connection", "close")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(reply, '\r', '\n')) // the client has gone; there is nobody to tell
+}
+
+// readAll reads a body, but no more than one byte past what is allowed.
+func readAll(r *http.Request) ([]byte, error) {
+	n := r.ContentLength
+	if n < 0 || n > maxRequest {
+		n = 4 << 10
+	}
+	buf := make([]byte, 0, n+1)
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		m, err := r.Body.Read(buf[len(buf):min(cap(buf), maxRequest+1)])
+		buf = buf[:len(buf)+m]
+		switch {
+		case len(buf) > maxRequest || errors.Is(err, io.EOF):
+			return buf, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// Codes that rippled uses for the requests of a batch that are none (ServerHandler.cpp).
+const (
+	methodNotFound = -32601
+	wrongVersion   = -32606
+)
+
+func batchError(code int, text string) obj { return obj{"code": code, "message": text} }
+
+// answerHTTP answers a body with a status and a text (ServerHandler::processRequest). The text lacks the line end that HTTPReply
+// adds.
+func (s *Server) answerHTTP(ctx context.Context, body []byte) (int, []byte) {
+	bad := func(text string) (int, []byte) { return http.StatusBadRequest, []byte(text) }
+	if len(body) > maxRequest {
+		return bad("Unable to parse request: ")
+	}
+	v, err := rjson.Parse(body)
+	if err != nil {
+		return bad("Unable to parse request: " + err.Error())
+	}
+	if !v.Truthy() || !v.IsObject() {
+		return bad("Unable to parse request: ")
+	}
+	if m := v.Get("method"); !m.IsString() || m.AsString() != "batch" {
+		reply, refused := s.answerOne(ctx, v, false)
+		if refused != "" {
+			return bad(refused)
+		}
+		return replyStatus(reply), append(rjson.Append(nil, reply), '\n')
+	}
+	if !v.Get("params").IsArray() {
+		return bad("Malformed batch request")
+	}
+	var replies []byte
+	replies = append(replies, '[')
+	for i, one := range v.Get("params").Elements() {
+		var reply obj
+		if !one.IsObject() {
+			reply = obj{"request": one, "error": batchError(methodNotFound, "Method not found")}
+		} else {
+			reply, _ = s.answerOne(ctx, one, true)
+		}
+		if i > 0 {
+			replies = append(replies, ',')
+		}
+		if replies = rjson.Append(replies, reply); len(replies) > maxBatchReply {
+			return bad("Malformed batch request")
+		}
+	}
+	return http.StatusOK, append(replies, ']', '\n')
+}
+
+// maxBatchReply is the most bytes of the answers to one batch.
+const maxBatchReply = 64 << 20
+
+// answerOne answers one request; refused is a text for the whole body instead, which a request of a batch never gets.
+func (s *Server) answerOne(ctx context.Context, v *rjson.Value, batch bool) (reply obj, refused string) {
+	refuse := func(code int, text string) (obj, string) {
+		if !batch {
+			return nil, text
+		}
+		r := obj{}
+		v.Members(func(name string, m *rjson.Value) { r[name] = m })
+		r["error"] = batchError(code, text)
+		return r, ""
+	}
+	version := apiFirst
+	if first := v.Get("params").At(0); first.IsObject() {
+		version = apiVersion(first)
+	}
+	if version == apiFirst && batch {
+		version = apiVersion(v)
+	}
+	if version == apiInvalid {
+		if batch {
+			return obj{"request": v, "error": batchError(wrongVersion, invalidAPIVersion)}, ""
+		}
+		return nil, invalidAPIVersion
+	}
+	m := v.Get("method")
+	switch {
+	case m.IsNull():
+		return refuse(methodNotFound, "Null method")
+	case !m.IsString():
+		return refuse(methodNotFound, "method is not string")
+	case m.AsString() == "":
+		return refuse(methodNotFound, "method is empty")
+	}
+	params := v
+	if !batch {
+		params = v.Get("params")
+		switch {
+		case !params.Truthy():
+			params = nil
+		case !params.IsArray() || params.Len() != 1:
+			return refuse(0, "params unparseable")
+		default:
+			if params = params.At(0); !params.IsObject() && !params.IsNull() {
+				return refuse(0, "params unparseable")
+			}
+		}
+	}
+	if params.IsNull() {
+		params = rjson.NewObject()
+	} else {
+		params = params.Clone()
+	}
+	ripplerpc := "1.0"
+	if params.Has("ripplerpc") {
+		if !params.Get("ripplerpc").IsString() {
+			return refuse(methodNotFound, "ripplerpc is not a string")
+		}
+		ripplerpc = params.Get("ripplerpc").AsString()
+	}
+	params.Set("command", rjson.NewString(m.AsString()))
+
+	c := &call{ctx: ctx, srv: s, node: s.node, params: params, version: version}
+	result := c.do()
+	reply = obj{}
+	switch failed := hasError(result); {
+	case !failed:
+		result["status"] = "success"
+		reply["result"] = result
+	case ripplerpc >= "2.0":
+		result["status"] = "error"
+		result["code"] = result["error_code"]
+		result["message"] = result["error_message"]
+		delete(result, "error_message")
+		reply["error"] = result
+	default:
+		result["status"] = "error"
+		result["request"] = masked(params)
+		reply["result"] = result
+	}
+	echo(reply, params, "jsonrpc", "ripplerpc", "id")
+	return reply, ""
+}
+
+func echo(reply obj, params *rjson.Value, names ...string) {
+	for _, n := range names {
+		if params.Has(n) {
+			reply[n] = params.Get(n)
+		}
+	}
+}
+
+// secretFields are not repeated in an answer.
+var secretFields = []string{"passphrase", "secret", "seed", "seed_hex"}
+
+func masked(params *rjson.Value) *rjson.Value {
+	m := params
+	for _, n := range secretFields {
+		if params.Has(n) {
+			if m == params {
+				m = params.Clone()
+			}
+			m.Set(n, rjson.NewString("<masked>"))
+		}
+	}
+	return m
+}
+
+// replyStatus is the HTTP status of an answer: 200, but the error's own for a request with ripplerpc 3.0.
+func replyStatus(reply obj) int {
+	v, _ := reply["ripplerpc"].(*rjson.Value)
+	if !v.IsString() || v.AsString() < "3.0" {
+		return http.StatusOK
+	}
+	e, _ := reply["error"].(obj)
+	if code, ok := e["error_code"].(int); ok {
+		if i, ok := errorInfos[errorCode(code)]; ok {
+			return i.status
+		}
+	}
+	return http.StatusOK
+}

@@ -1,0 +1,239 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
+)
+
+// Bounds of a WebSocket.
+const (
+	maxMessage   = 2 * maxRequest   // a longer one ends the connection; one longer than a request is told that it is none
+	maxBacklog   = 16 << 20         // bytes that wait to be sent: more than that of stream messages, and the connection is dropped
+	backPressure = 1 << 20          // bytes that wait to be sent before the next request is read
+	sendTime     = 30 * time.Second // for one message to be taken
+	pingEvery    = 60 * time.Second
+	pongTime     = 20 * time.Second
+)
+
+// tooSlow is what rippled tells a client that does not read what it subscribed to.
+const tooSlow = "Policy error: client is too slow."
+
+// wsConn is a WebSocket connection. Three goroutines serve it: one reads and answers requests, one sends, one sees that the
+// client is still there. The reader is the HTTP handler's, and waits for the others.
+type wsConn struct {
+	ws *websocket.Conn
+
+	mu     sync.Mutex
+	queue  [][]byte
+	size   int // bytes of queue
+	closed bool
+	slow   bool
+	wake   chan struct{} // there is something to send
+	room   chan struct{} // there is room to answer into
+}
+
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	s.conns.Add(1)
+	defer s.conns.Done()
+	// serveHTTP has judged the origin.
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
+	if err != nil {
+		return // Accept has answered
+	}
+	ws.SetReadLimit(maxMessage)
+	c := &wsConn{ws: ws, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(s.ctx)
+	var others sync.WaitGroup
+	others.Go(func() {
+		defer cancel()
+		c.send(ctx)
+	})
+	others.Go(func() {
+		defer cancel()
+		c.keepAlive(ctx)
+	})
+	s.readRequests(ctx, c)
+	s.hub.forget(c)
+	cancel()
+	others.Wait()
+	code, reason := websocket.StatusNormalClosure, ""
+	switch {
+	case c.slow:
+		code, reason = websocket.StatusPolicyViolation, tooSlow
+	case s.ctx.Err() != nil:
+		code, reason = websocket.StatusGoingAway, "Shutting Down"
+	}
+	_ = ws.Close(code, reason) // it may be closed already
+}
+
+func (s *Server) readRequests(ctx context.Context, c *wsConn) {
+	for {
+		_, text, err := c.ws.Read(ctx)
+		if err != nil {
+			return
+		}
+		leave, err := s.enter(ctx, int64(len(text)))
+		if err != nil {
+			return
+		}
+		reply := s.answerWebSocket(ctx, c, text)
+		leave()
+		if !c.answer(ctx, reply) {
+			return
+		}
+	}
+}
+
+// push queues a stream's message. A client that leaves too many unread is dropped.
+func (c *wsConn) push(text []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if c.size+len(text) > maxBacklog {
+		c.closed, c.slow = true, true
+		c.queue, c.size = nil, 0
+	} else {
+		c.queue = append(c.queue, text)
+		c.size += len(text)
+	}
+	signal(c.wake)
+}
+
+// answer queues the answer to a request, when there is room for it; false when the connection ends first.
+func (c *wsConn) answer(ctx context.Context, text []byte) bool {
+	for {
+		c.mu.Lock()
+		if c.closed {
+			c.mu.Unlock()
+			return false
+		}
+		if c.size < backPressure {
+			c.queue = append(c.queue, text)
+			c.size += len(text)
+			signal(c.wake)
+			c.mu.Unlock()
+			return true
+		}
+		c.mu.Unlock()
+		select {
+		case <-c.room:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// send sends what is queued until the connection ends.
+func (c *wsConn) send(ctx context.Context) {
+	for {
+		c.mu.Lock()
+		texts, closed := c.queue, c.closed
+		c.queue = nil
+		c.mu.Unlock()
+		if closed {
+			return
+		}
+		for _, t := range texts {
+			if err := c.sendOne(ctx, t); err != nil {
+				c.mu.Lock()
+				c.closed = true
+				c.slow = c.slow || errors.Is(err, context.DeadlineExceeded)
+				c.mu.Unlock()
+				return
+			}
+			c.mu.Lock()
+			c.size -= len(t)
+			if c.size < backPressure {
+				signal(c.room)
+			}
+			c.mu.Unlock()
+		}
+		if len(texts) > 0 {
+			continue
+		}
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *wsConn) sendOne(ctx context.Context, text []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	return c.ws.Write(ctx, websocket.MessageText, text)
+}
+
+// keepAlive ends when the client answers no ping any more.
+func (c *wsConn) keepAlive(ctx context.Context) {
+	t := time.NewTicker(pingEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			pong, cancel := context.WithTimeout(ctx, pongTime)
+			err := c.ws.Ping(pong)
+			cancel()
+			if err != nil {
+				return
+			}
+		}
+	}
+}
+
+// answerWebSocket answers one message (ServerHandler::onWSMessage, processSession).
+func (s *Server) answerWebSocket(ctx context.Context, conn *wsConn, text []byte) []byte {
+	v, err := rjson.Parse(text)
+	if len(text) > maxRequest || err != nil || !v.IsObject() {
+		return rjson.Append(nil, obj{"type": "error", "error": "jsonInvalid", "value": string(text)})
+	}
+	reply := obj{}
+	version := apiVersion(v)
+	command, method := v.Get("command"), v.Get("method")
+	switch {
+	case version == apiInvalid,
+		!v.Has("command") && !v.Has("method"),
+		v.Has("command") && !command.IsString(),
+		v.Has("method") && !method.IsString(),
+		v.Has("command") && v.Has("method") && command.AsString() != method.AsString():
+		reply["error"] = "missingCommand"
+		if version == apiInvalid {
+			reply["error"] = invalidAPIVersion
+		}
+		reply["status"] = "error"
+		reply["request"] = v
+	default:
+		c := &call{ctx: ctx, srv: s, node: s.node, params: v, version: version, conn: conn}
+		result := c.do()
+		if hasError(result) {
+			reply = result
+			reply["status"] = "error"
+			reply["request"] = masked(v)
+		} else {
+			reply["result"] = result
+			reply["status"] = "success"
+		}
+	}
+	echo(reply, v, "id", "jsonrpc", "ripplerpc", "api_version")
+	reply["type"] = "response"
+	return rjson.Append(nil, reply)
+}
