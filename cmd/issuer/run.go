@@ -173,7 +173,6 @@ func (p *program) serve(ctx context.Context) error {
 	listener := p.listener
 	p.listener = nil // Serve closes it
 	err := p.api.Serve(ctx, listener)
-	p.log.Info("stopping")
 	err = errors.Join(err, p.stop())
 	<-watched
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {

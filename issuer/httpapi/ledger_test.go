@@ -89,11 +89,14 @@ func TestNodeOutOfReach(t *testing.T) {
 					}
 					return own
 				}
+				if name == "an old ledger" {
+					c.now = func() time.Time { return time.Now().Add(-time.Hour) }
+				}
 				c.client = func(l *ledger.Config) {
 					l.CallTimeout, l.RetryFor, l.ConnectWait, l.DialTimeout = 300*time.Millisecond, 300*time.Millisecond, 100*time.Millisecond, 300*time.Millisecond
 					l.MaxAnswer = 64 << 10
 					if name == "an old ledger" {
-						l.MaxLedgerAge = time.Nanosecond
+						l.MaxLedgerAge = time.Minute
 					}
 				}
 			})
