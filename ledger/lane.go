@@ -101,6 +101,8 @@ type Lane struct {
 	stopping bool
 	ready    chan struct{}
 
+	published func() // called after each change of status; for tests
+
 	// Owned by Run from here on.
 	ctx       context.Context
 	jobs      sync.WaitGroup
@@ -381,6 +383,9 @@ func (l *Lane) Run(ctx context.Context) error {
 		l.waiting = append(l.waiting, incoming...)
 		l.pump()
 		l.publish()
+		if l.published != nil {
+			l.published()
+		}
 	}
 }
 
@@ -535,7 +540,7 @@ func (l *Lane) sync() {
 			}
 			l.next = next
 			l.priced(fee, l.validated.Index)
-			l.synced, l.trouble = true, ""
+			l.synced = true
 			for _, op := range l.ordered() { // before anything new, as sequences must arrive in order
 				switch op.state {
 				case stateTaken, stateQueued, stateRetry, stateRefused:
