@@ -592,7 +592,9 @@ func (l *Lane) resend() {
 		if a.LastLedgerSequence <= now {
 			continue
 		}
-		if op.state == stateRetry && a.sentIn < now || op.state == stateTaken && a.sentIn+resendAfter <= now {
+		if op.state == stateRetry && a.sentIn < now ||
+			op.state == stateSent && !a.answer && a.sentIn+1 < now || // the answer is lost, or slower than two ledgers
+			op.state == stateTaken && a.sentIn+resendAfter <= now {
 			l.send(op)
 		}
 	}

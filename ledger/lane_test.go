@@ -72,6 +72,9 @@ func wantSameAsTx(t *testing.T, c *Client, v model.Validated) {
 	}
 }
 
+// patient makes a lane that bears with ledgers that close dozens of times a second, on a machine that is busy.
+func patient(c *LaneConfig) { c.LedgerOffset, c.Signings = 25, 20 }
+
 // keepClosing closes ledgers, one after another, until the test ends.
 func keepClosing(t *testing.T, node *sandbox.Server, every time.Duration) {
 	t.Helper()
@@ -125,11 +128,10 @@ func TestLaneFaults(t *testing.T) {
 	const n = 60
 	tests := []struct {
 		name string
-		lane func(*LaneConfig)
 		// fault begins it, and may return what is to be done once the submissions are on their way.
 		fault func(p *proxy) func(t *testing.T, node *sandbox.Server)
 	}{
-		{"answers to submissions are lost", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"answers to submissions are lost", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			p.filter(nil, func(data []byte) []byte {
 				if isSubmitAnswer(data) {
 					return nil
@@ -138,7 +140,7 @@ func TestLaneFaults(t *testing.T) {
 			})
 			return nil
 		}},
-		{"the line drops in the middle, after the node took them", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"the line drops in the middle, after the node took them", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			var seen atomic.Int64
 			p.filter(nil, func(data []byte) []byte {
 				if isSubmitAnswer(data) && seen.Add(1) == n/2 {
@@ -148,7 +150,7 @@ func TestLaneFaults(t *testing.T) {
 			})
 			return nil
 		}},
-		{"the line drops in the middle, before the node took them", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"the line drops in the middle, before the node took them", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			var seen atomic.Int64
 			p.filter(func(data []byte) []byte {
 				if isSubmit(data) {
@@ -161,7 +163,7 @@ func TestLaneFaults(t *testing.T) {
 			}, nil)
 			return nil
 		}},
-		{"the line drops again and again", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"the line drops again and again", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			var seen atomic.Int64
 			p.filter(nil, func(data []byte) []byte {
 				if seen.Add(1)%40 == 0 {
@@ -171,7 +173,7 @@ func TestLaneFaults(t *testing.T) {
 			})
 			return nil
 		}},
-		{"one submission never arrives", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"one submission never arrives", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			var seen atomic.Int64
 			p.filter(func(data []byte) []byte {
 				if isSubmit(data) && seen.Add(1) == 5 {
@@ -181,7 +183,7 @@ func TestLaneFaults(t *testing.T) {
 			}, nil)
 			return nil
 		}},
-		{"results are not told", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"results are not told", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			p.filter(nil, func(data []byte) []byte {
 				if isTransaction(data) {
 					return nil
@@ -190,7 +192,7 @@ func TestLaneFaults(t *testing.T) {
 			})
 			return nil
 		}},
-		{"some ledgers are not told", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"some ledgers are not told", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			var seen atomic.Int64
 			p.filter(nil, func(data []byte) []byte {
 				if isTransaction(data) || strings.Contains(string(data), "ledgerClosed") && seen.Add(1)%3 != 0 {
@@ -200,7 +202,7 @@ func TestLaneFaults(t *testing.T) {
 			})
 			return nil
 		}},
-		{"no submission arrives for some ledgers", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"no submission arrives for some ledgers", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			p.filter(func(data []byte) []byte {
 				if isSubmit(data) {
 					return nil
@@ -208,13 +210,13 @@ func TestLaneFaults(t *testing.T) {
 				return data
 			}, nil)
 			return func(t *testing.T, node *sandbox.Server) {
-				for range 12 { // past LastLedgerSequence: all must be proved absent and signed anew
+				for range 30 { // past LastLedgerSequence: all must be proved absent and signed anew
 					accept(t, node)
 				}
 				p.filter(nil, nil)
 			}
 		}},
-		{"the node is busy", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"the node is busy", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			var seen atomic.Int64
 			p.filter(nil, func(data []byte) []byte {
 				if isSubmitAnswer(data) && seen.Add(1)%7 == 0 {
@@ -226,7 +228,7 @@ func TestLaneFaults(t *testing.T) {
 			})
 			return nil
 		}},
-		{"answers make no sense", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"answers make no sense", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			var seen atomic.Int64
 			p.filter(nil, func(data []byte) []byte {
 				if isSubmitAnswer(data) && seen.Add(1)%11 == 0 {
@@ -236,7 +238,7 @@ func TestLaneFaults(t *testing.T) {
 			})
 			return nil
 		}},
-		{"answers to submissions are of other transactions", nil, func(p *proxy) func(*testing.T, *sandbox.Server) {
+		{"answers to submissions are of other transactions", func(p *proxy) func(*testing.T, *sandbox.Server) {
 			p.filter(nil, func(data []byte) []byte {
 				if isSubmitAnswer(data) {
 					return []byte(strings.ReplaceAll(string(data), `"hash":"`, `"hash":"0`))
@@ -251,7 +253,8 @@ func TestLaneFaults(t *testing.T) {
 			node := startSandbox(t, sandbox.Config{})
 			fund(t, node, 1000, testIssuer, testAlice)
 			p := newProxy(t, node.WebSocketURL())
-			lane, _ := startLane(t, p.ws(), func(c *Config) { c.CallTimeout = 300 * time.Millisecond }, tt.lane)
+			lane, _ := startLane(t, p.ws(), func(c *Config) { c.CallTimeout = 300 * time.Millisecond },
+				patient)
 			awaitLane(t, lane, "the lane is up", isUp)
 			then := tt.fault(p)
 			outcomes := submitAll(t.Context(), lane, n)
@@ -272,7 +275,7 @@ func TestLaneFullLedger(t *testing.T) {
 			const n = 100
 			node := startSandbox(t, sandbox.Config{LedgerCapacity: 8})
 			fund(t, node, 100_000, testIssuer, testAlice)
-			lane, _ := startLane(t, node.WebSocketURL(), nil, func(c *LaneConfig) { c.MaxFeeDrops = ceiling })
+			lane, _ := startLane(t, node.WebSocketURL(), nil, func(c *LaneConfig) { patient(c); c.MaxFeeDrops = ceiling })
 			outcomes := submitAll(t.Context(), lane, n)
 			awaitLane(t, lane, "the lane has begun", hasBegun)
 			keepClosing(t, node, 20*time.Millisecond)
@@ -286,7 +289,7 @@ func TestLaneCrowded(t *testing.T) {
 	const n = 30
 	node := startSandbox(t, sandbox.Config{LedgerCapacity: 8})
 	fund(t, node, 100_000, testIssuer, testAlice, testBob)
-	lane, client := startLane(t, node.WebSocketURL(), nil, nil)
+	lane, client := startLane(t, node.WebSocketURL(), nil, patient)
 	awaitLane(t, lane, "the lane is up", isUp)
 	bob, _ := vectorSeed(t, "bob", "secp256k1")
 	info, err := client.AccountInfo(t.Context(), testBob)
@@ -320,7 +323,7 @@ func TestLaneSharedAccount(t *testing.T) {
 	node := startSandbox(t, sandbox.Config{})
 	fund(t, node, 1000, testIssuer, testAlice)
 	p := newProxy(t, node.WebSocketURL())
-	lane, _ := startLane(t, p.ws(), nil, nil)
+	lane, _ := startLane(t, p.ws(), nil, patient)
 	awaitLane(t, lane, "the lane is up", isUp)
 	other := newClient(t, node.WebSocketURL(), nil)
 	seed, _ := vectorSeed(t, "issuer", "ed25519")
