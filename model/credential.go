@@ -146,7 +146,9 @@ func (c Credential) HasExpiration() bool { return c.Expiration != 0 }
 
 // Expired says whether it is past its expiration in a ledger that closed at closeTime, in seconds since the Ripple
 // Epoch. In its last second a credential still holds (rippled: checkExpired).
-func (c Credential) Expired(closeTime uint32) bool { return c.HasExpiration() && closeTime > c.Expiration }
+func (c Credential) Expired(closeTime uint32) bool {
+	return c.HasExpiration() && closeTime > c.Expiration
+}
 
 // Role says on which side of its credentials an account is looked at.
 type Role int

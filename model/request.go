@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -40,14 +41,13 @@ func (d Documents) Field(name string) (json.RawMessage, bool) {
 	return raw, ok
 }
 
-// String redacts.
-func (Documents) String() string { return "[redacted]" }
+// Format redacts, whatever the verb.
+func (Documents) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, redacted) }
 
-// GoString redacts.
-func (Documents) GoString() string { return "[redacted]" }
+const redacted = "[redacted]"
 
 // LogValue redacts.
-func (Documents) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (Documents) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // The names of the fields in requests.
 const (
