@@ -340,7 +340,7 @@ func TestCallerGoesAway(t *testing.T) {
 // TestNotValidated: a transaction that no ledger took and none can take any more is a 504, and costs nothing.
 func TestNotValidated(t *testing.T) {
 	w := newWorld(t, func(c *worldConfig) {
-		c.closeInterval = 50 * time.Millisecond
+		c.closeInterval, c.ledgerOffset = 50*time.Millisecond, 4
 		c.node = func(ledgerURL string) string {
 			return proxy(t, ledgerURL, func(method string, _ int, w http.ResponseWriter) bool {
 				if method == "submit" {
@@ -399,13 +399,17 @@ func proxy(t *testing.T, ledgerURL string, answer func(method string, count int,
 // in between, nobody takes a part for the whole.
 func TestLongList(t *testing.T) {
 	const count = 900         // three pages
-	var failFrom atomic.Int64 // the page
+	var pages, failFrom atomic.Int64 // asked for so far; the one from which on the node answers garbage
 	failFrom.Store(1000)
 	w := newWorld(t, func(c *worldConfig) {
-		c.closeInterval = 500 * time.Millisecond
+		c.directLane, c.closeInterval = true, time.Second
 		c.node = func(ledgerURL string) string {
 			return proxy(t, ledgerURL, func(method string, count int, w http.ResponseWriter) bool {
-				if method != "account_objects" || int64(count) < failFrom.Load() {
+				if method != "account_objects" {
+					return false
+				}
+				pages.Store(int64(count))
+				if int64(count) < failFrom.Load() {
 					return false
 				}
 				_, _ = io.WriteString(w, "garbage")
@@ -431,7 +435,7 @@ func TestLongList(t *testing.T) {
 		t.Errorf("%d different ones in the list, want %d", len(seen), count)
 	}
 
-	failFrom.Store(5) // the second page of the next list
+	failFrom.Store(pages.Load() + 2) // the second page of the next list
 	response, err := http.Get(w.url + "/admin/credential")
 	if err != nil {
 		t.Fatal(err)
