@@ -293,12 +293,31 @@ func TestWaitLimit(t *testing.T) {
 	if got := w.list(t, ""); len(got) != 0 {
 		t.Errorf("what is provisional is shown: %+v", got)
 	}
+	// Asked again before the ledger has decided, it is not sent a second time.
+	again := w.request(t, w.subject, "Late", "")
+	if again.status != http.StatusServiceUnavailable || string(again.fields["pending"]) != string(a.fields["pending"]) {
+		t.Errorf("again, too early: %d %s", again.status, again.body)
+	}
 	w.tick()
 	if got, want := w.list(t, ""), []entry{{Subject: string(w.subject), Credential: "Late"}}; !slices.Equal(got, want) {
 		t.Errorf("list: %+v, want %+v", got, want)
 	}
 	if a := w.request(t, w.subject, "Late", ""); a.status != http.StatusConflict {
 		t.Errorf("again: %d %s", a.status, a.body)
+	}
+	// And so for its revocation.
+	before := w.account()
+	for range 2 {
+		if a := w.revoke(t, w.subject, "Late"); a.status != http.StatusServiceUnavailable || a.fields["pending"] == nil {
+			t.Errorf("revoke: %d %s", a.status, a.body)
+		}
+	}
+	w.tick()
+	if a := w.revoke(t, w.subject, "Late"); a.status != http.StatusNotFound {
+		t.Errorf("revoke again: %d %s", a.status, a.body)
+	}
+	if after := w.account(); after.Sequence != before.Sequence+1 {
+		t.Errorf("%d transactions were paid for", after.Sequence-before.Sequence)
 	}
 }
 
@@ -398,7 +417,7 @@ func proxy(t *testing.T, ledgerURL string, answer func(method string, count int,
 // TestLongList: more than a page of credentials, read from one ledger and sent while it is read. Where the node fails
 // in between, nobody takes a part for the whole.
 func TestLongList(t *testing.T) {
-	const count = 900         // three pages
+	const count = 900                // three pages
 	var pages, failFrom atomic.Int64 // asked for so far; the one from which on the node answers garbage
 	failFrom.Store(1000)
 	w := newWorld(t, func(c *worldConfig) {
