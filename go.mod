@@ -6,6 +6,7 @@ require (
 	github.com/OpenPeeDeeP/depguard/v2 v2.3.0
 	github.com/Peersyst/xrpl-go v0.3.0
 	github.com/coder/websocket v1.8.15
+	github.com/creack/pty v1.1.24
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/spf13/pflag v1.0.10
@@ -20,7 +21,6 @@ require (
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // indirect
-	github.com/creack/pty v1.1.24 // indirect
 	github.com/decred/dcrd/crypto/ripemd160 v1.0.2 // indirect
 	github.com/fsnotify/fsnotify v1.9.0 // indirect
 	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect

@@ -372,6 +372,15 @@ func TestFailedStarts(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(damaged, "sandbox", "issuer.seed"), []byte("sEdBroken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	torn := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(torn, "sandbox"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(torn, "sandbox", "ledger.journal"), []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	used := t.TempDir()
+	boot(t, onSandbox(used)...)
 	open := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(open, "sandbox"), 0o700); err != nil {
 		t.Fatal(err)
@@ -388,6 +397,8 @@ func TestFailedStarts(t *testing.T) {
 		{"ledger's port taken", "", []string{"--sandbox-listen=" + taken.Addr().String()}, []string{"SANDBOX_LISTEN: " + taken.Addr().String() + " is taken", "set SANDBOX_LISTEN"}},
 		{"address of another machine", "", []string{"--http-listen=192.0.2.1:80"}, []string{"HTTP_LISTEN: cannot listen on 192.0.2.1:80", "set HTTP_LISTEN"}},
 		{"data folder is a file", "", []string{"--data-dir=" + file}, []string{"DATA_DIR: ", "set DATA_DIR"}},
+		{"data folder in use", "", []string{"--data-dir=" + used}, []string{"the embedded ledger in " + used + " does not start", "in use by another process"}},
+		{"ledger damaged", "", []string{"--data-dir=" + torn}, []string{"the embedded ledger in " + torn + " does not start", "is not a journal"}},
 		{"wallet damaged", "", []string{"--data-dir=" + damaged}, []string{"issuer.seed"}},
 		{"wallet that others can read", "", []string{"--data-dir=" + open}, []string{"issuer.seed", "chmod 600"}},
 		{"account not on the ledger", edSeed, []string{"--xrpl-network=" + node.WebSocketURL()}, []string{"ISSUER_ACCOUNT_SEED: ", edAddress, "is not on the ledger"}},

@@ -39,7 +39,8 @@ type Config struct {
 	// Transactions and headers of older ones stay.
 	History int
 	// Commit, when set, is given each closed ledger (for Replay) before
-	// anybody can see it. Its error leaves everything as before the close.
+	// anybody can see it. Its error leaves the ledger open, with all that was
+	// in it and all that was held for it, and what was held may be in it now.
 	Commit func(payload []byte) error
 }
 
@@ -473,7 +474,6 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 			n.snap = nil
 		}
 	}
-	n.held = canonicalSet{salt: n.open.parentHash}
 
 	proposed := shamap.New(shamap.TxSetMap).Edit()
 	for _, tx := range n.open.list {
@@ -484,15 +484,14 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 	var levels []uint64
 	l, records := buildRecords(n.closed, at, func(v *view) {
 		retries.applyPasses(v)
-		for _, tx := range v.list {
-			levels = append(levels, levelPaid(v, tx))
-		}
+		levels = levelsPaid(v)
 	})
 	if n.cfg.Commit != nil {
 		if err := n.cfg.Commit(encodeClosed(l, records)); err != nil {
 			return nil, fmt.Errorf("storing closed ledger %d: %w", l.Seq, err)
 		}
 	}
+	n.held = canonicalSet{salt: n.open.parentHash}
 	n.queue.ledgerClosed(l.Seq, levels)
 	last := n.open
 	n.store(l, records)
