@@ -27,7 +27,7 @@ func BenchmarkSustained(b *testing.B) {
 			node := startSandbox(b, sandbox.Config{CloseInterval: time.Second})
 			fund(b, node, 100_000, testIssuer, testAlice)
 			lane, client := startLane(b, node.WebSocketURL(), nil, nil)
-			await(b, "the lane is up", func() bool { return lane.Status().Up })
+			awaitLane(b, lane, "the lane is up", isUp)
 			first := validatedNow(b, client)
 			b.StartTimer()
 			began := time.Now()
@@ -159,7 +159,7 @@ func BenchmarkSimultaneous(b *testing.B) {
 			node := startSandbox(b, sandbox.Config{CloseInterval: time.Second})
 			fund(b, node, 100_000, testIssuer, testAlice)
 			lane, client := startLane(b, node.WebSocketURL(), nil, nil)
-			await(b, "the lane is up", func() bool { return lane.Status().Up })
+			awaitLane(b, lane, "the lane is up", isUp)
 			var waits []time.Duration
 			var mu sync.Mutex
 			closes, failed, run := uint32(0), 0, 0

@@ -101,6 +101,8 @@ type Lane struct {
 	stopping bool
 	ready    chan struct{}
 
+	published func() // called after each change of status; for tests
+
 	// Owned by Run from here on.
 	ctx       context.Context
 	jobs      sync.WaitGroup
@@ -381,6 +383,9 @@ func (l *Lane) Run(ctx context.Context) error {
 		l.waiting = append(l.waiting, incoming...)
 		l.pump()
 		l.publish()
+		if l.published != nil {
+			l.published()
+		}
 	}
 }
 
@@ -535,7 +540,7 @@ func (l *Lane) sync() {
 			}
 			l.next = next
 			l.priced(fee, l.validated.Index)
-			l.synced, l.trouble = true, ""
+			l.synced = true
 			for _, op := range l.ordered() { // before anything new, as sequences must arrive in order
 				switch op.state {
 				case stateTaken, stateQueued, stateRetry, stateRefused:
@@ -587,7 +592,9 @@ func (l *Lane) resend() {
 		if a.LastLedgerSequence <= now {
 			continue
 		}
-		if op.state == stateRetry && a.sentIn < now || op.state == stateTaken && a.sentIn+resendAfter <= now {
+		if op.state == stateRetry && a.sentIn < now ||
+			op.state == stateSent && !a.answer && a.sentIn+1 < now || // the answer is lost, or slower than two ledgers
+			op.state == stateTaken && a.sentIn+resendAfter <= now {
 			l.send(op)
 		}
 	}

@@ -82,6 +82,7 @@ func startLane(t testing.TB, url string, changeClient func(*Config), change func
 	if err != nil {
 		t.Fatal(err)
 	}
+	followChanges(lane)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- lane.Run(ctx) }()
@@ -132,17 +133,40 @@ func awaitOpen(t testing.TB, c *Client, n uint32) {
 	}
 }
 
-// await asks until something holds.
-func await(t testing.TB, what string, holds func() bool) {
+// awaitLane waits until the lane's status is as wanted.
+func awaitLane(t testing.TB, lane *Lane, what string, holds func(Status) bool) {
 	t.Helper()
-	limit := time.Now().Add(20 * time.Second)
-	for !holds() {
-		if time.Now().After(limit) {
-			t.Fatalf("it never came about that %s", what)
+	limit := time.After(20 * time.Second)
+	for !holds(lane.Status()) {
+		select {
+		case <-changes(lane):
+		case <-limit:
+			t.Fatalf("it never came about that %s: %+v", what, lane.Status())
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
+
+// laneChanges has a channel for each lane that receives when its status may have changed.
+var laneChanges sync.Map
+
+func changes(lane *Lane) <-chan struct{} {
+	c, _ := laneChanges.Load(lane)
+	return c.(chan struct{})
+}
+
+func followChanges(lane *Lane) {
+	c := make(chan struct{}, 1)
+	laneChanges.Store(lane, c)
+	lane.published = func() {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func isUp(s Status) bool     { return s.Up }
+func hasBegun(s Status) bool { return s.InFlight > 0 }
 
 // onLedger counts the credentials that the issuer has given.
 func onLedger(t testing.TB, url string) map[model.CredentialType]bool {
