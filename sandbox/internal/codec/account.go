@@ -35,3 +35,6 @@ func AccountIDFromPublicKey(pub []byte) AccountID {
 	h.Sum(a[:0])
 	return a
 }
+
+// MarshalText is the text of String, so that JSON shows it.
+func (a AccountID) MarshalText() ([]byte, error) { return []byte(a.String()), nil }

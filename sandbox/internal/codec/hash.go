@@ -69,3 +69,6 @@ func Sha512Half(parts ...[]byte) Hash256 {
 	sha512Pool.Put(d)
 	return Hash256(sum[:32])
 }
+
+// MarshalText is the text of String, so that JSON shows it.
+func (h Hash256) MarshalText() ([]byte, error) { return []byte(h.String()), nil }

@@ -347,6 +347,9 @@ func TestHashes(t *testing.T) {
 			t.Error(bad)
 		}
 	}
+	if got, err := json.Marshal(map[string]any{"h": h, "a": AccountID{}}); err != nil || string(got) != `{"a":"rrrrrrrrrrrrrrrrrrrrrhoLvTp","h":"`+abc+`"}` {
+		t.Errorf("%s %v", got, err)
+	}
 	if got := hex.EncodeToString(PrefixTxSign[:]); got != "53545800" {
 		t.Error(got)
 	}

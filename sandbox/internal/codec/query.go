@@ -5,23 +5,11 @@ import (
 	"encoding/binary"
 )
 
-// IsDefault says whether the field is absent or has its type's default value: zero, empty.
+// IsDefault says whether the field is absent or has its type's default value: a number or hash of zero, a blob,
+// account, list or object with nothing in it. A blob of zero bytes is not empty.
 func (o *Object) IsDefault(f *Field) bool {
 	v := o.find(f)
-	if v == nil {
-		return true
-	}
-	switch f.Type {
-	case TypeUInt8, TypeUInt16, TypeUInt32, TypeUInt64:
-		return v.num == 0
-	case TypeAmount:
-		return len(v.data) == 0 && xrpDrops(v.num) == 0
-	case TypeObject:
-		return len(v.list) == 0 || v.list[0].Object.Len() == 0
-	case TypeArray:
-		return len(v.list) == 0
-	}
-	return isZero(v.data)
+	return v == nil || v.isDefault()
 }
 
 // AmountSign is -1, 0 or 1 as the amount is below, at or above zero; 0 when it is absent.

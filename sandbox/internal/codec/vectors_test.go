@@ -110,15 +110,6 @@ func plain(tb testing.TB, v any) any {
 	return out
 }
 
-func unhex(tb testing.TB, s string) []byte {
-	tb.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
 // vectorBlobs collects what the recorded node was sent and what it answered in binary, each once.
 func vectorBlobs(tb testing.TB) (txs, metas, entries [][]byte) {
 	tb.Helper()

@@ -134,10 +134,17 @@ func (d *disk) crash(r *rand.Rand) *disk {
 	return &disk{data: data, synced: append([]byte(nil), data...)}
 }
 
+// fail has every Sync return err from now on.
+func (d *disk) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failSync = err
+}
+
 // openOn opens the journal on a disk.
 func openOn(t *testing.T, d *disk, opts Options) *Journal {
 	t.Helper()
-	j, err := open(t.TempDir()+"/journal", opts, d)
+	j, err := open("disk", opts, d)
 	if err != nil {
 		t.Fatal(err)
 	}

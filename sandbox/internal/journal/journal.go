@@ -113,6 +113,7 @@ type Journal struct {
 
 	mu       sync.Mutex
 	salt     [saltSize]byte
+	created  bool     // Open wrote the file's header
 	torn     *Dropped // what Open found of an incomplete file header
 	replayed bool
 	end      int64 // where the next record goes
@@ -153,10 +154,17 @@ func Open(path string, opts Options) (*Journal, error) {
 		f.Close()
 		return nil, err
 	}
+	if j.created && opts.Sync != SyncNever {
+		if err := syncDir(filepath.Dir(path)); err != nil {
+			j.Close()
+			return nil, fmt.Errorf("create journal %s: %w", path, err)
+		}
+	}
 	return j, nil
 }
 
-// open is Open from a locked file on. It leaves f open when it fails.
+// open is Open from a locked file on, without its name. It leaves f open when it
+// fails.
 func open(path string, opts Options, f file) (*Journal, error) {
 	j := &Journal{path: path, opts: opts, f: f}
 	info, err := f.Stat()
@@ -192,8 +200,7 @@ func open(path string, opts Options, f file) (*Journal, error) {
 	return j, nil
 }
 
-// create writes the header of a new file, and has the file and its name on disk
-// when it returns.
+// create writes the header of a new file.
 func (j *Journal) create() error {
 	var head []byte
 	head, j.salt = newFileHeader()
@@ -203,30 +210,28 @@ func (j *Journal) create() error {
 	if _, err := j.f.WriteAt(head, 0); err != nil {
 		return fmt.Errorf("create: write the header: %w", err)
 	}
+	j.created = true
 	if j.opts.Sync == SyncNever {
 		return nil
 	}
 	if err := j.f.Sync(); err != nil {
 		return fmt.Errorf("create: %w", err)
 	}
-	return syncDir(filepath.Dir(j.path))
+	return nil
 }
 
-// syncDir forces a directory's entries to disk, on systems that have a call for
-// it.
+// syncDir forces a directory's entries, a new file's name among them, to disk, on
+// systems that have a call for it.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
 	d, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("create: %w", err)
+		return err
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("create: sync the directory: %w", err)
-	}
-	return nil
+	return d.Sync()
 }
 
 // Append adds a record. When it returns nil, the record is stored as

@@ -277,25 +277,74 @@ func TestDamageFarFromTheNextRecord(t *testing.T) {
 	}
 }
 
-// TestRecordInsideAPayload: the last write is torn, and its payload holds what
-// was a record elsewhere, in this file or in another.
-func TestRecordInsideAPayload(t *testing.T) {
-	_, other, _ := fileOf(t, three...)
-	path, content, starts := fileOf(t, three...)
-	for name, payload := range map[string][]byte{"another file": other, "this file": content} {
-		t.Run(name, func(t *testing.T) {
-			rewrite(t, path, content)
-			j, _, _ := openReplayed(t, path)
-			mustAppend(t, j, string(payload)+"the end of it")
+// TestDamageUnderSyncNever: only a start says what is on disk.
+func TestDamageUnderSyncNever(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		d := &disk{}
+		j := openOn(t, d, Options{Sync: SyncNever})
+		replayAll(t, j)
+		mustAppend(t, j, three...)
+		if restarted {
 			mustClose(t, j)
-			whole, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
+			j = openOn(t, d, Options{Sync: SyncNever})
+			replayAll(t, j)
+		}
+		mustAppend(t, j, "another")
+		mustClose(t, j)
+		d.data[fileHeaderSize+recordHeaderSize]++ // in the first payload
+		j = openOn(t, d, Options{Sync: SyncNever})
+		dropped, err := j.Replay(func([]byte) error { return nil })
+		var damage *DamageError
+		switch {
+		case restarted && (!errors.As(err, &damage) || damage.Record != 1):
+			t.Errorf("damage to what was there at the last start: dropped %v, %v", dropped, err)
+		case !restarted && (err != nil || dropped == nil || dropped.Record != 1):
+			t.Errorf("damage to what was never synced: dropped %v, %v", dropped, err)
+		}
+		mustClose(t, j)
+	}
+}
+
+// TestRecordInsideAPayload: the last write is torn, and its payload holds what
+// would prove that it was on disk, were it a record of this file and place.
+func TestRecordInsideAPayload(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		salt   byte  // added to the file's
+		offset int64 // added to the true one
+		proof  bool
+	}{
+		{name: "of another file", salt: 1},
+		{name: "of another place", offset: 1},
+		{name: "of this file and place", proof: true}, // what nobody can make from outside
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &disk{}
+			j := openOn(t, d, Options{})
+			replayAll(t, j)
+			mustAppend(t, j, three...)
+			start := j.end
+			salt := j.salt
+			salt[0] += test.salt
+			const before = "some bytes"
+			inside := start + recordHeaderSize + int64(len(before))
+			forged := appendRecord([]byte(before), &salt, inside+test.offset, start+1, true, []byte("forged"))
+			forged = append(forged, "the end of it"...)
+			if _, ok := parseRecordHeader(forged[len(before):], &j.salt, inside); ok != test.proof {
+				t.Fatalf("a header for this file and place: %v", ok)
 			}
-			rewrite(t, path, whole[:len(whole)-3])
-			j, got, dropped := openReplayed(t, path)
-			if !reflect.DeepEqual(got, three) || dropped == nil || dropped.Offset != int64(starts[3]) {
-				t.Errorf("records %q, dropped %v", got, dropped)
+			mustAppend(t, j, string(forged))
+			mustClose(t, j)
+
+			d.data = d.data[:len(d.data)-3]
+			j = openOn(t, d, Options{})
+			var got []string
+			dropped, err := j.Replay(func(p []byte) error { got = append(got, string(p)); return nil })
+			if !reflect.DeepEqual(got, three) {
+				t.Errorf("records %q", got)
+			}
+			if (err != nil) != test.proof || !test.proof && (dropped == nil || dropped.Offset != start) {
+				t.Errorf("dropped %v, %v", dropped, err)
 			}
 			mustClose(t, j)
 		})
@@ -460,10 +509,10 @@ func TestSyncIntervalFailure(t *testing.T) {
 		j := openOn(t, d, Options{Sync: SyncInterval, Interval: time.Second})
 		replayAll(t, j)
 		mustAppend(t, j, three...)
-		d.failSync = syscall.EIO
+		d.fail(syscall.EIO)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		d.failSync = nil
+		d.fail(nil)
 		if err := j.Append([]byte("more")); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "opened again") {
 			t.Errorf("append after a failed sync: %v", err)
 		}
@@ -514,7 +563,7 @@ func TestReadErrors(t *testing.T) {
 	if _, err := j.Replay(func([]byte) error { calls++; return nil }); !errors.Is(err, syscall.EIO) {
 		t.Errorf("replay: %v", err)
 	}
-	if _, err := open(t.TempDir()+"/journal", Options{}, d); !errors.Is(err, syscall.EIO) {
+	if _, err := open("disk", Options{}, d); !errors.Is(err, syscall.EIO) {
 		t.Errorf("open: %v", err)
 	}
 	if len(d.data) != size {

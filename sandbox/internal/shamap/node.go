@@ -5,10 +5,6 @@ import (
 	"math/bits"
 )
 
-// depthLimit is the number of nibbles in a key: two different keys part above
-// it.
-const depthLimit = 64
-
 // node is *inner or *leaf.
 type node interface{ isNode() }
 
@@ -33,7 +29,8 @@ type inner struct {
 func (*leaf) isNode()  {}
 func (*inner) isNode() {}
 
-// nibble returns the branch of key at depth.
+// nibble returns the branch of key at depth, which is below 64: two different
+// keys part at one of their nibbles.
 func nibble(key *[32]byte, depth int) int {
 	b := key[depth>>1]
 	if depth&1 == 0 {

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/ledger"
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// atOnce is how many acceptances --all has under way: a busy network queues ten transactions of an account.
+const atOnce = 8
+
+// run is the program. Its error is what main prints and leaves with.
+func run(ctx context.Context, args []string, dotenv string, in *os.File, out, errs io.Writer) error {
+	o, flags, err := readOptions(args, dotenv)
+	if errors.Is(err, pflag.ErrHelp) {
+		return usage(out, flags)
+	}
+	if err != nil {
+		return err
+	}
+	if !o.named() && !isTerminal(in) {
+		return errUsage{errors.New("there is no terminal to ask on: say what to accept with --credential TYPE [--issuer ADDRESS] or --all, or use --list")}
+	}
+	seed, err := findSeed(ctx, o, in, errs)
+	if err != nil {
+		return err
+	}
+	if o.account == "" {
+		o.account = seed.Address()
+	}
+
+	err = accept(ctx, o, seed, in, out, errs)
+	var said errSaid
+	if err != nil && o.json && exitStatus(err) == 1 && !errors.As(err, &said) {
+		return errors.Join(err, printFailed(out, nil, err))
+	}
+	return err
+}
+
+// findSeed returns the seed from the settings, or else asks for it.
+func findSeed(ctx context.Context, o options, in *os.File, errs io.Writer) (ledger.Seed, error) {
+	text := o.seed
+	if text == "" {
+		if !isTerminal(in) {
+			return ledger.Seed{}, errUsage{errors.New("there is no seed, and no terminal to ask for it: set SUBJECT_ACCOUNT_SEED or SUBJECT_ACCOUNT_SEED_FILE")}
+		}
+		var err error
+		if text, err = askSeed(ctx, errs, in); err != nil {
+			return ledger.Seed{}, err
+		}
+	}
+	seed, err := ledger.ParseSeed(text)
+	if err != nil {
+		return ledger.Seed{}, errUsage{err}
+	}
+	return seed, nil
+}
+
+// accept does what the options say with the account's pending credentials.
+func accept(ctx context.Context, o options, seed ledger.Seed, in *os.File, out, errs io.Writer) error {
+	client, err := ledger.New(ledger.Config{URL: o.network.Node})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	at, err := client.Ledger(ctx)
+	if err != nil {
+		return onSandbox(o, err)
+	}
+	waiting := client.Credentials(ctx, o.account, model.Filter{Role: model.About, Acceptance: model.Unaccepted})
+
+	if o.list {
+		return printList(out, o.json, o.account, at.CloseTime, waiting)
+	}
+	var chosen []model.Credential
+	switch {
+	case o.credential != "":
+		c, err := find(ctx, o, at.CloseTime, client)
+		if err != nil {
+			return err
+		}
+		if c.Accepted {
+			_, err := fmt.Fprintf(errs, "%s issued by %s is accepted already. Nothing to do.\n", quote(c.Type), c.Issuer)
+			return err
+		}
+		chosen = []model.Credential{c}
+	default:
+		p, err := collect(o.account, at.CloseTime, waiting)
+		if err != nil {
+			return err
+		}
+		if note := p.note(); note != "" && (o.all || len(p.open) == 0) {
+			if _, err := fmt.Fprintln(errs, note); err != nil {
+				return err
+			}
+		}
+		if len(p.open) == 0 {
+			_, err := fmt.Fprintf(errs, "No credential is waiting for %s to accept it. Nothing to do.\n", o.account)
+			return err
+		}
+		if chosen = p.open; o.all {
+			break
+		}
+		c, err := ask(ctx, errs, newLineReader(in).read, p)
+		if err != nil || c == nil {
+			return err
+		}
+		chosen = []model.Credential{*c}
+	}
+	if err := ledger.CheckKey(ctx, client, o.account, seed); err != nil {
+		return err
+	}
+	return submit(ctx, o, seed, client, chosen, out, errs)
+}
+
+// onSandbox adds to a node that does not answer what mends it on the sandbox.
+func onSandbox(o options, err error) error {
+	var e *model.Error
+	if errors.As(err, &e) && o.network.Name == config.Sandbox {
+		hint := *e
+		hint.Message = strings.TrimSuffix(e.Message, ".") + fmt.Sprintf(" (%s). Is the service running? `make run` starts it with its ledger; SANDBOX_LISTEN or XRPL_NETWORK says where another one is", o.network.Node)
+		return &hint
+	}
+	return err
+}
+
+// find returns the credential that --credential and --issuer name. One that is accepted already is returned only where
+// no other fits; one that has expired is an error.
+func find(ctx context.Context, o options, closeTime uint32, client *ledger.Client) (model.Credential, error) {
+	fitting := client.Credentials(ctx, o.account, model.Filter{Role: model.About})
+	if o.issuer != "" {
+		fitting = one(client.Credential(ctx, o.account, o.issuer, o.credential))
+	}
+	return pick(o, closeTime, fitting)
+}
+
+func one(c model.Credential, err error) iter.Seq2[model.Credential, error] {
+	return func(yield func(model.Credential, error) bool) { yield(c, err) }
+}
+
+// mostNamed bounds the issuers that an error counts up.
+const mostNamed = 5
+
+func pick(o options, closeTime uint32, all iter.Seq2[model.Credential, error]) (model.Credential, error) {
+	var open, accepted, expired []model.Credential
+	for c, err := range all {
+		if err != nil {
+			return model.Credential{}, err
+		}
+		switch {
+		case c.Type != o.credential:
+		case c.Accepted:
+			accepted = append(accepted[:0], c)
+		case c.Expired(closeTime):
+			expired = append(expired[:0], c)
+		case len(open) <= mostNamed:
+			open = append(open, c)
+		}
+	}
+	switch {
+	case len(open) == 1:
+		return open[0], nil
+	case len(open) > 1:
+		var b strings.Builder
+		for i, c := range open {
+			if i == mostNamed {
+				b.WriteString(", and others")
+				break
+			}
+			fmt.Fprintf(&b, ", %s", c.Issuer)
+		}
+		return model.Credential{}, errUsage{fmt.Errorf("several issuers have issued %s: name one with --issuer%s", quote(o.credential), b.String()[1:])}
+	case len(accepted) > 0:
+		return accepted[0], nil
+	case len(expired) > 0:
+		return model.Credential{}, &model.Error{Code: model.CodeExpired, Message: fmt.Sprintf(
+			"%s issued by %s expired %s: accepting it would only delete it, for a fee. Ask its issuer for a new one",
+			quote(o.credential), expired[0].Issuer, model.FormatTime(expired[0].Expiration))}
+	}
+	return model.Credential{}, &model.Error{Code: model.CodeEntryNotFound, Message: fmt.Sprintf(
+		"no %s waits for %s: --list shows what does", quote(o.credential), o.account)}
+}
+
+// printList writes all that is pending, one at a time: the list may be long.
+func printList(out io.Writer, asJSON bool, account model.Address, closeTime uint32, all iter.Seq2[model.Credential, error]) error {
+	n := 0
+	for c, err := range all {
+		if err != nil {
+			return err
+		}
+		n++
+		if asJSON {
+			line, err := json.Marshal(newListed(c, closeTime))
+			if err != nil {
+				return err
+			}
+			separator := ","
+			if n == 1 {
+				separator = `{"credentials":[`
+			}
+			if _, err := fmt.Fprintf(out, "%s%s", separator, line); err != nil {
+				return err
+			}
+		} else if _, err := fmt.Fprintln(out, describe(c, closeTime)); err != nil {
+			return err
+		}
+	}
+	var err error
+	switch {
+	case asJSON && n == 0:
+		_, err = fmt.Fprintln(out, `{"credentials":[]}`)
+	case asJSON:
+		_, err = fmt.Fprintln(out, "]}")
+	case n == 0:
+		_, err = fmt.Fprintf(out, "No credential is waiting for %s to accept it.\n", account)
+	}
+	return err
+}
+
+// errSaid is a failure that was printed in full already.
+type errSaid struct{ error }
+
+// submit accepts the chosen ones and prints each result. After a failure it begins no other.
+func submit(ctx context.Context, o options, seed ledger.Seed, client *ledger.Client, chosen []model.Credential, out, errs io.Writer) error {
+	lane, err := ledger.NewLane(client, ledger.LaneConfig{Account: o.account, Seed: seed, MaxFeeDrops: o.maxFee})
+	if err != nil {
+		return err
+	}
+	laneCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { _ = lane.Run(laneCtx) }) // what fails in it fails the submissions
+	defer running.Wait()
+	defer stop()
+
+	what := "Waiting for validation"
+	if len(chosen) > 1 {
+		what = fmt.Sprintf("Waiting for validation of %d credentials", len(chosen))
+	}
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	line := startWaiting(errs, isTerminal(errs), what, time.Now, second.C)
+
+	type result struct {
+		validated model.Validated
+		err       error
+	}
+	results := make([]result, len(chosen))
+	var failed atomic.Bool
+	places := make(chan struct{}, atOnce)
+	var group sync.WaitGroup
+	begun := 0
+	for i, c := range chosen {
+		places <- struct{}{}
+		if failed.Load() {
+			break
+		}
+		begun++
+		group.Go(func() {
+			v, err := lane.Submit(ctx, model.CredentialAccept{Issuer: c.Issuer, Type: c.Type})
+			if err != nil {
+				failed.Store(true)
+			}
+			results[i] = result{v, err}
+			<-places
+		})
+	}
+	group.Wait()
+
+	done := 0
+	for _, r := range results[:begun] {
+		if r.err == nil {
+			done++
+		}
+	}
+	if done == len(chosen) {
+		line.end("Validated")
+	} else {
+		line.end("Ended")
+	}
+	for i, r := range results[:begun] {
+		switch {
+		case r.err == nil:
+			err = errors.Join(err, printAccepted(out, o.json, chosen[i], r.validated))
+		case len(chosen) == 1:
+			return r.err
+		default:
+			_, werr := fmt.Fprintf(errs, "%s issued by %s: %s\n", quote(chosen[i].Type), chosen[i].Issuer, told(r.err))
+			err = errors.Join(err, werr)
+			if o.json {
+				err = errors.Join(err, printFailed(out, &chosen[i], r.err))
+			}
+		}
+	}
+	if done < len(chosen) {
+		return errors.Join(err, errSaid{fmt.Errorf("%d of %d accepted", done, len(chosen))})
+	}
+	return err
+}

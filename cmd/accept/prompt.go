@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// askSeed asks for the seed on a terminal that does not show what is typed. However it ends, the terminal shows what
+// is typed again: an interrupt comes in the middle of the read, which cannot be ended from outside.
+func askSeed(ctx context.Context, w io.Writer, in *os.File) (string, error) {
+	fd := int(in.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("asking for the seed: %w", err)
+	}
+	if _, err := fmt.Fprint(w, "Subject account seed: "); err != nil {
+		return "", err
+	}
+	typed, err := aside(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	_, _ = fmt.Fprintln(w) // the line's end was not shown either
+	if rerr := term.Restore(fd, before); err == nil && rerr != nil {
+		err = rerr
+	}
+	if err != nil {
+		return "", fmt.Errorf("asking for the seed: %w", err)
+	}
+	return string(typed), nil
+}
+
+func isTerminal(f any) bool {
+	file, ok := f.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// banner is what the terminal shows once requests are served.
+type banner struct {
+	network       config.Network
+	issuer        model.Address
+	http          net.Addr
+	sandboxListen string // as the accept command needs it; empty where its default holds
+	closeInterval time.Duration
+	dataDir       string
+	// On the sandbox alone: an account to try things with, and its seed.
+	subject *wallet
+	// credential is a type that the subject does not hold yet, so that what is printed works when it is pasted.
+	credential model.CredentialType
+}
+
+func (b banner) String() string {
+	var s strings.Builder
+	url := "http://" + config.Dialable(b.http.String())
+	network := b.network.Name
+	switch {
+	case b.subject != nil && b.closeInterval == 0:
+		network += fmt.Sprintf(" (embedded ledger, closes on ledger_accept; %s)", b.network.Node)
+	case b.subject != nil:
+		network += fmt.Sprintf(" (embedded ledger, closes every %v; %s)", b.closeInterval, b.network.Node)
+	case config.Networks[network] != "":
+		network += " (" + config.Networks[network] + ")"
+	}
+	fmt.Fprintf(&s, "\nCredential issuer\n\n  Network  %s\n  Issuer   %s\n  HTTP     %s\n", network, b.issuer, url)
+	subject := "SUBJECT"
+	if b.subject != nil {
+		subject = b.subject.address.String()
+		fmt.Fprintf(&s, "  Subject  %s\n  Seed     %s  (of the subject: an account of the sandbox to try things with)\n",
+			subject, b.subject.secret)
+	}
+	const post = `curl -H "Content-Type: application/json" -X %s -d '{"subject": "%s", "credential": "%s"%s}' %s` + "\n"
+	fmt.Fprintf(&s, "\nTo try it, in a second terminal")
+	if b.subject == nil {
+		s.WriteString(", with the address of an account of this network in SUBJECT's place")
+	} else {
+		s.WriteString(" in the same folder")
+	}
+	s.WriteString(":\n\n1. Request a credential\n\n")
+	fmt.Fprintf(&s, post, "POST", subject, b.credential, `, "documents": {"reason": "please"}`, url+"/credential")
+	fmt.Fprintf(&s, "\n2. List what was issued\n\ncurl %s/admin/credential\n", url)
+	s.WriteString("\n3. Accept it, as its subject\n\n" + b.accept() + "\n")
+	s.WriteString("\n4. Revoke it\n\n")
+	fmt.Fprintf(&s, post, "DELETE", subject, b.credential, "", url+"/admin/credential")
+	s.WriteString("\nCtrl-C stops the service.")
+	if b.subject != nil {
+		fmt.Fprintf(&s, " What was issued is kept in %s.", b.dataDir)
+	}
+	s.WriteString("\n\n")
+	return s.String()
+}
+
+// accept is the command that accepts, with the settings that it needs to find the same ledger.
+func (b banner) accept() string {
+	if b.subject == nil {
+		return fmt.Sprintf("XRPL_NETWORK='%s' go run ./cmd/accept", b.network.Name)
+	}
+	s := "SUBJECT_ACCOUNT_SEED=" + b.subject.secret + " "
+	if b.sandboxListen != "" {
+		s += "SANDBOX_LISTEN=" + b.sandboxListen + " "
+	}
+	return s + "go run ./cmd/accept"
+}

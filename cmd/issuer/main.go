@@ -1,0 +1,63 @@
+// Command issuer is the service: it issues credentials on the XRP Ledger over HTTP, for one issuing account.
+//
+// It reads the settings, wires the rooms, and serves. With no settings at all it runs on the embedded ledger: that one
+// is started in this process, its issuer and a subject to try things with are made and funded, and what to type next
+// is printed. On every other network it needs a seed, and checks before it serves that the key fits the account.
+//
+// Started, it owns four things, and stops them in this order: the HTTP side, which lets requests in progress finish;
+// the lane, which knows how the last transactions went; the connection to the node; the embedded ledger. A second
+// interrupt ends the process at once.
+//
+// Results go to standard output: the banner, or the help text. Log and prompt go to standard error. No seed is ever
+// printed, but that of the sandbox's own subject, which is worth nothing and made to be tried.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+)
+
+// console is what the program reads from and writes to, besides ledger and network.
+type console struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2) // as many as are looked at, so that none is missed
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(interrupted)
+	}()
+	err := run(ctx, os.Args[1:], ".env", console{os.Stdin, os.Stdout, os.Stderr})
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "issuer: "+err.Error())
+	}
+	os.Exit(exitStatus(err))
+}
+
+// interrupted is the exit status after a second signal, as shells give it to what an interrupt ended.
+const interrupted = 130
+
+// exitStatus is 2 where the settings are wrong, and 1 where the program failed with right ones.
+func exitStatus(err error) int {
+	var faults config.Faults
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &faults):
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/issuer"
+	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
+	"github.com/xrplissuer/credential-issuer/ledger"
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+const (
+	// nodeWait is how long a start waits for a node that does not answer.
+	nodeWait = 30 * time.Second
+	// drainTime is how long the lane may take once no request waits for it any more: what is left then has been given
+	// up by everybody.
+	drainTime = time.Second
+	// expiry is how long a transaction may take to get into the embedded ledger, about what it has on a public network,
+	// within bounds of the number of ledgers.
+	expiry                  = 30 * time.Second
+	leastOffset, mostOffset = 8, 1000
+	// staleAfter is how old the last validated ledger of a public network may be before its node counts as behind.
+	// They close one every four seconds.
+	staleAfter = 2 * time.Minute
+)
+
+// run is the program: it returns nil when ctx ended it, and an error that says what to do when it cannot work. A fault
+// in the settings is a [config.Faults].
+func run(ctx context.Context, args []string, dotenv string, c console) error {
+	s, flags, err := readSettings(args, dotenv)
+	if errors.Is(err, pflag.ErrHelp) {
+		return usage(c.out, flags)
+	}
+	if err != nil {
+		return err
+	}
+	log := slog.New(httpapi.LogHandler(s.logger(c.err)))
+	for _, w := range s.warnings {
+		log.Warn(w)
+	}
+	if s.seed == nil && !s.onSandbox() {
+		seed, err := askSeed(ctx, c)
+		if err != nil {
+			return stopped(ctx, err)
+		}
+		s.seed = &seed
+	}
+	p, err := start(ctx, s, log)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	if _, err := io.WriteString(c.out, p.banner.String()); err != nil {
+		return errors.Join(fmt.Errorf("show the banner: %w", err), p.stop())
+	}
+	return p.serve(ctx)
+}
+
+// stopped forgets an error that a stop during the start has caused.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || model.CodeOf(err) == model.CodeLedgerUnavailable) {
+		return nil
+	}
+	return err
+}
+
+// program is what runs, in the order in which it was started; stopping goes backwards.
+type program struct {
+	log      *slog.Logger
+	listener net.Listener
+	embedded *embedded // nil on other networks
+	client   *ledger.Client
+	lane     *ledger.Lane
+	stopLane context.CancelFunc
+	laneDone chan error
+	api      *httpapi.API
+	banner   banner
+}
+
+// start brings everything up to the point where requests could be served. What it started it stops when it fails.
+func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err error) {
+	p = &program{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.stop())
+			p = nil
+		}
+	}()
+	// The port first: it is what is taken most often, and nothing has been done yet.
+	if p.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.httpListen); err != nil {
+		return p, listenFault("HTTP_LISTEN", s.httpListen, err)
+	}
+	if tcp, ok := p.listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		log.Warn("the service listens beyond this machine, and asks nobody who they are: whoever reaches it can have credentials issued and revoked",
+			"http_listen", s.httpListen)
+	}
+	if s.onSandbox() {
+		if p.embedded, err = startEmbedded(ctx, s, log); err != nil {
+			return p, err
+		}
+		s.network.Node = p.embedded.server.WebSocketURL()
+	}
+	nodeConfig := ledger.Config{URL: s.network.Node, Logger: log}
+	if config.Networks[s.network.Name] != "" {
+		nodeConfig.MaxLedgerAge = staleAfter
+	}
+	if p.client, err = ledger.New(nodeConfig); err != nil {
+		return p, fmt.Errorf("XRPL_NETWORK: %w", err)
+	}
+	p.banner = banner{network: s.network, http: p.listener.Addr(), closeInterval: s.closeInterval, dataDir: s.dataDir}
+	if p.embedded != nil {
+		if err = p.embedded.furnish(ctx, p.client, &s, &p.banner); err != nil {
+			return p, err
+		}
+	}
+	account := s.account
+	if account == "" {
+		account = s.seed.Address()
+	}
+	if err = checkKey(ctx, p.client, account, *s.seed, log); err != nil {
+		return p, err
+	}
+	if p.embedded != nil {
+		if p.banner.credential, err = unused(ctx, p.client, p.banner.subject.address, account); err != nil {
+			return p, err
+		}
+	} else {
+		p.banner.credential = firstType
+	}
+	p.banner.issuer = account
+
+	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
+		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Logger: log,
+	})
+	if err != nil {
+		return p, err
+	}
+	var laneContext context.Context
+	laneContext, p.stopLane = context.WithCancel(context.WithoutCancel(ctx))
+	p.laneDone = make(chan error, 1)
+	go func() { p.laneDone <- p.lane.Run(laneContext) }()
+
+	p.api = httpapi.New(httpapi.Config{
+		Issuer:     issuer.New(issuer.Config{Account: account, Ledger: p.client, Lane: p.lane, WaitLimit: s.waitLimit}),
+		Logger:     log,
+		AnswerTime: s.waitLimit + time.Minute,
+		StopTime:   s.stopLimit,
+		GiveUp:     p.stopLane,
+	})
+	log.Info("serving", "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
+	return p, nil
+}
+
+// serve answers requests until ctx ends or something that it needs does, and stops everything.
+func (p *program) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	if p.embedded != nil {
+		go func() {
+			defer close(watched)
+			if err := p.embedded.server.Wait(); err != nil {
+				cancel(fmt.Errorf("the embedded ledger ended: %w", err))
+			}
+		}()
+	} else {
+		close(watched)
+	}
+	listener := p.listener
+	p.listener = nil // Serve closes it
+	err := p.api.Serve(ctx, listener)
+	err = errors.Join(err, p.stop())
+	<-watched
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+// stop ends what was started, the last first. What was not started is nil.
+func (p *program) stop() error {
+	var faults []error
+	if p.listener != nil {
+		faults = append(faults, p.listener.Close())
+	}
+	if p.stopLane != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		if err := p.lane.Drain(ctx); err != nil {
+			p.log.Warn("the lane was stopped with transactions in flight", "cause", err)
+		}
+		cancel()
+		p.stopLane()
+		faults = append(faults, <-p.laneDone)
+	}
+	if p.client != nil {
+		p.client.Close()
+	}
+	if p.embedded != nil {
+		faults = append(faults, p.embedded.close())
+	}
+	return errors.Join(faults...)
+}
+
+// ledgerOffset is how many ledgers a transaction may miss before it expires. On an embedded ledger that closes often it
+// is more than usual, so that a machine that is busy for a moment does not make transactions expire; 0 is the usual.
+func (s settings) ledgerOffset() uint32 {
+	if !s.onSandbox() || s.closeInterval == 0 {
+		return 0
+	}
+	return uint32(min(max(expiry/s.closeInterval, leastOffset), mostOffset))
+}
+
+// checkKey finds out whether the key may sign for the account. It gives a node that does not answer some time.
+func checkKey(ctx context.Context, client *ledger.Client, account model.Address, seed ledger.Seed, log *slog.Logger) error {
+	deadline := time.NewTimer(nodeWait)
+	defer deadline.Stop()
+	for {
+		err := ledger.CheckKey(ctx, client, account, seed)
+		if err == nil {
+			return nil
+		}
+		var key *ledger.KeyError
+		if errors.As(err, &key) {
+			return fmt.Errorf("ISSUER_ACCOUNT_SEED: %w", err)
+		}
+		log.Warn("the node does not answer; asking again", "node", client.Node(), "cause", err)
+		again := time.NewTimer(time.Second)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return ctx.Err()
+		case <-deadline.C:
+			again.Stop()
+			return fmt.Errorf("no node answers at %s: check XRPL_NETWORK and the way to it, then start again (%w)", client.Node(), err)
+		}
+	}
+}
+
+// listenFault says what to do about an address that cannot be listened on.
+func listenFault(setting, address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s: %s is taken by another program, perhaps by this service started before: stop that one, or set %s to another port (0 for any)",
+			setting, address, setting)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s: %s needs rights that this user does not have: set %s to a port from 1024 up", setting, address, setting)
+	}
+	return fmt.Errorf("%s: cannot listen on %s: set %s to an address of this machine and a port (%w)", setting, address, setting, err)
+}

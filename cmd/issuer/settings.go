@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/ledger"
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// known are the settings that this program uses.
+var known = config.Pick(
+	"XRPL_NETWORK", "HTTP_LISTEN", "DATA_DIR",
+	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS",
+	"SANDBOX_LISTEN", "SANDBOX_CLOSE_INTERVAL",
+	"MAX_FEE_DROPS", "HTTP_WAIT_LIMIT", "HTTP_STOP_LIMIT",
+	"LOG_LEVEL", "LOG_FORMAT",
+)
+
+// Bounds of settings. The least fee is the base fee of every network there is.
+const (
+	leastFeeCeiling, mostFeeCeiling = 10, 100_000_000
+	mostCloseInterval               = time.Hour
+	leastWait, mostWait             = time.Second, 10 * time.Minute
+	mostStop                        = 10 * time.Minute
+)
+
+// settings are what the user asked for, checked.
+type settings struct {
+	network       config.Network
+	httpListen    string
+	dataDir       string
+	seed          *ledger.Seed  // nil where none is set
+	account       model.Address // empty: the seed's own
+	sandboxListen string
+	closeInterval time.Duration
+	maxFeeDrops   int64
+	waitLimit     time.Duration
+	stopLimit     time.Duration
+	logLevel      slog.Level
+	logJSON       bool
+	// warnings deserve a look and stop nothing.
+	warnings []string
+}
+
+// onSandbox says whether the embedded ledger is to run in this process.
+func (s settings) onSandbox() bool { return s.network.Name == config.Sandbox }
+
+// readSettings reads flags, environment and the .env file. The error is a [config.Faults] with all that is wrong, or
+// [pflag.ErrHelp]. Nothing in it repeats a seed.
+func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error) {
+	flags := pflag.NewFlagSet("issuer", pflag.ContinueOnError)
+	v, err := config.Read(flags, known, args, dotenv)
+	if err != nil {
+		return settings{}, flags, err
+	}
+	s := settings{
+		network:       v.Network(),
+		httpListen:    v.HostPort("HTTP_LISTEN"),
+		dataDir:       v.String("DATA_DIR"),
+		closeInterval: v.Duration("SANDBOX_CLOSE_INTERVAL", 0, mostCloseInterval),
+		maxFeeDrops:   v.Int("MAX_FEE_DROPS", leastFeeCeiling, mostFeeCeiling),
+		waitLimit:     v.Duration("HTTP_WAIT_LIMIT", leastWait, mostWait),
+		stopLimit:     v.Duration("HTTP_STOP_LIMIT", 0, mostStop),
+		logJSON:       v.OneOf("LOG_FORMAT", "text", "json") == "json",
+		warnings:      v.DotenvWarnings(dotenv),
+	}
+	if s.onSandbox() {
+		s.sandboxListen = v.String("SANDBOX_LISTEN") // Network has checked it
+	}
+	if s.dataDir == "" {
+		v.Fault("DATA_DIR", "must name a folder")
+	}
+	if level := v.OneOf("LOG_LEVEL", "debug", "info", "warn", "error"); level != "" {
+		_ = s.logLevel.UnmarshalText([]byte(level)) // what OneOf did not take is told already
+	}
+	readIssuer(v, &s)
+	if flags.NArg() > 0 {
+		// Not repeated: it might be a seed.
+		v.Wrong(fmt.Sprintf("%d words too many: everything is said with flags, --help shows them", flags.NArg()))
+	}
+	return s, flags, v.Err()
+}
+
+func readIssuer(v *config.Values, s *settings) {
+	text, name := v.String("ISSUER_ACCOUNT_SEED"), "ISSUER_ACCOUNT_SEED"
+	if path := v.String("ISSUER_ACCOUNT_SEED_FILE"); path != "" {
+		fromFile, err := config.SecretFile(path)
+		switch {
+		case err != nil:
+			v.Wrong("ISSUER_ACCOUNT_SEED_FILE: " + err.Error())
+		case text != "" && text != fromFile:
+			v.Wrong("ISSUER_ACCOUNT_SEED and ISSUER_ACCOUNT_SEED_FILE hold different seeds: set one of them")
+		default:
+			text, name = fromFile, "ISSUER_ACCOUNT_SEED_FILE"
+		}
+	}
+	if text != "" {
+		seed, err := ledger.ParseSeed(text)
+		if err != nil {
+			v.Wrong(name + ": " + err.Error())
+		} else {
+			s.seed = &seed
+		}
+	}
+	if address := v.String("ISSUER_ACCOUNT_ADDRESS"); address != "" {
+		var err error
+		if s.account, err = model.ParseAddress(address); err != nil {
+			v.Fault("ISSUER_ACCOUNT_ADDRESS", err.Error())
+		}
+		if text == "" && s.onSandbox() {
+			v.Fault("ISSUER_ACCOUNT_ADDRESS", "needs a seed beside it: set ISSUER_ACCOUNT_SEED to that of the account or of its regular key")
+		}
+	}
+}
+
+// usage writes the help text.
+func usage(w io.Writer, flags *pflag.FlagSet) error {
+	_, err := fmt.Fprintf(w, `issuer issues credentials on the XRP Ledger, over HTTP.
+
+  issuer                           on the embedded ledger: nothing to set up
+  issuer --xrpl-network devnet     on Devnet, with the seed from ISSUER_ACCOUNT_SEED or a masked prompt
+
+Every flag is also a variable of the environment and a line in .env: --http-listen is HTTP_LISTEN. Flags go before the
+environment, the environment before .env. ISSUER_ACCOUNT_SEED has no flag, as other users of a machine see command
+lines. Exit status: 0 stopped, 1 failed, 2 wrong settings.
+
+%s`, flags.FlagUsages())
+	return err
+}
+
+// logger returns the log that the settings ask for. Seeds cannot reach it: the type that holds them redacts itself.
+func (s settings) logger(w io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: s.logLevel}
+	if s.logJSON {
+		return slog.NewJSONHandler(w, options)
+	}
+	return slog.NewTextHandler(w, options)
+}

@@ -1,0 +1,221 @@
+package httpapi_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/issuer"
+	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
+	"github.com/xrplissuer/credential-issuer/ledger"
+	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/sandbox"
+)
+
+// world is a whole service over sockets: the embedded ledger, a client, a lane, the issuer and its HTTP side, and a
+// funded subject with a lane of its own.
+type world struct {
+	t           *testing.T
+	url         string
+	sandbox     *sandbox.Server
+	client      *ledger.Client // talks to the ledger directly, whatever lies between the service and it
+	lane        *ledger.Lane
+	issuer      model.Address
+	subject     model.Address
+	subjectLane *ledger.Lane
+	log         *logBuffer
+	ticks       chan time.Time
+}
+
+// worldConfig is what tests change about their world.
+type worldConfig struct {
+	// balance is what the issuer begins with, in drops.
+	balance int64
+	// closeInterval is how often ledgers close.
+	closeInterval time.Duration
+	// ticks closes ledgers in place of closeInterval.
+	ticks chan time.Time
+	// now is the ledger's clock.
+	now func() time.Time
+	// node is the address that the service is given for its node, where it is not the ledger's own.
+	node func(ledgerURL string) string
+	// lane is put between the issuer and its lane.
+	lane func(*world) issuer.Submitter
+	// ledgerOffset is how many ledgers a transaction may miss. Ledgers that close many times a second need many, or a
+	// busy machine makes transactions expire.
+	ledgerOffset uint32
+	// directLane has the lane talk to the ledger directly, past node.
+	directLane bool
+	// client changes how the service talks to its node.
+	client func(*ledger.Config)
+	// issuerConfig changes the issuer.
+	issuer func(*issuer.Config)
+}
+
+const xrp = 1_000_000 // drops
+
+// onTick is a world whose ledgers close when the test says so.
+func onTick(c *worldConfig) { c.ticks = make(chan time.Time) }
+
+// tick closes a ledger. A tick is taken when the one before has been worked off, so the second is there to wait for the
+// first.
+func (w *world) tick() {
+	w.ticks <- time.Now()
+	w.ticks <- time.Now()
+}
+
+// keepTicking closes ledgers, where that is the test's to do, until end is called.
+func (w *world) keepTicking() (end func()) {
+	if w.ticks == nil {
+		return func() {}
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		pace := time.NewTicker(20 * time.Millisecond)
+		defer pace.Stop()
+		for {
+			select {
+			case now := <-pace.C:
+				w.ticks <- now
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-done
+	}
+}
+
+func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
+	t.Helper()
+	cfg := worldConfig{balance: 1000 * xrp, closeInterval: 150 * time.Millisecond, ledgerOffset: 60}
+	for _, c := range change {
+		c(&cfg)
+	}
+	w := &world{t: t, log: &logBuffer{}}
+	quiet := slog.New(slog.DiscardHandler)
+	server, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{
+		Listen: "127.0.0.1:0", CloseInterval: cfg.closeInterval, Ticks: cfg.ticks, Now: cfg.now, Logger: quiet,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sandbox = server
+	t.Cleanup(func() {
+		if err := server.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Errorf("the ledger ended with %v", err)
+		}
+	})
+	w.client = w.dial(ledger.Config{URL: server.WebSocketURL()})
+
+	w.ticks = cfg.ticks
+	endTicks := w.keepTicking()
+
+	var seeds [2]ledger.Seed
+	var wg sync.WaitGroup
+	for i, drops := range []int64{cfg.balance, 1000 * xrp} {
+		wg.Go(func() { seeds[i] = w.newAccount(drops) })
+	}
+	wg.Wait()
+	endTicks()
+	w.issuer, w.subject = seeds[0].Address(), seeds[1].Address()
+	w.subjectLane = w.run(w.client, seeds[1], cfg.ledgerOffset)
+
+	nodeConfig := ledger.Config{URL: server.WebSocketURL(), Logger: w.log.logger()}
+	if cfg.node != nil {
+		nodeConfig.URL = cfg.node(server.WebSocketURL())
+	}
+	if cfg.client != nil {
+		cfg.client(&nodeConfig)
+	}
+	serviceClient := w.dial(nodeConfig)
+	laneClient := serviceClient
+	if cfg.directLane {
+		laneClient = w.client
+	}
+	w.lane = w.run(laneClient, seeds[0], cfg.ledgerOffset)
+	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Lane: w.lane}
+	if cfg.lane != nil {
+		issuerConfig.Lane = cfg.lane(w)
+	}
+	if cfg.issuer != nil {
+		cfg.issuer(&issuerConfig)
+	}
+	s := serve(t, httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()})
+	w.url = "http://" + s.address
+	return w
+}
+
+func (w *world) dial(cfg ledger.Config) *ledger.Client {
+	w.t.Helper()
+	c, err := ledger.New(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(c.Close)
+	return c
+}
+
+// newAccount makes an account and waits until it is validated. It may run beside the test's own goroutine.
+func (w *world) newAccount(drops int64) ledger.Seed {
+	made, err := w.sandbox.Fund(w.t.Context(), "", drops)
+	if err != nil {
+		w.t.Errorf("making an account: %v", err)
+		return ledger.Seed{}
+	}
+	seed, err := ledger.ParseSeed(made.Seed.Reveal())
+	if err != nil {
+		w.t.Errorf("the faucet's seed: %v", err)
+	}
+	return seed
+}
+
+// run starts a lane, which ends with the test.
+func (w *world) run(client *ledger.Client, seed ledger.Seed, offset uint32) *ledger.Lane {
+	w.t.Helper()
+	lane, err := ledger.NewLane(client, ledger.LaneConfig{Account: seed.Address(), Seed: seed, LedgerOffset: offset})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- lane.Run(ctx) }()
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("the lane ended with %v", err)
+		}
+	})
+	return lane
+}
+
+// account is the issuer's, as it stands in the last validated ledger.
+func (w *world) account() model.Account {
+	w.t.Helper()
+	a, err := w.client.Account(w.t.Context(), w.issuer)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+// submit brings a transaction of the issuer onto the ledger, past the service's checks.
+func (w *world) submit(tx model.Transaction) { w.t.Helper(); w.submitAs(w.lane, tx) }
+
+func (w *world) submitAs(lane *ledger.Lane, tx model.Transaction) {
+	w.t.Helper()
+	if _, err := lane.Submit(w.t.Context(), tx); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// accept accepts as the subject.
+func (w *world) accept(t model.CredentialType) {
+	w.t.Helper()
+	w.submitAs(w.subjectLane, model.CredentialAccept{Issuer: w.issuer, Type: t})
+}
