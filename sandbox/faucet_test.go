@@ -147,6 +147,7 @@ func TestFundEnds(t *testing.T) {
 		result <- err
 	}()
 	k.read()
+	_ = k.ws.CloseNow() // the server would wait for it to say goodbye
 	if err := s.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
