@@ -217,3 +217,13 @@ func TestRandomHistories(t *testing.T) {
 		})
 	}
 }
+
+// FuzzHistories walks at random from any seed, with small and large ledgers.
+func FuzzHistories(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(seed, uint8(seed*3))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, capacity uint8) {
+		newRandomWalk(t, seed, Config{Capacity: 5 + int(capacity)}).run(250)
+	})
+}
