@@ -42,7 +42,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t}
 	var err error
 	w.server, err = sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{
-		Listen: "127.0.0.1:0", CloseInterval: 50 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		Listen: "127.0.0.1:0", CloseInterval: 200 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time {
 			w.mu.Lock()
 			defer w.mu.Unlock()
