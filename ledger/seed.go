@@ -12,6 +12,7 @@ import (
 	addresscodec "github.com/Peersyst/xrpl-go/address-codec"
 	"github.com/Peersyst/xrpl-go/keypairs"
 
+	"github.com/xrplissuer/credential-issuer/hexutil"
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
@@ -84,6 +85,8 @@ func ParseSeed(s string) (Seed, error) {
 		return Seed{}, errSeedForm
 	case strings.ContainsAny(s, " \t"):
 		return Seed{}, errSeedWords
+	case !hexutil.Printable(s): // the library's base58 panics on bytes beyond ASCII
+		return Seed{}, errSeedForm
 	}
 	if _, err := model.ParseAddress(s); err == nil {
 		return Seed{}, errSeedAddress
