@@ -14,7 +14,8 @@ import (
 
 // Bounds of what a Node remembers of transactions that are in no ledger.
 const (
-	seenFor     = 5 * time.Minute  // rippled's HashRouter
+	seenFor     = 5 * time.Minute  // what was malformed, or broadcast, counts so (rippled's HashRouter)
+	knownFor    = 30 * time.Minute // what was submitted can be looked up (TransactionMaster)
 	relayAgain  = 30 * time.Second // a transaction counts as broadcast anew
 	maxSeen     = 1 << 16
 	maxKept     = 1 << 14 // transactions held, and submitted here, for coming ledgers
@@ -74,7 +75,7 @@ type SubmitResult struct {
 }
 
 type seenTx struct {
-	tx      *codec.Tx
+	tx      *codec.Tx // nil once it is in a closed ledger
 	bad     bool
 	at      time.Time
 	relayed time.Time
@@ -101,6 +102,7 @@ type Node struct {
 	held     canonicalSet
 	local    localTxs
 	seen     map[codec.Hash256]*seenTx
+	seenIDs  []codec.Hash256 // of seen, as they came
 	txLedger map[codec.Hash256]uint32
 	byAcct   map[codec.AccountID][]txRef
 	observer Observer
@@ -366,37 +368,36 @@ func (n *Node) Submit(tx *codec.Tx, failHard bool) SubmitResult {
 
 func (n *Node) submit(tx *codec.Tx, failHard bool) SubmitResult {
 	now := n.cfg.Now()
-	s := n.seen[tx.ID]
-	if s == nil {
-		n.makeRoomForSeen()
-		s = &seenTx{tx: tx}
-		n.seen[tx.ID] = s
-	}
-	s.at = now
+	s := n.see(tx, now)
 	if s.bad {
 		return SubmitResult{Result: TemBadSignature, Rejected: true}
 	}
 	res, next := n.process(s, true, failHard, now)
 	// A success may make way for one that came too early.
 	for next != nil {
-		ns := n.seen[next.ID]
-		if ns == nil {
-			ns = &seenTx{tx: next, at: now}
-			n.seen[next.ID] = ns
-		}
-		_, next = n.process(ns, false, false, now)
+		_, next = n.process(n.see(next, now), false, false, now)
 	}
 	return res
 }
 
-// makeRoomForSeen keeps the memory of seen transactions bounded.
-func (n *Node) makeRoomForSeen() {
-	for id := range n.seen {
-		if len(n.seen) < maxSeen {
-			return
+// see remembers a transaction, in the place of the oldest when there are too
+// many.
+func (n *Node) see(tx *codec.Tx, now time.Time) *seenTx {
+	s := n.seen[tx.ID]
+	if s == nil {
+		for len(n.seenIDs) >= maxSeen {
+			delete(n.seen, n.seenIDs[0])
+			n.seenIDs = n.seenIDs[1:]
 		}
-		delete(n.seen, id)
+		s = &seenTx{at: now}
+		n.seen[tx.ID] = s
+		n.seenIDs = append(n.seenIDs, tx.ID)
 	}
+	if now.Sub(s.at) > seenFor {
+		s.bad, s.relayed = false, time.Time{}
+	}
+	s.tx, s.at = tx, now
+	return s
 }
 
 // process is NetworkOPs::apply for one transaction. next is a held transaction
@@ -497,7 +498,7 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 	n.store(l, records)
 	n.openNext(last, &retries, now)
 	n.local.sweep(l)
-	n.forget(now)
+	n.forget(now, records)
 	if n.observer != nil {
 		n.observer.LedgerClosed(l, records)
 		n.observer.FeeChanged(n.queue.metrics(n.open))
@@ -530,11 +531,19 @@ func (n *Node) openNext(last *view, retries *canonicalSet, now time.Time) {
 	}
 }
 
-// forget drops the memory of transactions that nobody asked for in a while.
-func (n *Node) forget(now time.Time) {
-	for id, s := range n.seen {
-		if now.Sub(s.at) > seenFor {
-			delete(n.seen, id)
+// forget drops the memory of transactions that nobody asked for in a while, and
+// of the content of those that a ledger holds.
+func (n *Node) forget(now time.Time, records []*TxRecord) {
+	for _, r := range records {
+		if s := n.seen[r.Tx.ID]; s != nil {
+			s.tx = nil
 		}
 	}
+	n.seenIDs = slices.DeleteFunc(n.seenIDs, func(id codec.Hash256) bool {
+		if now.Sub(n.seen[id].at) <= knownFor {
+			return false
+		}
+		delete(n.seen, id)
+		return true
+	})
 }

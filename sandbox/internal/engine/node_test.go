@@ -138,13 +138,17 @@ func TestKnown(t *testing.T) {
 	if r := w.n.Submit(good, false); r.Result != TefPastSeq || r.InLedger != w.n.Closed().Seq {
 		t.Errorf("once closed: %+v", r)
 	}
-	// After a while it is forgotten that it was bad.
+	// After a while it is forgotten that it was bad, and then that it was.
 	w.closeAfter(seenFor + time.Second)
-	if _, known := w.n.Lookup(bad.ID); known != nil {
-		t.Error("still known")
+	if _, known := w.n.Lookup(bad.ID); known == nil {
+		t.Error("not known any more")
 	}
 	if r := w.n.Submit(bad, false); r.Result != TemInvalidFlag || r.Rejected {
 		t.Errorf("%+v", r)
+	}
+	w.closeAfter(knownFor + time.Second)
+	if _, known := w.n.Lookup(bad.ID); known != nil {
+		t.Error("still known")
 	}
 }
 
@@ -256,7 +260,7 @@ func TestBounds(t *testing.T) {
 			w.n.held.entries = w.n.held.entries[:maxKept] // as it is; the rest is quick then
 		}
 	}
-	if len(w.n.seen) > maxSeen || len(w.n.local.list) > maxKept || len(w.n.held.entries) > maxKept {
+	if len(w.n.seen) > maxSeen || len(w.n.seenIDs) != len(w.n.seen) || len(w.n.local.list) > maxKept || len(w.n.held.entries) > maxKept {
 		t.Errorf("%d seen, %d local, %d held", len(w.n.seen), len(w.n.local.list), len(w.n.held.entries))
 	}
 	for range localHoldLedgers + 2 {
