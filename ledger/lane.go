@@ -651,7 +651,13 @@ func (l *Lane) transaction(t *Transaction) {
 // foreign notices a transaction of the account that this lane did not send.
 func (l *Lane) foreign(t *Transaction) {
 	account, sequence, err := t.sender()
-	if err != nil || account != l.cfg.Account || sequence < l.next || sequence == math.MaxUint32 {
+	if err != nil || account != l.cfg.Account || sequence == math.MaxUint32 {
+		return
+	}
+	if op := l.inFlight[sequence]; op != nil {
+		op.state = stateLookUp
+	}
+	if sequence < l.next {
 		return
 	}
 	l.log.Warn("another process sends from this account, and takes sequences that the lane hands out", "hash", t.Hash, "sequence", sequence)

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -636,5 +639,105 @@ func TestLaneNodeDown(t *testing.T) {
 	var e *model.Error
 	if !errors.As(err, &e) || e.Code != model.CodeLedgerUnavailable || e.RetryAfter == 0 || e.Pending != nil {
 		t.Errorf("got %+v", err)
+	}
+}
+
+// TestLaneRandomFaults drops, delays and falsifies messages at random, and cuts the line, for hundreds of transactions.
+// What was told must be what the ledger holds. LEDGER_FAULT_SEED repeats a run.
+func TestLaneRandomFaults(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("LEDGER_FAULT_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed = n
+	}
+	t.Logf("LEDGER_FAULT_SEED=%d", seed)
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, seed))
+	chance := func(one int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return random.IntN(one) == 0
+	}
+	const n = 300
+	node := startSandbox(t, sandbox.Config{LedgerCapacity: 40})
+	fund(t, node, 10_000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	lane, _ := startLane(t, p.ws(), func(c *Config) { c.CallTimeout = 300 * time.Millisecond }, patient)
+	awaitLane(t, lane, "the lane is up", isUp)
+	p.filter(func(data []byte) []byte {
+		switch {
+		case chance(150):
+			go p.cut()
+		case isSubmit(data) && chance(20):
+			return nil
+		case chance(100):
+			return nil
+		}
+		return data
+	}, func(data []byte) []byte {
+		switch {
+		case chance(300):
+			go p.cut()
+		case isSubmitAnswer(data) && chance(20):
+			return nil
+		case isTransaction(data) && chance(10):
+			return nil
+		case chance(300):
+			return []byte("{}")
+		case chance(100):
+			return nil
+		}
+		return data
+	})
+	outcomes := make(chan outcome, n)
+	for i := range n {
+		go func() {
+			ctx := t.Context()
+			if i%10 == 0 { // some callers are not patient
+				var cancel func()
+				ctx, cancel = context.WithTimeout(ctx, 50*time.Millisecond)
+				defer cancel()
+			}
+			v, err := lane.Submit(ctx, create(i))
+			outcomes <- outcome{i, v, err}
+		}()
+	}
+	keepClosing(t, node, 30*time.Millisecond)
+	counts := map[string]int{}
+	mustStand, mustNot := map[model.CredentialType]bool{}, map[model.CredentialType]bool{}
+	for o := range collect(outcomes, n) {
+		var e *model.Error
+		switch {
+		case o.err == nil:
+			counts["done"]++
+			mustStand[create(o.n).Type] = true
+		case errors.As(o.err, &e) && e.Pending != nil:
+			counts["pending"]++ // may or may not
+		case errors.As(o.err, &e) && (e.Code == model.CodeNotValidated || e.Code == model.CodeLedgerUnavailable):
+			counts[string(e.Code)]++
+			mustNot[create(o.n).Type] = true
+		default:
+			t.Errorf("%d: %v", o.n, o.err)
+		}
+	}
+	t.Log(counts)
+	p.filter(nil, nil)
+	awaitLane(t, lane, "nothing is in flight", func(s Status) bool { return s.InFlight == 0 && s.Waiting == 0 })
+	all := onLedger(t, node.URL())
+	for which := range mustStand {
+		if !all[which] {
+			t.Errorf("%s was told to be done and is not on the ledger", which)
+		}
+	}
+	for which := range mustNot {
+		if all[which] {
+			t.Errorf("%s was told not to be and is on the ledger", which)
+		}
+	}
+	if counts["done"] < n/2 {
+		t.Errorf("only %d of %d were done", counts["done"], n)
 	}
 }
