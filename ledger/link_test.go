@@ -505,7 +505,9 @@ func TestSubscriptionRefused(t *testing.T) {
 	w := newClient(t, s.ws(), nil).Watch()
 	defer w.Stop()
 	wantEvent(t, w, EventUp)
-	if tries != 3 {
+	mu.Lock()
+	defer mu.Unlock()
+	if tries < 3 {
 		t.Errorf("%d subscriptions, want 3", tries)
 	}
 }
