@@ -124,7 +124,10 @@ func (s *Server) listen(ctx context.Context) error {
 	if !ok {
 		return errors.Join(fmt.Errorf("listening on %s: not a TCP address", s.cfg.Listen), l.Close())
 	}
-	s.loopback = a.IP.IsLoopback()
+	if s.loopback = a.IP.IsLoopback(); !s.loopback {
+		s.log.Warn("the ledger listens beyond this machine: whoever reaches it can close ledgers and spend the genesis account's XRP",
+			"address", a.String())
+	}
 	if s.id, err = newIdentity(a.Port); err != nil {
 		return errors.Join(err, l.Close())
 	}
