@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,28 +17,44 @@ import (
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
-// Bounds of the server's side of a connection.
-const (
-	maxRequest    = 1_000_000 // bytes of one request (Tuning.h, maxRequestSize)
-	maxHeader     = 16 << 10  // bytes of HTTP headers
-	maxConns      = 1024      // connections; further ones wait to be accepted
-	maxReading    = 16 << 20  // bytes of requests that are being read or answered; further requests wait
-	headerTime    = 10 * time.Second
-	requestTime   = 30 * time.Second // for a whole request to arrive
-	replyTime     = 60 * time.Second // for a request to be answered and the answer to be taken
-	idleTime      = 60 * time.Second // between requests of a connection
-	shutdownGrace = 5 * time.Second
-)
+// maxRequest is the most bytes of one request (Tuning.h, maxRequestSize).
+const maxRequest = 1_000_000
+
+// limits bound what callers can make the server hold, and how long. Tests have smaller ones.
+type limits struct {
+	conns   int   // connections; further ones wait to be accepted
+	header  int   // bytes of HTTP headers
+	reading int64 // bytes of requests that are being read or answered; further requests wait
+
+	headerTime  time.Duration // for the headers of a request to arrive
+	requestTime time.Duration // for all of it
+	replyTime   time.Duration // for a request to be answered and the answer to be taken
+	idleTime    time.Duration // between requests of a connection
+	graceTime   time.Duration // for requests to end when the server does
+
+	backlog      int           // bytes that wait to be sent on a WebSocket: with more stream messages than that it is dropped
+	backPressure int           // bytes that wait to be sent on a WebSocket before its next request is read
+	sendTime     time.Duration // for one message to be taken
+	pingEvery    time.Duration
+	pongTime     time.Duration
+}
+
+var standardLimits = limits{
+	conns: 1024, header: 16 << 10, reading: 16 << 20,
+	headerTime: 10 * time.Second, requestTime: 30 * time.Second, replyTime: 60 * time.Second, idleTime: 60 * time.Second,
+	graceTime: 5 * time.Second,
+	backlog:   16 << 20, backPressure: 1 << 20, sendTime: 30 * time.Second, pingEvery: 60 * time.Second, pongTime: 20 * time.Second,
+}
 
 func (s *Server) newHTTPServer() *http.Server {
 	return &http.Server{
 		Handler:           http.HandlerFunc(s.serveHTTP),
-		ReadHeaderTimeout: headerTime,
-		ReadTimeout:       requestTime,
-		WriteTimeout:      replyTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          nil,
+		ReadHeaderTimeout: s.lim.headerTime,
+		ReadTimeout:       s.lim.requestTime,
+		WriteTimeout:      s.lim.replyTime,
+		IdleTimeout:       s.lim.idleTime,
+		MaxHeaderBytes:    s.lim.header,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 	}
 }

@@ -51,6 +51,7 @@ type Config struct {
 // Server is a ledger and what answers for it. Its methods may be called from any goroutine.
 type Server struct {
 	cfg      Config
+	lim      limits
 	log      *slog.Logger
 	node     *engine.Node
 	store    *journal.Journal // nil: in memory
@@ -76,7 +77,9 @@ type Server struct {
 
 // Start makes a server. It is listening, and its ledger is replayed, when Start returns. The server ends when ctx does, or by
 // Close.
-func Start(ctx context.Context, cfg Config) (*Server, error) {
+func Start(ctx context.Context, cfg Config) (*Server, error) { return start(ctx, cfg, standardLimits) }
+
+func start(ctx context.Context, cfg Config, lim limits) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = DefaultListen
 	}
@@ -93,9 +96,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.Logger = slog.Default()
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger,
+		cfg: cfg, lim: lim, log: cfg.Logger,
 		hub: newHub(), counters: newCounters(cfg.Now), checked: newTxChecks(cfg.Now), started: cfg.Now(),
-		reading: semaphore.NewWeighted(maxReading),
+		reading: semaphore.NewWeighted(lim.reading),
 		done:    make(chan struct{}),
 	}
 	if err := s.listen(ctx); err != nil {
@@ -124,7 +127,7 @@ func (s *Server) listen(ctx context.Context) error {
 	if s.id, err = newIdentity(a.Port); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	s.listener = newBoundedListener(l, maxConns)
+	s.listener = newBoundedListener(l, s.lim.conns)
 	return nil
 }
 
@@ -146,7 +149,7 @@ func (s *Server) run() {
 	go func() {
 		<-s.ctx.Done()
 		// Requests that are being answered may end; those that hang are cut off.
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+		ctx, cancel := context.WithTimeout(context.Background(), s.lim.graceTime)
 		defer cancel()
 		if err := s.http.Shutdown(ctx); err != nil {
 			s.err = errors.Join(s.err, s.http.Close())

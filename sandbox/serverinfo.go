@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -201,31 +200,50 @@ func random(*call) obj {
 	return obj{"random": b.String()}
 }
 
-// feature is `feature` (Feature1.cpp). All amendments of this ledger are on; a vote on one that is changes nothing.
-func feature(c *call) obj {
-	one := func(a engine.Amendment) obj {
-		return obj{"name": a.Name, "supported": true, "enabled": true}
+// obsoleteAmendments are known to rippled, but are not voted for any more: a fresh ledger has what they brought without them, or
+// something newer in their place (features.macro).
+var obsoleteAmendments = []string{
+	"CryptoConditionsSuite", "NonFungibleTokensV1", "fixNFTokenDirV1", "fixNFTokenNegOffer",
+	"MultiSign", "TrustSetAuth", "FeeEscalation", "PayChan", "CryptoConditions", "TickSize", "fix1368", "Escrow", "fix1373",
+	"EnforceInvariants", "SortedDirectories", "fix1201", "fix1512", "fix1523", "fix1528",
+}
+
+// features are all amendments by id, and featureIDs their ids by name.
+var features, featureIDs = func() (map[codec.Hash256]obj, map[string]codec.Hash256) {
+	all, ids := map[codec.Hash256]obj{}, map[string]codec.Hash256{}
+	for _, a := range engine.Amendments {
+		all[a.ID] = obj{"name": a.Name, "supported": true, "enabled": true}
+		ids[a.Name] = a.ID
 	}
+	for _, n := range obsoleteAmendments {
+		id := codec.Sha512Half([]byte(n))
+		all[id] = obj{"name": n, "supported": true, "enabled": false, "vetoed": "Obsolete"}
+		ids[n] = id
+	}
+	return all, ids
+}()
+
+// feature is `feature` (Feature1.cpp). A vote (vetoed) changes nothing: what there is is either on or obsolete.
+func feature(c *call) obj {
 	if !c.params.Has("feature") {
 		all := obj{}
-		for _, a := range engine.Amendments {
-			all[a.ID.String()] = one(a)
+		for id, f := range features {
+			all[id.String()] = f
 		}
 		return obj{"features": all}
 	}
 	name := c.params.Get("feature").AsString()
-	i := slices.IndexFunc(engine.Amendments, func(a engine.Amendment) bool { return a.Name == name })
-	if i < 0 {
-		id, ok := codec.ParseHash256(name)
-		if !ok {
+	id, ok := featureIDs[name]
+	if !ok {
+		if id, ok = codec.ParseHash256(name); !ok {
 			return rpcError(errBadFeature)
 		}
-		if i = slices.IndexFunc(engine.Amendments, func(a engine.Amendment) bool { return a.ID == id }); i < 0 {
-			return obj{id.String(): obj{}}
-		}
 	}
-	a := engine.Amendments[i]
-	return obj{a.ID.String(): one(a)}
+	f := features[id]
+	if f == nil {
+		f = obj{}
+	}
+	return obj{id.String(): f}
 }
 
 // rpcCounters count requests by method, as rippled's PerfLog does.

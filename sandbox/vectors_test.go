@@ -81,6 +81,10 @@ func (y *tally) add(where string, answers, bits []string) {
 func TestVectors(t *testing.T) {
 	dirs := []string{vectorsDir, filepath.Join(vectorsDir, "queue")}
 	if d := os.Getenv("VECTORS_DIR"); d != "" {
+		// A relative path may be meant from the repository's root: tests run in their package's folder.
+		if _, err := os.Stat(d); err != nil && !filepath.IsAbs(d) {
+			d = filepath.Join("..", d)
+		}
 		dirs = []string{d}
 	}
 	var files []string
@@ -181,10 +185,15 @@ func startRecorded(t *testing.T, capacity int, ledger2 *recordedHeader) *Server 
 // startServer starts a server on a port of its own, and ends it with the test.
 func startServer(t testing.TB, cfg Config) *Server {
 	t.Helper()
+	return startLimited(t, cfg, standardLimits)
+}
+
+func startLimited(t testing.TB, cfg Config, lim limits) *Server {
+	t.Helper()
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	s, err := Start(context.Background(), cfg)
+	s, err := start(context.Background(), cfg, lim)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,8 +210,8 @@ func startServer(t testing.TB, cfg Config) *Server {
 // withCloseTime puts the recorded close time into a ledger_accept.
 func withCloseTime(t *testing.T, params map[string]json.RawMessage, h *recordedHeader) {
 	t.Helper()
-	if h == nil {
-		t.Fatal("a ledger_accept without the header that it closed")
+	if h == nil { // it closed none
+		return
 	}
 	params["close_time"] = json.RawMessage(strconv.FormatUint(uint64(h.CloseTime), 10))
 }

@@ -12,15 +12,9 @@ import (
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
-// Bounds of a WebSocket.
-const (
-	maxMessage   = 2 * maxRequest   // a longer one ends the connection; one longer than a request is told that it is none
-	maxBacklog   = 16 << 20         // bytes that wait to be sent: more than that of stream messages, and the connection is dropped
-	backPressure = 1 << 20          // bytes that wait to be sent before the next request is read
-	sendTime     = 30 * time.Second // for one message to be taken
-	pingEvery    = 60 * time.Second
-	pongTime     = 20 * time.Second
-)
+// maxMessage is the most bytes of a WebSocket message. A longer one ends the connection; one longer than a request is told that it
+// is none.
+const maxMessage = 2 * maxRequest
 
 // tooSlow is what rippled tells a client that does not read what it subscribed to.
 const tooSlow = "Policy error: client is too slow."
@@ -28,7 +22,8 @@ const tooSlow = "Policy error: client is too slow."
 // wsConn is a WebSocket connection. Three goroutines serve it: one reads and answers requests, one sends, one sees that the
 // client is still there. The reader is the HTTP handler's, and waits for the others.
 type wsConn struct {
-	ws *websocket.Conn
+	ws  *websocket.Conn
+	lim *limits
 
 	mu     sync.Mutex
 	queue  [][]byte
@@ -48,7 +43,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	ws.SetReadLimit(maxMessage)
-	c := &wsConn{ws: ws, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	c := &wsConn{ws: ws, lim: &s.lim, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(s.ctx)
 	var others sync.WaitGroup
 	others.Go(func() {
@@ -98,7 +93,7 @@ func (c *wsConn) push(text []byte) {
 	if c.closed {
 		return
 	}
-	if c.size+len(text) > maxBacklog {
+	if c.size+len(text) > c.lim.backlog {
 		c.closed, c.slow = true, true
 		c.queue, c.size = nil, 0
 	} else {
@@ -116,7 +111,7 @@ func (c *wsConn) answer(ctx context.Context, text []byte) bool {
 			c.mu.Unlock()
 			return false
 		}
-		if c.size < backPressure {
+		if c.size < c.lim.backPressure {
 			c.queue = append(c.queue, text)
 			c.size += len(text)
 			signal(c.wake)
@@ -159,7 +154,7 @@ func (c *wsConn) send(ctx context.Context) {
 			}
 			c.mu.Lock()
 			c.size -= len(t)
-			if c.size < backPressure {
+			if c.size < c.lim.backPressure {
 				signal(c.room)
 			}
 			c.mu.Unlock()
@@ -176,21 +171,21 @@ func (c *wsConn) send(ctx context.Context) {
 }
 
 func (c *wsConn) sendOne(ctx context.Context, text []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	ctx, cancel := context.WithTimeout(ctx, c.lim.sendTime)
 	defer cancel()
 	return c.ws.Write(ctx, websocket.MessageText, text)
 }
 
 // keepAlive ends when the client answers no ping any more.
 func (c *wsConn) keepAlive(ctx context.Context) {
-	t := time.NewTicker(pingEvery)
+	t := time.NewTicker(c.lim.pingEvery)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			pong, cancel := context.WithTimeout(ctx, pongTime)
+			pong, cancel := context.WithTimeout(ctx, c.lim.pongTime)
 			err := c.ws.Ping(pong)
 			cancel()
 			if err != nil {
