@@ -56,6 +56,7 @@ func (s *Server) newHTTPServer() *http.Server {
 		MaxHeaderBytes:    s.lim.header,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		ConnContext:       withLine,
 	}
 }
 
@@ -180,7 +181,7 @@ func plain(w http.ResponseWriter, status int, text string) {
 }
 
 func (s *Server) serveHelp(w http.ResponseWriter) {
-	l := s.node.Closed()
+	l := s.shownNode().Closed()
 	plain(w, http.StatusOK, fmt.Sprintf(`This is a stand-alone XRP Ledger. Ledger %d is the last closed one.
 
 JSON-RPC:   curl %s -d '{"method":"server_info"}'
@@ -211,7 +212,12 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it did not arrive
 	}
-	status, reply := s.answerHTTP(r.Context(), body)
+	status, reply, ok := 0, []byte(nil), true
+	if s.weather == nil {
+		status, reply = s.answerHTTP(r.Context(), body)
+	} else if status, reply, ok = s.weather.answerHTTP(w, r, body); !ok {
+		return
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=UTF-8")
 	h.Set("Server", "rippled-json-rpc/rippled-"+buildVersion)
@@ -359,7 +365,7 @@ func (s *Server) answerOne(ctx context.Context, v *rjson.Value, batch bool) (rep
 	}
 	params.Set("command", rjson.NewString(m.AsString()))
 
-	c := &call{ctx: ctx, srv: s, node: s.node, params: params, version: version}
+	c := &call{ctx: ctx, srv: s, node: s.shownNode(), params: params, version: version}
 	result := c.do()
 	reply = obj{}
 	switch failed := hasError(result); {

@@ -45,6 +45,7 @@ const maxSubscribed = 100_000
 // never waits for a connection, so the queue is emptied as fast as messages can be made.
 type hub struct {
 	node func() *engine.Node
+	gate func() bool // waits until streams may go on, false when the server ends; nil: they always may
 
 	mu       sync.Mutex
 	conns    map[*wsConn]*subscriptions
@@ -73,6 +74,7 @@ type event struct {
 
 	ledger   *engine.Ledger // closed
 	records  []*engine.TxRecord
+	quiet    bool // nobody is told
 	complete string
 
 	fees *feeSummary
@@ -127,6 +129,9 @@ func (h *hub) run(done <-chan struct{}) {
 			return
 		case <-h.wake:
 		}
+		if h.gate != nil && !h.gate() {
+			return
+		}
 		h.queueMu.Lock()
 		events := h.queue
 		h.queue = nil
@@ -151,7 +156,9 @@ func (h *hub) tell(e event) {
 	case e.tx != nil:
 		h.tellProposed(e)
 	case e.ledger != nil:
-		h.tellClosed(e)
+		if !e.quiet {
+			h.tellClosed(e)
+		}
 		close(h.closed)
 		h.closed = make(chan struct{})
 	case e.fees != nil:

@@ -22,8 +22,9 @@ const tooSlow = "Policy error: client is too slow."
 // wsConn is a WebSocket connection. Three goroutines serve it: one reads and answers requests, one sends, one sees that the
 // client is still there. The reader is the HTTP handler's, and waits for the others.
 type wsConn struct {
-	ws  *websocket.Conn
-	lim *limits
+	ws   *websocket.Conn
+	lim  *limits
+	line *line // nil without weather
 
 	mu     sync.Mutex
 	queue  [][]byte
@@ -37,13 +38,16 @@ type wsConn struct {
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	s.conns.Add(1)
 	defer s.conns.Done()
+	if s.weather != nil && !s.weather.handshake(w) {
+		return
+	}
 	// serveHTTP has judged the origin.
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		return // Accept has answered
 	}
 	ws.SetReadLimit(maxMessage)
-	c := &wsConn{ws: ws, lim: &s.lim, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	c := &wsConn{ws: ws, lim: &s.lim, line: lineOf(r), wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(s.ctx)
 	var others sync.WaitGroup
 	others.Go(func() {
@@ -78,8 +82,15 @@ func (s *Server) readRequests(ctx context.Context, c *wsConn) {
 		if err != nil {
 			return
 		}
-		reply := s.answerWebSocket(ctx, c, text)
+		answer := s.answerWebSocket
+		if s.weather != nil {
+			answer = s.weather.answerWebSocket
+		}
+		reply := answer(ctx, c, text)
 		leave()
+		if reply == nil {
+			continue // it is lost
+		}
 		if !c.answer(ctx, reply) {
 			return
 		}
@@ -88,6 +99,9 @@ func (s *Server) readRequests(ctx context.Context, c *wsConn) {
 
 // push queues a stream's message. A client that leaves too many unread is dropped.
 func (c *wsConn) push(text []byte) {
+	if c.line.loses() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -217,7 +231,7 @@ func (s *Server) answerWebSocket(ctx context.Context, conn *wsConn, text []byte)
 		reply["status"] = "error"
 		reply["request"] = v
 	default:
-		c := &call{ctx: ctx, srv: s, node: s.node, params: v, version: version, conn: conn}
+		c := &call{ctx: ctx, srv: s, node: s.shownNode(), params: v, version: version, conn: conn}
 		result := c.do()
 		if hasError(result) {
 			reply = result
