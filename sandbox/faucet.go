@@ -138,7 +138,7 @@ func (s *Server) payFromGenesis(ctx context.Context, to codec.AccountID, drops i
 		switch last = s.node.Submit(t, false).Result; {
 		case last.IsTes(), last == engine.TerQueued:
 			return t, nil
-		case last == engine.TefPastSeq, last == engine.TerPreSeq:
+		case last == engine.TefPastSeq, last == engine.TerPreSeq, last == engine.TefMaxLedger:
 			continue
 		}
 		break

@@ -37,6 +37,7 @@ type limits struct {
 	sendTime     time.Duration // for one message to be taken
 	pingEvery    time.Duration
 	pongTime     time.Duration
+	closeTime    time.Duration // for a client to say goodbye back
 }
 
 var standardLimits = limits{
@@ -44,6 +45,7 @@ var standardLimits = limits{
 	headerTime: 10 * time.Second, requestTime: 30 * time.Second, replyTime: 60 * time.Second, idleTime: 60 * time.Second,
 	graceTime: 5 * time.Second,
 	backlog:   16 << 20, backPressure: 1 << 20, sendTime: 30 * time.Second, pingEvery: 60 * time.Second, pongTime: 20 * time.Second,
+	closeTime: 2 * time.Second,
 }
 
 func (s *Server) newHTTPServer() *http.Server {

@@ -42,6 +42,7 @@ func newTown(t testing.TB) *town {
 	}
 	w.tickets = w.issuer.sign(t, codec.TtTicketCreate, func(o *codec.Object) { o.SetUint(codec.SfTicketCount, 2) })
 	w.submit(t, w.tickets)
+	w.issuer.next += 2 // the tickets took them
 	if seq, err := s.Accept(context.Background()); err != nil || seq != 5 {
 		t.Fatal(seq, err)
 	}

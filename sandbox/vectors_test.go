@@ -647,3 +647,49 @@ func byHash(txs []any) []any {
 	slices.SortFunc(sorted, func(a, b any) int { return strings.Compare(key(a), key(b)) })
 	return sorted
 }
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The comparison sees what it must see, and sets aside no more than it may.
+func TestCompare(t *testing.T) {
+	for _, c := range []struct {
+		method, want, got string
+		answers, bits     bool // whether it agrees
+	}{
+		{"tx", `{"a":1}`, `{"a":1}`, true, true},
+		{"tx", `{"a":1}`, `{"a":2}`, false, false},
+		{"tx", `{"a":1}`, `{"a":"1"}`, false, false},
+		{"tx", `{"a":1}`, `{}`, false, false},
+		{"tx", `{}`, `{"a":1}`, false, false},
+		{"tx", `{"a":[1,2]}`, `{"a":[2,1]}`, false, false},
+		{"tx", `{"a":[1]}`, `{"a":[1,2]}`, false, false},
+		{"tx", `{"a":0.2}`, `{"a":2e-1}`, true, true},
+		{"tx", `{"hash":"A"}`, `{"hash":"B"}`, false, false},
+		{"tx", `{"date":1,"ctid":"A"}`, `{"date":2,"ctid":"B"}`, true, false},
+		{"tx", `{"date":1}`, `{"date":"1"}`, false, false},
+		{"tx", `{"date":1}`, `{}`, false, false},
+		{"ledger", `{"ledger":{"transactions":["A","B"]}}`, `{"ledger":{"transactions":["B","A"]}}`, true, false},
+		{"ledger", `{"ledger":{"transactions":["A","B"]}}`, `{"ledger":{"transactions":["B","B"]}}`, false, false},
+		{"account_tx", `{"transactions":["A","B"]}`, `{"transactions":["B","A"]}`, false, false},
+		{"ledger_data", `{"state":[{"data":"11006801"}]}`, `{"state":[{"data":"11006802"}]}`, true, false},
+		{"ledger_data", `{"state":[{"data":"11006101"}]}`, `{"state":[{"data":"11006102"}]}`, false, false},
+		{"ledger_data", `{"state":[{"LedgerEntryType":"LedgerHashes","Hashes":["A"]}]}`, `{"state":[{"LedgerEntryType":"LedgerHashes","Hashes":["B"]}]}`, true, false},
+		{"server_info", `{"info":{"uptime":1,"peers":0}}`, `{"info":{"uptime":2,"peers":0}}`, true, true},
+		{"server_info", `{"info":{"peers":0}}`, `{"info":{"peers":1}}`, false, false},
+		{"server_info", `{"info":{"validated_ledger":{"hash":"A"}}}`, `{"info":{"validated_ledger":{"hash":"B"}}}`, true, false},
+		{"fee", `{"uptime":1}`, `{"uptime":2}`, false, false},
+		{"random", `{"random":"A"}`, `{"random":"B"}`, true, true},
+	} {
+		want, got := decode(t, []byte(c.want)), decode(t, []byte(c.got))
+		if a, b := len(compare(answersGrade, c.method, want, got)) == 0, len(compare(bitsGrade, c.method, want, got)) == 0; a != c.answers || b != c.bits {
+			t.Errorf("%s: %s and %s agree: %v, %v", c.method, c.want, c.got, a, b)
+		}
+	}
+}

@@ -19,8 +19,8 @@ const maxMessage = 2 * maxRequest
 // tooSlow is what rippled tells a client that does not read what it subscribed to.
 const tooSlow = "Policy error: client is too slow."
 
-// wsConn is a WebSocket connection. Three goroutines serve it: one reads and answers requests, one sends, one sees that the
-// client is still there. The reader is the HTTP handler's, and waits for the others.
+// wsConn is a WebSocket connection. Four goroutines serve it: one reads and answers requests, one sends, one sees that the client
+// is still there, one closes it in the end. The reader is the HTTP handler's, and waits for the others.
 type wsConn struct {
 	ws   *websocket.Conn
 	lim  *limits
@@ -58,23 +58,38 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		c.keepAlive(ctx)
 	})
+	others.Go(func() {
+		<-ctx.Done()
+		c.close(s.ctx.Err() != nil)
+	})
 	s.readRequests(ctx, c)
 	s.hub.forget(c)
 	cancel()
 	others.Wait()
+}
+
+// close says goodbye, and hangs up on who does not say it back in time. It ends the reading too.
+func (c *wsConn) close(shutdown bool) {
+	c.mu.Lock()
 	code, reason := websocket.StatusNormalClosure, ""
 	switch {
 	case c.slow:
 		code, reason = websocket.StatusPolicyViolation, tooSlow
-	case s.ctx.Err() != nil:
+	case shutdown:
 		code, reason = websocket.StatusGoingAway, "Shutting Down"
 	}
-	_ = ws.Close(code, reason) // it may be closed already
+	c.closed = true
+	c.mu.Unlock()
+	hangUp := time.AfterFunc(c.lim.closeTime, func() { _ = c.ws.CloseNow() }) // what else is there to do
+	defer hangUp.Stop()
+	_ = c.ws.Close(code, reason) // it may be closed already
 }
 
+// readRequests answers requests until the connection is closed, by either side.
 func (s *Server) readRequests(ctx context.Context, c *wsConn) {
 	for {
-		_, text, err := c.ws.Read(ctx)
+		// Not under ctx: its end would cut the connection off before the goodbye.
+		_, text, err := c.ws.Read(context.WithoutCancel(ctx))
 		if err != nil {
 			return
 		}
