@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,16 +12,16 @@ import (
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
-// lot of a request: what is to happen to it.
+// requestLot is what is to happen to a request.
 type requestLot struct {
-	epoch               uint64
-	delay, delayAnswer  time.Duration
-	fault               Fault // "" for none
-	x                   uint64
-	overloaded, dropped bool
+	epoch              uint64
+	control            bool // it is left alone
+	delay, delayAnswer time.Duration
+	fault              Fault  // "" for none
+	x                  uint64 // a random number for what the fault leaves to chance
 }
 
-// controls are the methods that are no part of a node's life, which the weather leaves alone.
+// control tells of the methods that are no part of a node's life, which the weather leaves alone.
 func control(method string) bool { return method == "ledger_accept" || method == weatherName }
 
 // methodsOf are the methods that a body asks for, none where it is no request.
@@ -58,6 +57,7 @@ func (w *weather) request(body []byte, http bool) requestLot {
 	lot, only := requestLot{epoch: w.epoch}, w.spec.Methods
 	w.mu.Unlock()
 	if len(methods) > 0 && !slices.ContainsFunc(methods, func(m string) bool { return !control(m) }) {
+		lot.control = true
 		return lot
 	}
 	if len(only) > 0 && !slices.ContainsFunc(methods, func(m string) bool { return slices.Contains(only, m) }) {
@@ -90,11 +90,13 @@ func (w *weather) request(body []byte, http bool) requestLot {
 }
 
 // begin waits until a request's turn; false when it is lost meanwhile, the node having ended or started anew.
-func (w *weather) begin(lot requestLot) bool { return w.wait(lot.delay) && w.thaw() && w.current(lot) }
+func (w *weather) begin(lot requestLot) bool {
+	return lot.control || w.wait(lot.delay) && w.thaw() && w.current(lot)
+}
 
 // finish waits until an answer's turn.
 func (w *weather) finish(lot requestLot) bool {
-	return w.wait(lot.delayAnswer) && w.thaw() && w.current(lot)
+	return lot.control || w.wait(lot.delayAnswer) && w.thaw() && w.current(lot)
 }
 
 func (w *weather) current(lot requestLot) bool {
@@ -220,7 +222,7 @@ func garbage(x uint64, reply []byte) []byte {
 	return slices.Clone(kinds[x%uint64(len(kinds))])
 }
 
-// submit passes a transaction on to the node, and where the node is behind, to the network as well.
+// submitTx passes a transaction on to the node, and where the node is behind, to the network as well.
 func (c *call) submitTx(t *codec.Tx, failHard bool) engine.SubmitResult {
 	w := c.srv.weather
 	if w == nil {
@@ -302,9 +304,6 @@ func sandboxWeather(c *call) obj {
 	}
 	for _, s := range shots {
 		if err := c.srv.trigger(s.fault, s.rule, c.line()); err != nil {
-			if errors.Is(err, engine.ErrTooFarBack) {
-				return refuse(err)
-			}
 			return refuse(err)
 		}
 	}
