@@ -6,6 +6,7 @@ require (
 	github.com/OpenPeeDeeP/depguard/v2 v2.3.0
 	github.com/Peersyst/xrpl-go v0.3.0
 	github.com/coder/websocket v1.8.15
+	github.com/creack/pty v1.1.24
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/spf13/pflag v1.0.10

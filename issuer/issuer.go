@@ -15,7 +15,8 @@
 // finds the first one's credential. What other programs do with the same account in between is caught by the
 // transaction's own result, and told in the same words.
 //
-// Once a transaction is on its way a caller that goes away stops nothing; only the wait limit does.
+// Once a transaction is on its way a caller that goes away stops nothing. When the wait limit runs out the caller is
+// told what may still happen, and until a validated ledger has decided, the same is not sent a second time.
 package issuer
 
 import (
@@ -48,8 +49,10 @@ type Config struct {
 // Issuer issues, lists and revokes for one account. It is safe for simultaneous use and owns no goroutine that
 // outlives a call.
 type Issuer struct {
-	cfg  Config
-	keys keyedLock
+	cfg     Config
+	keys    keyedLock
+	created pendings // of Issue
+	deleted pendings // of Revoke
 
 	mu     sync.Mutex
 	self   model.Account // the issuing account, as of ledger selfAt
@@ -102,34 +105,40 @@ func (i *Issuer) Issue(ctx context.Context, r model.CredentialRequest) (model.Va
 	if err := i.cfg.Check(ctx, r); err != nil {
 		return model.Validated{}, err
 	}
-	unlock, err := i.keys.lock(ctx, credentialKey{r.Subject, r.Type})
+	key := credentialKey{r.Subject, r.Type}
+	unlock, err := i.keys.lock(ctx, key)
 	if err != nil {
 		return model.Validated{}, unavailable(err)
 	}
 	defer unlock()
-	if err := i.admit(ctx, r); err != nil {
+	if err := i.admit(ctx, key, r); err != nil {
 		return model.Validated{}, err
 	}
-	return i.submit(ctx, r.Create())
+	v, err := i.submit(ctx, r.Create())
+	i.created.note(key, err)
+	return v, err
 }
 
 // Revoke deletes a credential that the account has issued, accepted or not. Error codes: entryNotFound, other final
 // `tec` results, ledgerUnavailable, notValidated.
 func (i *Issuer) Revoke(ctx context.Context, r model.Revocation) (model.Validated, error) {
-	unlock, err := i.keys.lock(ctx, credentialKey{r.Subject, r.Type})
+	key := credentialKey{r.Subject, r.Type}
+	unlock, err := i.keys.lock(ctx, key)
 	if err != nil {
 		return model.Validated{}, unavailable(err)
 	}
 	defer unlock()
-	if _, err := i.standing(ctx, r.Subject, r.Type); err != nil {
+	if err := i.revocable(ctx, key); err != nil {
 		return model.Validated{}, err
 	}
-	return i.submit(ctx, model.CredentialDelete{Subject: r.Subject, Type: r.Type})
+	v, err := i.submit(ctx, model.CredentialDelete{Subject: r.Subject, Type: r.Type})
+	i.deleted.note(key, err)
+	return v, err
 }
 
 // admit asks the ledger whether a CredentialCreate would succeed, in rippled's order of checks. All that it needs is
 // asked for at once, as each answer may be a journey away.
-func (i *Issuer) admit(ctx context.Context, r model.CredentialRequest) error {
+func (i *Issuer) admit(ctx context.Context, key credentialKey, r model.CredentialRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
 	var (
@@ -167,6 +176,11 @@ func (i *Issuer) admit(ctx context.Context, r model.CredentialRequest) error {
 			model.FormatTime(last.CloseTime)))
 	case subjectErr != nil:
 		return told(model.CodeNoTarget)
+	}
+	if err := i.created.check(key, foundErr == nil, last.Index); err != nil {
+		return err
+	}
+	switch {
 	case foundErr == nil:
 		return duplicate(found, last)
 	case selfErr != nil || self.Balance < last.Reserve(self.OwnerCount+1):
@@ -189,14 +203,29 @@ func (i *Issuer) issuingAccount(ctx context.Context, last model.Ledger) (model.A
 	return self, err
 }
 
-func (i *Issuer) standing(ctx context.Context, subject model.Address, t model.CredentialType) (model.Credential, error) {
+// revocable asks the ledger whether a CredentialDelete would succeed.
+func (i *Issuer) revocable(ctx context.Context, key credentialKey) error {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
-	c, err := i.cfg.Ledger.Credential(ctx, subject, i.cfg.Account, t)
-	if model.CodeOf(err) == model.CodeEntryNotFound {
-		return c, told(model.CodeEntryNotFound)
+	var last model.Ledger
+	if i.deleted.any(key) {
+		var err error
+		if last, err = i.cfg.Ledger.Ledger(ctx); err != nil {
+			return unavailable(err)
+		}
 	}
-	return c, unavailable(err)
+	_, err := i.cfg.Ledger.Credential(ctx, key.subject, i.cfg.Account, key.typ)
+	absent := model.CodeOf(err) == model.CodeEntryNotFound
+	if err != nil && !absent {
+		return unavailable(err)
+	}
+	if err := i.deleted.check(key, absent, last.Index); err != nil {
+		return err
+	}
+	if absent {
+		return told(model.CodeEntryNotFound)
+	}
+	return nil
 }
 
 // submit hands a transaction to the lane and waits. The caller's going away does not end the wait: the transaction

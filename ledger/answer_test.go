@@ -77,7 +77,7 @@ func TestRecordedAnswers(t *testing.T) {
 			t.Errorf("%d entries, marker %s, pinned %+v", len(page.Entries), page.Marker, pinned)
 		}
 		for _, e := range page.Entries {
-			if c, err := e.credential(); err != nil || c.Issuer != testIssuer || c.Type[0] != 'P' {
+			if c, err := e.credential(testIssuer); err != nil || c.Issuer != testIssuer || c.Type[0] != 'P' {
 				t.Errorf("entry %+v: %v", c, err)
 			}
 		}
@@ -302,7 +302,7 @@ func FuzzAnswers(f *testing.F) {
 		}
 		if decodeCredentials(raw, testIssuer, &pinned, &page) == nil {
 			for _, e := range page.Entries {
-				if c, err := e.credential(); err == nil && (c.Subject == "" || c.Issuer == "" || len(c.Type) == 0 || len(c.Type) > 64 || len(c.URI) > 256) {
+				if c, err := e.credential(testIssuer); err == nil && (c.Subject == "" || c.Issuer == "" || len(c.Type) == 0 || len(c.Type) > 64 || len(c.URI) > 256) {
 					t.Errorf("a credential %+v", c)
 				}
 			}

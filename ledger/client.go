@@ -149,6 +149,7 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 		return fmt.Errorf("%s: %w", method, err)
 	}
 	began := c.cfg.Clock.Now()
+	var before error // why it is asked again
 	for try := 0; ; try++ {
 		raw, err := c.callOnce(ctx, method, body)
 		if err == nil {
@@ -157,6 +158,10 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 			}
 			return nil
 		}
+		if before != nil && ctx.Err() != nil {
+			return fmt.Errorf("%w, then %w", before, err)
+		}
+		before = err
 		wait, again := c.again(err, try)
 		if !again || c.cfg.Clock.Now().Add(wait).Sub(began) > c.cfg.RetryFor {
 			return err
@@ -167,7 +172,7 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 		case <-timer.C():
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+			return fmt.Errorf("%w, then %w", err, context.Cause(ctx))
 		}
 	}
 }

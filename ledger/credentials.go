@@ -28,15 +28,22 @@ type credentialEntry struct {
 	Index           string `json:"index"`
 }
 
-func (e *credentialEntry) credential() (model.Credential, error) {
+// credential reads the entry. known is an address that need not be checked again where it stands in one.
+func (e *credentialEntry) credential(known model.Address) (model.Credential, error) {
+	address := func(s string) (model.Address, error) {
+		if s == string(known) {
+			return known, nil
+		}
+		return model.ParseAddress(s)
+	}
 	if e.LedgerEntryType != "Credential" {
 		return model.Credential{}, fmt.Errorf("it is no Credential: %q", excerpt([]byte(e.LedgerEntryType)))
 	}
 	c := model.Credential{Index: e.Index}
 	var flags uint32
 	var subjectErr, issuerErr, typeErr, uriErr, expirationErr error
-	c.Subject, subjectErr = model.ParseAddress(e.Subject)
-	c.Issuer, issuerErr = model.ParseAddress(e.Issuer)
+	c.Subject, subjectErr = address(e.Subject)
+	c.Issuer, issuerErr = address(e.Issuer)
 	c.Type, typeErr = model.ParseTypeHex(e.CredentialType)
 	if e.URI != "" {
 		c.URI, uriErr = model.ParseURIHex(e.URI)
@@ -93,7 +100,7 @@ func decodeCredential(raw json.RawMessage, subject, issuer model.Address, t mode
 	if a.Node.Index == "" {
 		a.Node.Index = a.Index
 	}
-	c, err := a.Node.credential()
+	c, err := a.Node.credential(issuer)
 	if err != nil {
 		return model.Credential{}, err
 	}
@@ -122,7 +129,7 @@ func (c *Client) Credentials(ctx context.Context, account model.Address, f model
 				return
 			}
 			for i := range page.Entries {
-				found, err := page.Entries[i].credential()
+				found, err := page.Entries[i].credential(account)
 				if err != nil {
 					yield(model.Credential{}, unavailable(doing, &AnswerError{Method: "account_objects", Reason: "unusable", Cause: err}))
 					return

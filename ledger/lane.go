@@ -29,8 +29,9 @@ type LaneConfig struct {
 	// those into its queue that have two ledgers left after the open one, which itself can be two ahead of the
 	// validated one. 8 leaves room for both, and lets a caller know within half a minute that nothing came of it.
 	LedgerOffset uint32
-	// MaxInFlight bounds the transactions that are sent and not yet validated; 2,000 by default. The ledger's own
-	// soft limit bounds them too, and is mostly less.
+	// MaxInFlight bounds the transactions that are sent and not yet validated; 3,000 by default. Whatever it is, no
+	// more are sent for a ledger than the node says fit into it at the usual cost; on a network that others use too,
+	// a lower bound leaves them room.
 	MaxInFlight int
 	// MaxWaiting bounds the transactions that wait to be signed; 5,000 by default. Past it, Submit refuses.
 	MaxWaiting int
@@ -52,7 +53,7 @@ func (c LaneConfig) withDefaults(client *Client) LaneConfig {
 	}
 	c.LedgerOffset = max(c.LedgerOffset, 4)
 	if c.MaxInFlight <= 0 {
-		c.MaxInFlight = 2000
+		c.MaxInFlight = 3000
 	}
 	if c.MaxWaiting <= 0 {
 		c.MaxWaiting = 5000
@@ -79,8 +80,6 @@ const (
 	resendAfter = 3
 	// maxLost is how often a transaction may lose its sequence to another sender before the lane gives up.
 	maxLost = 10
-	// minWindow is how many may be in flight however small the node says its ledgers are.
-	minWindow = 8
 )
 
 // Lane brings the transactions of one account onto the ledger, in order and many at a time. The package
@@ -101,6 +100,8 @@ type Lane struct {
 	idle     chan struct{} // closed when stopping and accepted is 0
 	stopping bool
 	ready    chan struct{}
+
+	published func() // called after each change of status; for tests
 
 	// Owned by Run from here on.
 	ctx       context.Context
@@ -123,7 +124,9 @@ type Lane struct {
 	inFlight  map[uint32]*operation // by sequence
 	byHash    map[string]*operation
 	fee       Fee
+	askedAt   uint32 // the validated ledger when fee was last asked for
 	openCost  int64  // what gets into the open ledger, as last heard
+	room      int    // how many more fit into the open ledger at that cost, as far as is known here
 	hold      bool   // the ledger is full: nothing new until the next one is priced
 	holdAt    uint32 // validated ledger when hold was set
 	resumeAt  time.Time
@@ -380,6 +383,9 @@ func (l *Lane) Run(ctx context.Context) error {
 		l.waiting = append(l.waiting, incoming...)
 		l.pump()
 		l.publish()
+		if l.published != nil {
+			l.published()
+		}
 	}
 }
 
@@ -534,7 +540,7 @@ func (l *Lane) sync() {
 			}
 			l.next = next
 			l.priced(fee, l.validated.Index)
-			l.synced, l.trouble = true, ""
+			l.synced = true
 			for _, op := range l.ordered() { // before anything new, as sequences must arrive in order
 				switch op.state {
 				case stateTaken, stateQueued, stateRetry, stateRefused:
@@ -568,7 +574,7 @@ func (l *Lane) ledger(led model.Ledger) {
 	if !l.synced {
 		return
 	}
-	if l.hold || len(l.inFlight)+len(l.waiting) > 0 {
+	if len(l.inFlight)+len(l.waiting) > 0 {
 		l.reprice()
 	}
 	l.resend()
@@ -586,7 +592,9 @@ func (l *Lane) resend() {
 		if a.LastLedgerSequence <= now {
 			continue
 		}
-		if op.state == stateRetry && a.sentIn < now || op.state == stateTaken && a.sentIn+resendAfter <= now {
+		if op.state == stateRetry && a.sentIn < now ||
+			op.state == stateSent && !a.answer && a.sentIn+1 < now || // the answer is lost, or slower than two ledgers
+			op.state == stateTaken && a.sentIn+resendAfter <= now {
 			l.send(op)
 		}
 	}
@@ -657,6 +665,7 @@ func (l *Lane) reprice() {
 	}
 	l.pricing = true
 	at := l.validated.Index
+	l.askedAt = at
 	l.job(func(ctx context.Context) func() {
 		fee, err := l.client.Fee(ctx)
 		return func() {
@@ -674,7 +683,15 @@ func (l *Lane) reprice() {
 
 // priced takes in a cost that was asked for when ledger at was validated.
 func (l *Lane) priced(fee Fee, at uint32) {
-	l.fee, l.openCost = fee, fee.OpenLedger
+	l.fee, l.openCost, l.askedAt = fee, fee.OpenLedger, max(l.askedAt, at)
+	// The soft limit is passed by one before the cost rises (rippled: TxQ::FeeMetrics::scaleFeeLevel). What is sent and
+	// not answered may be in it already.
+	l.room = int(min(fee.Expected, math.MaxInt32)) + 1 - int(min(fee.Current, math.MaxInt32))
+	for _, op := range l.inFlight {
+		if op.state == stateSent {
+			l.room--
+		}
+	}
 	if l.hold && at > l.holdAt {
 		l.hold = false
 	}
@@ -692,13 +709,6 @@ func (l *Lane) price() (drops int64, ok bool) {
 	return cost, cost <= l.cfg.MaxFeeDrops
 }
 
-// window is how many may be in flight: a little less than what fits into one ledger at the usual cost, as others send
-// too. All that is in flight can then be in the next ledger.
-func (l *Lane) window() int {
-	fits := int(min(l.fee.Expected, math.MaxInt32))
-	return min(l.cfg.MaxInFlight, max(minWindow, fits-fits/32))
-}
-
 // full notes that the node has no room: nothing new until the next ledger is priced.
 func (l *Lane) full() {
 	if !l.hold {
@@ -711,6 +721,9 @@ func (l *Lane) full() {
 func (l *Lane) pump() {
 	if !l.up || !l.synced {
 		return
+	}
+	if len(l.waiting) > 0 && l.askedAt < l.validated.Index {
+		l.reprice() // nobody asked while there was nothing to do
 	}
 	l.fillGap()
 	for len(l.waiting) > 0 && l.mayBegin() {
@@ -728,7 +741,7 @@ func (l *Lane) behind() bool { return l.client.checkAge(l.validated) != nil }
 
 func (l *Lane) mayBegin() bool {
 	_, ok := l.price()
-	return ok && !l.hold && !l.behind() && len(l.inFlight) < l.window() && !l.clock.Now().Before(l.resumeAt)
+	return ok && !l.hold && !l.behind() && l.room > 0 && len(l.inFlight) < l.cfg.MaxInFlight && !l.clock.Now().Before(l.resumeAt)
 }
 
 // fillGap puts something into a sequence that nothing holds while others wait behind it: the next transaction, or one
@@ -856,6 +869,7 @@ func (l *Lane) send(op *operation) {
 	a := op.newest()
 	a.giveUp()
 	a.sends++
+	l.room--
 	a.sentIn, a.sentAt, a.answer = l.validated.Index, l.clock.Now(), false
 	if op.state != stateRefused {
 		op.state = stateSent
@@ -1249,7 +1263,7 @@ func (l *Lane) tick() {
 		}
 	}
 	if l.synced {
-		if l.hold || l.trouble != "" {
+		if len(l.waiting) > 0 && !l.mayBegin() {
 			l.reprice()
 		}
 		if !l.resumeAt.IsZero() && !now.Before(l.resumeAt) {

@@ -259,7 +259,7 @@ func decodeAccountInfo(raw json.RawMessage, account model.Address, ledger string
 		number(a.Data.Sequence, "Sequence", &info.Sequence),
 	)
 	if err == nil && info.Sequence == 0 {
-		err = errors.New("Sequence is 0")
+		err = errors.New("the account has Sequence 0")
 	}
 	if a.Data.RegularKey != "" {
 		key, keyErr := model.ParseAddress(a.Data.RegularKey)

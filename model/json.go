@@ -15,6 +15,10 @@ import (
 // MaxJSONDepth is how deep objects and arrays may nest in what callers send.
 const MaxJSONDepth = 32
 
+// MaxJSONNames is how many fields, at all levels together, what callers send may have. Each takes memory while the body
+// is checked, many times what it takes in the body.
+const MaxJSONNames = 10_000
+
 // maxNameShown bounds how much of a caller's own field name an error repeats.
 const maxNameShown = 40
 
@@ -104,11 +108,12 @@ func checkDepth(what string, body []byte) error {
 	return nil
 }
 
-// checkNames walks a valid JSON text and refuses a name that stands twice in one object, at any level, and strings
-// whose \u escapes are half of a surrogate pair.
+// checkNames walks a valid JSON text and refuses too many names, a name that stands twice in one object, at any level,
+// and strings whose \u escapes are half of a surrogate pair.
 func checkNames(what string, body []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
+	count := 0
 	type frame struct {
 		names map[string]bool // nil in an array
 		name  string          // the field whose value comes next; "" where a name does
@@ -149,6 +154,9 @@ func checkNames(what string, body []byte) error {
 		if n := len(stack); n > 0 && stack[n-1].names != nil && !stack[n-1].value {
 			if stack[n-1].names[text] {
 				return BadRequest("field "+path(text), "must be given once; it is given twice")
+			}
+			if count++; count > MaxJSONNames {
+				return BadRequest(what, fmt.Sprintf("must not have more than %d fields, at all levels together", MaxJSONNames))
 			}
 			stack[n-1].names[text] = true
 			stack[n-1].name, stack[n-1].value = text, true

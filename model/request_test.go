@@ -83,6 +83,8 @@ func TestParseCredentialRequestRefuses(t *testing.T) {
 		{"too deep", with(`,"uri":` + strings.Repeat("[", 32) + strings.Repeat("]", 32)), "the body must not nest deeper than 32 levels"},
 		{"far too deep", strings.Repeat(`{"a":`, 100000), "the body must not nest deeper than 32 levels"},
 		{"just not too deep", with(`,"uri":` + strings.Repeat("[", 31) + strings.Repeat("]", 31)), "uri must be a string, not an array"},
+		{"too many fields", with(`,"uri":[` + strings.Repeat(`{"a":1},`, 10_000-4) + `0]`), "the body must not have more than 10000 fields, at all levels together"},
+		{"just not too many fields", with(`,"uri":[` + strings.Repeat(`{"a":1},`, 10_000-5) + `0]`), "uri must be a string, not an array"},
 		{"subject null", `{"subject":null,"credential":"a",` + please + `}`, "subject must be a string, not null: leave out what you do not want to set"},
 		{"subject a number", `{"subject":1,"credential":"a",` + please + `}`, "subject must be a string, not a number"},
 		{"subject empty", `{"subject":"","credential":"a",` + please + `}`, "subject must be an XRP Ledger address, such as rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ; it is empty"},

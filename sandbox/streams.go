@@ -72,10 +72,9 @@ type event struct {
 	result engine.TER
 	seq    uint32
 
-	ledger   *engine.Ledger // closed
-	records  []*engine.TxRecord
-	quiet    bool // nobody is told
-	complete string
+	ledger  *engine.Ledger // closed
+	records []*engine.TxRecord
+	quiet   bool // nobody is told
 
 	fees *feeSummary
 }

@@ -132,7 +132,13 @@ func (w *weather) answerHTTP(rw http.ResponseWriter, r *http.Request, body []byt
 	case SlowDown:
 		ctx = context.WithValue(ctx, overloadedKey{}, true)
 	}
+	done, err := w.srv.handle(w.srv.ctx) // and not the client's: a request that waited is carried out
+	if err != nil {
+		l.end(false)
+		return 0, nil, false
+	}
 	status, reply = w.srv.answerHTTP(ctx, body)
+	done()
 	if !w.finish(lot) {
 		l.end(false)
 		return 0, nil, false
@@ -161,7 +167,12 @@ func (w *weather) answerWebSocket(ctx context.Context, conn *wsConn, text []byte
 	if lot.fault == SlowDown {
 		ctx = context.WithValue(ctx, overloadedKey{}, true)
 	}
+	done, err := w.srv.handle(w.srv.ctx)
+	if err != nil {
+		return nil
+	}
 	reply := w.srv.answerWebSocket(ctx, conn, text)
+	done()
 	if !w.finish(lot) {
 		return nil
 	}

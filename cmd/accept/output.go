@@ -106,9 +106,9 @@ func told(err error) string {
 	}
 	text := e.Message
 	switch {
-	case e.Code == model.CodeInsufficientReserve:
+	case e.Code == model.CodeInsufficientReserve && e.Tx != nil:
 		text = "the account's balance is too low: accepting a credential moves its reserve (0.2 XRP on the main network) from the issuer to you, and that much must be free beside what your account reserves already. Send it some XRP and try again"
-	case e.Code == model.CodeExpired:
+	case e.Code == model.CodeExpired && e.Tx != nil:
 		text = "the credential had expired: the ledger deleted it instead. Ask its issuer for a new one"
 	case text == "":
 		text = string(e.Code)

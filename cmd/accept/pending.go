@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/xrplissuer/credential-issuer/hexutil"
@@ -21,22 +23,25 @@ type pending struct {
 	more      bool               // there are more than mostOffered
 }
 
-// collect keeps what can be accepted, at most mostOffered.
+// collect keeps what can be accepted, at most mostOffered, by type and issuer: the ledger's own order is that of hashes.
 func collect(account model.Address, closeTime uint32, all iter.Seq2[model.Credential, error]) (pending, error) {
 	p := pending{account: account, closeTime: closeTime}
 	for c, err := range all {
-		switch {
-		case err != nil:
+		if err != nil {
 			return pending{}, err
-		case c.Expired(closeTime):
-			p.expired++
-		case len(p.open) == mostOffered:
-			p.more = true
-			return p, nil
-		default:
-			p.open = append(p.open, c)
 		}
+		if c.Expired(closeTime) {
+			p.expired++
+			continue
+		}
+		if p.more = len(p.open) == mostOffered; p.more {
+			break
+		}
+		p.open = append(p.open, c)
 	}
+	slices.SortFunc(p.open, func(a, b model.Credential) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Issuer, b.Issuer))
+	})
 	return p, nil
 }
 

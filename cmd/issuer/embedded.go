@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -53,12 +54,17 @@ func startEmbedded(ctx context.Context, s settings, log *slog.Logger) (*embedded
 	return &embedded{server: server, dir: dir, closeInterval: s.closeInterval}, nil
 }
 
+// embeddedFault says what to do about an embedded ledger that does not start: its address, its folder or what is in it.
 func embeddedFault(s settings, err error) error {
+	var network *net.OpError
 	var files *os.PathError
-	if errors.As(err, &files) {
+	switch {
+	case errors.As(err, &network):
+		return listenFault("SANDBOX_LISTEN", s.sandboxListen, err)
+	case errors.As(err, &files):
 		return dataFault(s.dataDir, err)
 	}
-	return listenFault("SANDBOX_LISTEN", s.sandboxListen, err)
+	return fmt.Errorf("the embedded ledger in %s does not start: %w", s.dataDir, err)
 }
 
 func dataFault(dir string, err error) error {

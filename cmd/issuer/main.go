@@ -31,16 +31,24 @@ type console struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the next one acts as if nobody listened: it ends the process.
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2) // as many as are looked at, so that none is missed
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(interrupted)
+	}()
 	err := run(ctx, os.Args[1:], ".env", console{os.Stdin, os.Stdout, os.Stderr})
-	stop()
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "issuer: "+err.Error())
 	}
 	os.Exit(exitStatus(err))
 }
+
+// interrupted is the exit status after a second signal, as shells give it to what an interrupt ended.
+const interrupted = 130
 
 // exitStatus is 2 where the settings are wrong, and 1 where the program failed with right ones.
 func exitStatus(err error) int {

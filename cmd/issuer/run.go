@@ -26,6 +26,10 @@ const (
 	// drainTime is how long the lane may take once no request waits for it any more: what is left then has been given
 	// up by everybody.
 	drainTime = time.Second
+	// expiry is how long a transaction may take to get into the embedded ledger, about what it has on a public network,
+	// within bounds of the number of ledgers.
+	expiry                  = 30 * time.Second
+	leastOffset, mostOffset = 8, 1000
 	// staleAfter is how old the last validated ledger of a public network may be before its node counts as behind.
 	// They close one every four seconds.
 	staleAfter = 2 * time.Minute
@@ -135,7 +139,9 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	p.banner.issuer = account
 
-	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, Logger: log})
+	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
+		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Logger: log,
+	})
 	if err != nil {
 		return p, err
 	}
@@ -173,7 +179,6 @@ func (p *program) serve(ctx context.Context) error {
 	listener := p.listener
 	p.listener = nil // Serve closes it
 	err := p.api.Serve(ctx, listener)
-	p.log.Info("stopping")
 	err = errors.Join(err, p.stop())
 	<-watched
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
@@ -204,6 +209,15 @@ func (p *program) stop() error {
 		faults = append(faults, p.embedded.close())
 	}
 	return errors.Join(faults...)
+}
+
+// ledgerOffset is how many ledgers a transaction may miss before it expires. On an embedded ledger that closes often it
+// is more than usual, so that a machine that is busy for a moment does not make transactions expire; 0 is the usual.
+func (s settings) ledgerOffset() uint32 {
+	if !s.onSandbox() || s.closeInterval == 0 {
+		return 0
+	}
+	return uint32(min(max(expiry/s.closeInterval, leastOffset), mostOffset))
 }
 
 // checkKey finds out whether the key may sign for the account. It gives a node that does not answer some time.

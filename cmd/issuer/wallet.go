@@ -70,7 +70,8 @@ func askSeed(ctx context.Context, c console) (ledger.Seed, error) {
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return ledger.Seed{}, config.Faults{errNoSeed.Error()}
 	}
-	before, err := term.GetState(int(file.Fd()))
+	fd := int(file.Fd())
+	before, err := term.GetState(fd)
 	if err != nil {
 		return ledger.Seed{}, fmt.Errorf("the terminal: %w", err)
 	}
@@ -85,7 +86,7 @@ func askSeed(ctx context.Context, c console) (ledger.Seed, error) {
 	// program ends then too.
 	answer := make(chan typed, 1)
 	go func() {
-		text, err := term.ReadPassword(int(file.Fd()))
+		text, err := term.ReadPassword(fd)
 		answer <- typed{text, err}
 	}()
 	select {
@@ -97,6 +98,6 @@ func askSeed(ctx context.Context, c console) (ledger.Seed, error) {
 		return ledger.ParseSeed(string(a.text))
 	case <-ctx.Done():
 		_, _ = io.WriteString(c.err, "\n")
-		return ledger.Seed{}, errors.Join(ctx.Err(), term.Restore(int(file.Fd()), before))
+		return ledger.Seed{}, errors.Join(ctx.Err(), term.Restore(fd, before))
 	}
 }

@@ -89,11 +89,14 @@ func TestNodeOutOfReach(t *testing.T) {
 					}
 					return own
 				}
+				if name == "an old ledger" {
+					c.now = func() time.Time { return time.Now().Add(-time.Hour) }
+				}
 				c.client = func(l *ledger.Config) {
 					l.CallTimeout, l.RetryFor, l.ConnectWait, l.DialTimeout = 300*time.Millisecond, 300*time.Millisecond, 100*time.Millisecond, 300*time.Millisecond
 					l.MaxAnswer = 64 << 10
 					if name == "an old ledger" {
-						l.MaxLedgerAge = time.Nanosecond
+						l.MaxLedgerAge = time.Minute
 					}
 				}
 			})
@@ -290,12 +293,31 @@ func TestWaitLimit(t *testing.T) {
 	if got := w.list(t, ""); len(got) != 0 {
 		t.Errorf("what is provisional is shown: %+v", got)
 	}
+	// Asked again before the ledger has decided, it is not sent a second time.
+	again := w.request(t, w.subject, "Late", "")
+	if again.status != http.StatusServiceUnavailable || string(again.fields["pending"]) != string(a.fields["pending"]) {
+		t.Errorf("again, too early: %d %s", again.status, again.body)
+	}
 	w.tick()
 	if got, want := w.list(t, ""), []entry{{Subject: string(w.subject), Credential: "Late"}}; !slices.Equal(got, want) {
 		t.Errorf("list: %+v, want %+v", got, want)
 	}
 	if a := w.request(t, w.subject, "Late", ""); a.status != http.StatusConflict {
 		t.Errorf("again: %d %s", a.status, a.body)
+	}
+	// And so for its revocation.
+	before := w.account()
+	for range 2 {
+		if a := w.revoke(t, w.subject, "Late"); a.status != http.StatusServiceUnavailable || a.fields["pending"] == nil {
+			t.Errorf("revoke: %d %s", a.status, a.body)
+		}
+	}
+	w.tick()
+	if a := w.revoke(t, w.subject, "Late"); a.status != http.StatusNotFound {
+		t.Errorf("revoke again: %d %s", a.status, a.body)
+	}
+	if after := w.account(); after.Sequence != before.Sequence+1 {
+		t.Errorf("%d transactions were paid for", after.Sequence-before.Sequence)
 	}
 }
 
@@ -337,7 +359,7 @@ func TestCallerGoesAway(t *testing.T) {
 // TestNotValidated: a transaction that no ledger took and none can take any more is a 504, and costs nothing.
 func TestNotValidated(t *testing.T) {
 	w := newWorld(t, func(c *worldConfig) {
-		c.closeInterval = 50 * time.Millisecond
+		c.closeInterval, c.ledgerOffset = 50*time.Millisecond, 4
 		c.node = func(ledgerURL string) string {
 			return proxy(t, ledgerURL, func(method string, _ int, w http.ResponseWriter) bool {
 				if method == "submit" {
@@ -395,14 +417,18 @@ func proxy(t *testing.T, ledgerURL string, answer func(method string, count int,
 // TestLongList: more than a page of credentials, read from one ledger and sent while it is read. Where the node fails
 // in between, nobody takes a part for the whole.
 func TestLongList(t *testing.T) {
-	const count = 900         // three pages
-	var failFrom atomic.Int64 // the page
+	const count = 900                // three pages
+	var pages, failFrom atomic.Int64 // asked for so far; the one from which on the node answers garbage
 	failFrom.Store(1000)
 	w := newWorld(t, func(c *worldConfig) {
-		c.closeInterval = 500 * time.Millisecond
+		c.directLane, c.closeInterval = true, time.Second
 		c.node = func(ledgerURL string) string {
 			return proxy(t, ledgerURL, func(method string, count int, w http.ResponseWriter) bool {
-				if method != "account_objects" || int64(count) < failFrom.Load() {
+				if method != "account_objects" {
+					return false
+				}
+				pages.Store(int64(count))
+				if int64(count) < failFrom.Load() {
 					return false
 				}
 				_, _ = io.WriteString(w, "garbage")
@@ -428,7 +454,7 @@ func TestLongList(t *testing.T) {
 		t.Errorf("%d different ones in the list, want %d", len(seen), count)
 	}
 
-	failFrom.Store(5) // the second page of the next list
+	failFrom.Store(pages.Load() + 2) // the second page of the next list
 	response, err := http.Get(w.url + "/admin/credential")
 	if err != nil {
 		t.Fatal(err)

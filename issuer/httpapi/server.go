@@ -34,6 +34,7 @@ func (a *API) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve HTTP: %w", err)
 	case <-ctx.Done():
 	}
+	a.cfg.Logger.Info("stopping", "limit", a.cfg.StopTime)
 	err := shutdown(base, server, a.cfg.StopTime)
 	if err != nil {
 		a.cfg.Logger.Warn("requests are still in progress, and the time to stop is over")

@@ -424,7 +424,7 @@ func TestLog(t *testing.T) {
 		t.Error(err)
 	}
 	lines := s.log.requests(t)
-	if len(lines) != 2 || strings.Count(s.log.String(), "\n") != 2 {
+	if len(lines) != 2 || strings.Count(s.log.String(), "\n") != 3 { // the third says that it stops
 		t.Fatalf("logged: %s", s.log)
 	}
 	for name, want := range map[string]any{

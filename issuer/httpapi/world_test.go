@@ -43,6 +43,11 @@ type worldConfig struct {
 	node func(ledgerURL string) string
 	// lane is put between the issuer and its lane.
 	lane func(*world) issuer.Submitter
+	// ledgerOffset is how many ledgers a transaction may miss. Ledgers that close many times a second need many, or a
+	// busy machine makes transactions expire.
+	ledgerOffset uint32
+	// directLane has the lane talk to the ledger directly, past node.
+	directLane bool
 	// client changes how the service talks to its node.
 	client func(*ledger.Config)
 	// issuerConfig changes the issuer.
@@ -88,7 +93,7 @@ func (w *world) keepTicking() (end func()) {
 
 func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	t.Helper()
-	cfg := worldConfig{balance: 1000 * xrp, closeInterval: 150 * time.Millisecond}
+	cfg := worldConfig{balance: 1000 * xrp, closeInterval: 150 * time.Millisecond, ledgerOffset: 60}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -119,7 +124,7 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	wg.Wait()
 	endTicks()
 	w.issuer, w.subject = seeds[0].Address(), seeds[1].Address()
-	w.subjectLane = w.run(w.client, seeds[1])
+	w.subjectLane = w.run(w.client, seeds[1], cfg.ledgerOffset)
 
 	nodeConfig := ledger.Config{URL: server.WebSocketURL(), Logger: w.log.logger()}
 	if cfg.node != nil {
@@ -129,7 +134,11 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 		cfg.client(&nodeConfig)
 	}
 	serviceClient := w.dial(nodeConfig)
-	w.lane = w.run(serviceClient, seeds[0])
+	laneClient := serviceClient
+	if cfg.directLane {
+		laneClient = w.client
+	}
+	w.lane = w.run(laneClient, seeds[0], cfg.ledgerOffset)
 	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Lane: w.lane}
 	if cfg.lane != nil {
 		issuerConfig.Lane = cfg.lane(w)
@@ -167,9 +176,9 @@ func (w *world) newAccount(drops int64) ledger.Seed {
 }
 
 // run starts a lane, which ends with the test.
-func (w *world) run(client *ledger.Client, seed ledger.Seed) *ledger.Lane {
+func (w *world) run(client *ledger.Client, seed ledger.Seed, offset uint32) *ledger.Lane {
 	w.t.Helper()
-	lane, err := ledger.NewLane(client, ledger.LaneConfig{Account: seed.Address(), Seed: seed})
+	lane, err := ledger.NewLane(client, ledger.LaneConfig{Account: seed.Address(), Seed: seed, LedgerOffset: offset})
 	if err != nil {
 		w.t.Fatal(err)
 	}

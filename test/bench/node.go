@@ -187,6 +187,7 @@ func (n *node) submit(ctx context.Context, blobs []string) error {
 					fault = errors.Join(fault, a.err)
 					refused = min(refused, t.i)
 				case r.Result == "tesSUCCESS" || r.Result == "terQUEUED":
+				case r.Result == "tefPAST_SEQ" || r.Result == "tefALREADY": // sent again, and the node had kept it
 				default:
 					if t.i < refused {
 						refused, why = t.i, r.Result+": "+r.Message

@@ -180,10 +180,19 @@ async function pages(client, issuer, subject) {
     TransactionType: 'CredentialCreate', Subject: subject.classicAddress, CredentialType: hex(`Page${i}`),
     Sequence: 0, TicketSequence: first + i,
   })))
-  const answers = await client.requestAll({ command: 'account_objects', account: issuer.classicAddress, type: 'credential', limit: 10, ledger_index: 'validated' })
-  const types = answers.flatMap((a) => a.result.account_objects).map((o) => o.CredentialType)
+  const wanted = Array.from({ length: many }, (_, i) => hex(`Page${i}`)).toSorted()
+  const request = { command: 'account_objects', account: issuer.classicAddress, type: 'credential', ledger_index: 'validated' }
+  const types = (answers) => answers.flatMap((a) => a.result.account_objects).map((o) => o.CredentialType).toSorted()
+  assert.deepEqual(types(await client.requestAll(request)), wanted)
+  const answers = []
+  let marker
+  do {
+    const last = answers.at(-1)?.result.ledger_index ?? 'validated'
+    answers.push(await client.request({ ...request, limit: 10, ledger_index: last, marker }))
+    marker = answers.at(-1).result.marker
+  } while (marker)
   assert.ok(answers.length >= 2, 'everything came in one page')
-  assert.deepEqual(types.toSorted(), Array.from({ length: many }, (_, i) => hex(`Page${i}`)).toSorted())
+  assert.deepEqual(types(answers), wanted)
   ok(`${many} issued with tickets at once, and listed in ${answers.length} pages`)
 }
 

@@ -28,7 +28,7 @@ type value struct {
 }
 
 // NewObject gives an object without fields.
-func NewObject() *Object { return &Object{} }
+func NewObject() *Object { return &Object{fields: make([]value, 0, 8)} }
 
 func (o *Object) find(f *Field) *value {
 	for i := range o.fields {

@@ -18,10 +18,11 @@ func (n *Node) Fork() *Node {
 		cfg: n.cfg, closed: n.closed, first: n.first, avoidClose: n.avoidClose,
 		open: n.open.copy(), queue: n.queue.copy(),
 		ledgers: maps.Clone(n.ledgers), byHash: maps.Clone(n.byHash), txLedger: maps.Clone(n.txLedger),
-		byAcct: make(map[codec.AccountID][]txRef, len(n.byAcct)),
-		held:   canonicalSet{salt: n.held.salt, entries: slices.Clone(n.held.entries)},
-		local:  localTxs{slices.Clone(n.local.list)},
-		seen:   make(map[codec.Hash256]*seenTx, len(n.seen)),
+		byAcct:  make(map[codec.AccountID][]txRef, len(n.byAcct)),
+		held:    canonicalSet{salt: n.held.salt, entries: slices.Clone(n.held.entries)},
+		local:   localTxs{slices.Clone(n.local.list)},
+		seenIDs: slices.Clone(n.seenIDs),
+		seen:    make(map[codec.Hash256]*seenTx, len(n.seen)),
 	}
 	f.cfg.Commit = nil
 	for a, refs := range n.byAcct {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -115,4 +116,153 @@ func fund(t testing.TB, n *Node, g *signer, drops int64, accounts ...*signer) {
 	for _, a := range accounts {
 		a.next = uint32(n.Closed().Entry(AccountKey(a.id)).Uint(codec.SfSequence))
 	}
+}
+
+// world is a node with named, funded accounts, whose invariants are checked at
+// every close.
+type world struct {
+	testing.TB
+	n     *Node
+	clock *testClock
+	g     *signer
+	accts map[string]*signer
+}
+
+func newWorld(t testing.TB, cfg Config) *world {
+	t.Helper()
+	n, clock := newTestNode(t, cfg)
+	return &world{TB: t, n: n, clock: clock, g: genesisSigner(t), accts: map[string]*signer{}}
+}
+
+// acct is the account of that name, funded or not; those that start with an r
+// are secp256k1.
+func (w *world) acct(name string) *signer {
+	a := w.accts[name]
+	if a == nil {
+		kt := codec.Ed25519
+		if name[0] == 'r' {
+			kt = codec.Secp256k1
+		}
+		a = named(name, kt)
+		w.accts[name] = a
+	}
+	return a
+}
+
+// fund makes accounts with so many drops each, in a ledger of their own.
+func (w *world) fund(drops int64, names ...string) {
+	w.Helper()
+	all := make([]*signer, len(names))
+	for i, name := range names {
+		all[i] = w.acct(name)
+	}
+	fund(w, w.n, w.g, drops, all...)
+	checkNode(w, w.n)
+}
+
+// do submits a transaction of a named account, with its next sequence, and
+// wants a result.
+func (w *world) do(who string, kind codec.TxType, want TER, fields ...func(*codec.Object)) SubmitResult {
+	w.Helper()
+	a := w.acct(who)
+	a.next = w.n.NextSequence(a.id)
+	got := w.n.Submit(a.tx(w, kind, all(fields...)), false)
+	if got.Result != want {
+		w.Fatalf("%s by %s: %s, want %s", kind, who, got.Result, want)
+	}
+	return got
+}
+
+// close closes a ledger and tells its transactions' results by id.
+func (w *world) close() *Ledger {
+	w.Helper()
+	l := mustClose(w, w.n)
+	checkNode(w, w.n)
+	return l
+}
+
+// closeAt moves the clock on before.
+func (w *world) closeAfter(d time.Duration) *Ledger {
+	w.Helper()
+	w.clock.t = w.clock.t.Add(d)
+	return w.close()
+}
+
+// root is an account's root in the last closed ledger.
+func (w *world) root(who string) *codec.Object {
+	w.Helper()
+	o := w.n.Closed().Entry(AccountKey(w.acct(who).id))
+	if o == nil {
+		w.Fatalf("no account %s", who)
+	}
+	return o
+}
+
+// last is what became of an account's last transaction in the closed ledger.
+func (w *world) last(who string) *TxRecord {
+	w.Helper()
+	var found *TxRecord
+	for r := range w.n.Closed().Txs() {
+		if r.Tx.AccountID() == w.acct(who).id && (found == nil || r.Index > found.Index) {
+			found = r
+		}
+	}
+	if found == nil {
+		w.Fatalf("no transaction of %s in ledger %d", who, w.n.Closed().Seq)
+	}
+	return found
+}
+
+// node is the metadata's node about a key; nil when the transaction left it alone.
+func nodeOf(r *TxRecord, key codec.Hash256) (*codec.Field, *codec.Object) {
+	for _, e := range r.Meta.Array(codec.SfAffectedNodes) {
+		if e.Object.Hash(codec.SfLedgerIndex) == key {
+			return e.Field, e.Object
+		}
+	}
+	return nil, nil
+}
+
+func all(fields ...func(*codec.Object)) func(*codec.Object) {
+	return func(o *codec.Object) {
+		for _, f := range fields {
+			f(o)
+		}
+	}
+}
+
+func uintField(f *codec.Field, v uint64) func(*codec.Object) {
+	return func(o *codec.Object) { o.SetUint(f, v) }
+}
+
+func blobField(f *codec.Field, b []byte) func(*codec.Object) {
+	return func(o *codec.Object) { o.SetBlob(f, b) }
+}
+
+func hashField(f *codec.Field, h codec.Hash256) func(*codec.Object) {
+	return func(o *codec.Object) { o.SetHash(f, h) }
+}
+
+func acctField(f *codec.Field, a codec.AccountID) func(*codec.Object) {
+	return func(o *codec.Object) { o.SetAccount(f, a) }
+}
+
+func feeOf(drops int64) func(*codec.Object) {
+	return func(o *codec.Object) { o.SetDrops(codec.SfFee, drops) }
+}
+
+// signedBy replaces the signing key; the engine looks at it, not at the signature.
+func signedBy(a *signer) func(*codec.Object) { return blobField(codec.SfSigningPubKey, a.pub) }
+
+func byTicket(n uint32) func(*codec.Object) {
+	return all(uintField(codec.SfSequence, 0), uintField(codec.SfTicketSequence, uint64(n)))
+}
+
+// issued is an amount of an issued currency, as a field's raw 48 bytes would have it.
+func issuedAmount(f *codec.Field, mantissa uint64, currency string, issuer codec.AccountID) func(*codec.Object) {
+	raw := make([]byte, 48)
+	binary.BigEndian.PutUint64(raw, 1<<63|1<<62|uint64(97-15)<<54|mantissa)
+	copy(raw[20:], currency)
+	copy(raw[28:], issuer[:])
+	return blobField(f, raw)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha512"
 	"encoding/binary"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
@@ -10,9 +11,13 @@ import (
 // tells the entry from others of its kind (rippled's Indexes.cpp).
 
 func keyOf(space byte, parts ...[]byte) codec.Hash256 {
-	all := make([][]byte, 0, 1+len(parts))
-	all = append(all, []byte{0, space})
-	return codec.Sha512Half(append(all, parts...)...)
+	var buf [2 + 20 + 20 + maxCredentialTypeLength]byte
+	b := append(buf[:0], 0, space)
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	sum := sha512.Sum512(b)
+	return codec.Hash256(sum[:32])
 }
 
 func be32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }

@@ -2,8 +2,9 @@ package engine
 
 import "github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 
-// localHoldLedgers is for how many ledgers a transaction submitted here is
-// tried again after each close (rippled's LocalTxs.cpp).
+// localHoldLedgers is how many ledgers past the one that was open when it was
+// submitted a transaction is remembered, and tried again after each close
+// (rippled's LocalTxs.cpp).
 const localHoldLedgers = 5
 
 type localTx struct {
@@ -21,9 +22,9 @@ type localTxs struct {
 func (l *localTxs) add(openSeq uint32, tx *codec.Tx) {
 	expire := openSeq + localHoldLedgers
 	if tx.Has(codec.SfLastLedgerSequence) {
-		if last := tx.Uint(codec.SfLastLedgerSequence) + 1; last < uint64(expire) {
-			expire = uint32(last)
-		}
+		// In 32 bits, as rippled adds: after the last ledger of all comes 0,
+		// and the transaction is forgotten at the next close.
+		expire = min(expire, uint32(tx.Uint(codec.SfLastLedgerSequence))+1)
 	}
 	l.list = append(l.list, localTx{tx: tx, expire: expire})
 }

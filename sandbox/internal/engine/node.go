@@ -14,7 +14,8 @@ import (
 
 // Bounds of what a Node remembers of transactions that are in no ledger.
 const (
-	seenFor     = 5 * time.Minute  // rippled's HashRouter
+	seenFor     = 5 * time.Minute  // what was malformed, or broadcast, counts so (rippled's HashRouter)
+	knownFor    = 30 * time.Minute // what was submitted can be looked up (TransactionMaster)
 	relayAgain  = 30 * time.Second // a transaction counts as broadcast anew
 	maxSeen     = 1 << 16
 	maxKept     = 1 << 14 // transactions held, and submitted here, for coming ledgers
@@ -39,7 +40,8 @@ type Config struct {
 	// Transactions and headers of older ones stay.
 	History int
 	// Commit, when set, is given each closed ledger (for Replay) before
-	// anybody can see it. Its error leaves everything as before the close.
+	// anybody can see it. Its error leaves the ledger open, with all that was
+	// in it and all that was held for it, and what was held may be in it now.
 	Commit func(payload []byte) error
 }
 
@@ -73,7 +75,7 @@ type SubmitResult struct {
 }
 
 type seenTx struct {
-	tx      *codec.Tx
+	tx      *codec.Tx // nil once it is in a closed ledger
 	bad     bool
 	at      time.Time
 	relayed time.Time
@@ -100,6 +102,7 @@ type Node struct {
 	held     canonicalSet
 	local    localTxs
 	seen     map[codec.Hash256]*seenTx
+	seenIDs  []codec.Hash256 // of seen, as they came
 	txLedger map[codec.Hash256]uint32
 	byAcct   map[codec.AccountID][]txRef
 	observer Observer
@@ -371,37 +374,36 @@ func (n *Node) Submit(tx *codec.Tx, failHard bool) SubmitResult {
 
 func (n *Node) submit(tx *codec.Tx, failHard bool) SubmitResult {
 	now := n.cfg.Now()
-	s := n.seen[tx.ID]
-	if s == nil {
-		n.makeRoomForSeen()
-		s = &seenTx{tx: tx}
-		n.seen[tx.ID] = s
-	}
-	s.at = now
+	s := n.see(tx, now)
 	if s.bad {
 		return SubmitResult{Result: TemBadSignature, Rejected: true}
 	}
 	res, next := n.process(s, true, failHard, now)
 	// A success may make way for one that came too early.
 	for next != nil {
-		ns := n.seen[next.ID]
-		if ns == nil {
-			ns = &seenTx{tx: next, at: now}
-			n.seen[next.ID] = ns
-		}
-		_, next = n.process(ns, false, false, now)
+		_, next = n.process(n.see(next, now), false, false, now)
 	}
 	return res
 }
 
-// makeRoomForSeen keeps the memory of seen transactions bounded.
-func (n *Node) makeRoomForSeen() {
-	for id := range n.seen {
-		if len(n.seen) < maxSeen {
-			return
+// see remembers a transaction, in the place of the oldest when there are too
+// many.
+func (n *Node) see(tx *codec.Tx, now time.Time) *seenTx {
+	s := n.seen[tx.ID]
+	if s == nil {
+		for len(n.seenIDs) >= maxSeen {
+			delete(n.seen, n.seenIDs[0])
+			n.seenIDs = n.seenIDs[1:]
 		}
-		delete(n.seen, id)
+		s = &seenTx{at: now}
+		n.seen[tx.ID] = s
+		n.seenIDs = append(n.seenIDs, tx.ID)
 	}
+	if now.Sub(s.at) > seenFor {
+		s.bad, s.relayed = false, time.Time{}
+	}
+	s.tx, s.at = tx, now
+	return s
 }
 
 // process is NetworkOPs::apply for one transaction. next is a held transaction
@@ -479,7 +481,6 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 			n.snap = nil
 		}
 	}
-	n.held = canonicalSet{salt: n.open.parentHash}
 
 	proposal, proposed := n.proposal(), shamap.New(shamap.TxSetMap).Edit()
 	for _, tx := range proposal {
@@ -490,22 +491,21 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 	var levels []uint64
 	l, records := buildRecords(n.closed, at, func(v *view) {
 		retries.applyPasses(v)
-		for _, tx := range v.list {
-			levels = append(levels, levelPaid(v, tx))
-		}
+		levels = levelsPaid(v)
 	})
 	if n.cfg.Commit != nil {
 		if err := n.cfg.Commit(encodeClosed(l, records)); err != nil {
 			return nil, fmt.Errorf("storing closed ledger %d: %w", l.Seq, err)
 		}
 	}
+	n.held = canonicalSet{salt: n.open.parentHash}
 	n.queue.ledgerClosed(l.Seq, levels)
 	last := n.open
 	n.store(l, records)
 	n.avoidClose = 0
 	n.openNext(last, &retries, now)
 	n.local.sweep(l)
-	n.forget(now)
+	n.forget(now, records)
 	n.sweepWithheld()
 	if n.observer != nil {
 		n.observer.LedgerClosed(l, records)
@@ -539,11 +539,19 @@ func (n *Node) openNext(last *view, retries *canonicalSet, now time.Time) {
 	}
 }
 
-// forget drops the memory of transactions that nobody asked for in a while.
-func (n *Node) forget(now time.Time) {
-	for id, s := range n.seen {
-		if now.Sub(s.at) > seenFor {
-			delete(n.seen, id)
+// forget drops the memory of transactions that nobody asked for in a while, and
+// of the content of those that a ledger holds.
+func (n *Node) forget(now time.Time, records []*TxRecord) {
+	for _, r := range records {
+		if s := n.seen[r.Tx.ID]; s != nil {
+			s.tx = nil
 		}
 	}
+	n.seenIDs = slices.DeleteFunc(n.seenIDs, func(id codec.Hash256) bool {
+		if now.Sub(n.seen[id].at) <= knownFor {
+			return false
+		}
+		delete(n.seen, id)
+		return true
+	})
 }

@@ -1,18 +1,42 @@
 package engine
 
-import "github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
+import (
+	"bytes"
+	"math/bits"
+
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
+)
 
 const (
 	tfNoRippleDirect = 0x00010000
 	tfPartialPayment = 0x00020000
 	tfLimitQuality   = 0x00040000
 	tfPaymentMask    = tfUniversalMask &^ (tfNoRippleDirect | tfPartialPayment | tfLimitQuality)
+
+	// Sizes of amounts that are not XRP, and the marks in a path set
+	// (STAmount.h, STPathSet.h).
+	issuedAmountSize = 48
+	mptAmountSize    = 33
+	pathEnd          = 0xFF
+	pathSetEnd       = 0x00
+
+	maxPaths      = 6 // of one payment
+	maxPathLength = 8 // steps of one path
 )
 
 // payment moves XRP. Payments of issued currencies pass the same checks and
-// then find no path, since this ledger keeps no trust lines.
+// then find no path, since this ledger keeps no trust lines and no offers.
+// Multi-purpose tokens are an amendment that is not in force.
 var payment = transactor{
-	preflight: flaggedPreflight(tfPaymentMask, preflightPayment),
+	preflight: func(tx *codec.Tx, common func() TER) TER {
+		mpt := isMPT(tx, codec.SfAmount)
+		return flaggedPreflight(tfPaymentMask, preflightPayment)(tx, func() TER {
+			if r := common(); r != TesSuccess || !mpt {
+				return r
+			}
+			return TemDisabled
+		})
+	},
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER {
 		xrp := tx.IsXRP(codec.SfAmount)
 		dst := v.read(AccountKey(tx.Account(codec.SfDestination)))
@@ -25,6 +49,9 @@ var payment = transactor{
 			return TecNoDstInsufXRP
 		case dst != nil && dst.Uint(codec.SfFlags)&lsfRequireDestTag != 0 && !tx.Has(codec.SfDestinationTag):
 			return TecDstTagNeeded
+		}
+		if v.open && tooManyPaths(tx.Object.Blob(codec.SfPaths)) {
+			return TelBadPathCount
 		}
 		return checkCredentialsHeld(v, tx)
 	},
@@ -50,6 +77,9 @@ func preflightPayment(tx *codec.Tx) TER {
 		srcXRP = tx.IsXRP(codec.SfSendMax)
 	}
 	xrpDirect := srcXRP && dstXRP
+	if hasMax && isMPT(tx, codec.SfSendMax) {
+		return TemMalformed
+	}
 	if dstXRP && !isLegalDrops(tx.Drops(codec.SfAmount)) || hasMax && srcXRP && !isLegalDrops(tx.Drops(codec.SfSendMax)) {
 		return TemBadAmount
 	}
@@ -81,20 +111,74 @@ func preflightPayment(tx *codec.Tx) TER {
 			return TemBadSendXRPNoDirect
 		}
 	}
-	if tx.Has(codec.SfDeliverMin) {
-		if flags&tfPartialPayment == 0 || tx.AmountSign(codec.SfDeliverMin) <= 0 ||
-			tx.IsXRP(codec.SfDeliverMin) != dstXRP || !tx.SameCurrency(codec.SfDeliverMin, codec.SfAmount) {
-			return TemBadAmount
-		}
+	if tx.Has(codec.SfDeliverMin) && (flags&tfPartialPayment == 0 || !isDeliverMin(tx)) {
+		return TemBadAmount
 	}
 	return checkCredentialIDs(tx)
 }
 
-func applyPayment(c *applyContext) TER {
-	if !c.tx.IsXRP(codec.SfAmount) || c.tx.Has(codec.SfSendMax) || c.tx.Has(codec.SfPaths) {
-		return TecPathDry
+// isDeliverMin tells whether DeliverMin is of Amount's kind, above nothing and
+// not above Amount.
+func isDeliverMin(tx *codec.Tx) bool {
+	least, amount := tx.Object.Blob(codec.SfDeliverMin), tx.Object.Blob(codec.SfAmount)
+	if tx.AmountSign(codec.SfDeliverMin) <= 0 || len(least) != len(amount) {
+		return false
 	}
-	amount := c.tx.Drops(codec.SfAmount)
+	if len(amount) == 0 { // XRP
+		return tx.Drops(codec.SfDeliverMin) <= tx.Drops(codec.SfAmount)
+	}
+	// Above nothing, and in canonical form, the values stand in the order of
+	// their first eight bytes: exponent, then mantissa. Currency and issuer follow.
+	return bytes.Equal(least[8:], amount[8:]) && bytes.Compare(least[:8], amount[:8]) <= 0
+}
+
+func isMPT(tx *codec.Tx, amount *codec.Field) bool {
+	return len(tx.Object.Blob(amount)) == mptAmountSize
+}
+
+// issuerOf is the issuer of an amount; the zero account for XRP.
+func issuerOf(tx *codec.Tx, amount *codec.Field) (a codec.AccountID) {
+	if raw := tx.Object.Blob(amount); len(raw) == issuedAmountSize {
+		copy(a[:], raw[28:])
+	}
+	return a
+}
+
+// tooManyPaths counts the paths of a path set and their steps: each step is a
+// byte that says which of account, currency and issuer follow, of 20 bytes each.
+func tooManyPaths(set []byte) bool {
+	if len(set) == 0 {
+		return false
+	}
+	paths, steps := 1, 0
+	for i := 0; i < len(set) && set[i] != pathSetEnd; i++ {
+		if set[i] == pathEnd {
+			paths, steps = paths+1, 0
+			continue
+		}
+		if steps++; steps > maxPathLength {
+			return true
+		}
+		i += 20 * bits.OnesCount8(set[i])
+	}
+	return paths > maxPaths
+}
+
+// findNoPath is the result of a payment that is more than XRP moved from one
+// account to the other. Where both ends need no trust line, the XRP or the
+// account's own currency on one side, XRP or what the destination issues on
+// the other, there is a way, if one without offers on it.
+func (c *applyContext) findNoPath() TER {
+	src := c.tx.Has(codec.SfSendMax) && (c.tx.IsXRP(codec.SfSendMax) || issuerOf(c.tx, codec.SfSendMax) == c.account)
+	dst := c.tx.IsXRP(codec.SfAmount) || issuerOf(c.tx, codec.SfAmount) == c.tx.Account(codec.SfDestination)
+	if src && dst && !c.tx.SameCurrency(codec.SfSendMax, codec.SfAmount) &&
+		txFlags(c.tx)&(tfPartialPayment|tfNoRippleDirect) == 0 {
+		return TecPathPartial
+	}
+	return TecPathDry
+}
+
+func applyPayment(c *applyContext) TER {
 	dstID := c.tx.Account(codec.SfDestination)
 	dstKey := AccountKey(dstID)
 	dst := c.peek(dstKey)
@@ -104,6 +188,13 @@ func applyPayment(c *applyContext) TER {
 	} else {
 		c.update(dstKey)
 	}
+	if !c.tx.IsXRP(codec.SfAmount) || c.tx.Has(codec.SfSendMax) || c.tx.Has(codec.SfPaths) {
+		if r := c.checkDeposit(dstID, dst); r != TesSuccess {
+			return r
+		}
+		return c.findNoPath()
+	}
+	amount := c.tx.Drops(codec.SfAmount)
 	srcKey := AccountKey(c.account)
 	src := c.peek(srcKey)
 	reserve := c.base.fees.accountReserve(uint32(src.Uint(codec.SfOwnerCount)))

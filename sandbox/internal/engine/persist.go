@@ -76,8 +76,8 @@ func (n *Node) Replay(payload []byte) error {
 				failed = fmt.Errorf("stored ledger %d: transaction %s does not apply any more: %s", seq, tx.ID, r)
 				return
 			}
-			levels = append(levels, levelPaid(v, tx))
 		}
+		levels = levelsPaid(v)
 	})
 	if failed != nil {
 		return failed

@@ -125,6 +125,16 @@ func levelPaid(v *view, tx *codec.Tx) uint64 {
 	return mulDivMax(uint64(paid), baseLevel, uint64(base))
 }
 
+// levelsPaid are the levels of a ledger's transactions, as what they cost in its
+// final state.
+func levelsPaid(v *view) []uint64 {
+	levels := make([]uint64, len(v.list))
+	for i, tx := range v.list {
+		levels[i] = levelPaid(v, tx)
+	}
+	return levels
+}
+
 // requiredLevel is what the open ledger asks at this moment.
 func (q *txQueue) requiredLevel(v *view) uint64 {
 	current := uint64(v.txCount())

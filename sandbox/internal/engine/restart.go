@@ -52,6 +52,7 @@ func (n *Node) Restart(back int) (*Ledger, error) {
 	n.queue = newTxQueue(n.cfg.Capacity)
 	n.held, n.local = canonicalSet{}, localTxs{}
 	clear(n.seen)
+	n.seenIDs = nil
 	clear(n.withheld)
 	n.open, n.snap = newView(n.closed, true), nil
 	return n.closed, nil

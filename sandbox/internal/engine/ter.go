@@ -55,6 +55,7 @@ const (
 	TefMasterDisabled               TER = -188
 	TefMaxLedger                    TER = -187
 	TefBadQuorum                    TER = -185
+	TefInvariantFailed              TER = -182
 	TefNotMultiSigning              TER = -184
 	TefTooBig                       TER = -181
 	TefNoTicket                     TER = -180
@@ -67,6 +68,7 @@ const (
 	TerPreTicket                    TER = -88
 	TesSuccess                      TER = 0
 	TecClaim                        TER = 100
+	TecPathPartial                  TER = 101
 	TecUnfundedPayment              TER = 104
 	TecDirFull                      TER = 121
 	TecNoDst                        TER = 124
@@ -139,6 +141,7 @@ var terTexts = map[TER][2]string{
 	TefMaxLedger:                    {"tefMAX_LEDGER", "Ledger sequence too high."},
 	TefBadQuorum:                    {"tefBAD_QUORUM", "Signatures provided do not meet the quorum."},
 	TefNotMultiSigning:              {"tefNOT_MULTI_SIGNING", "Account has no appropriate list of multi-signers."},
+	TefInvariantFailed:              {"tefINVARIANT_FAILED", "Fee claim violated invariants for the transaction."},
 	TefTooBig:                       {"tefTOO_BIG", "Transaction affects too many items."},
 	TefNoTicket:                     {"tefNO_TICKET", "Ticket is not in ledger."},
 	TerRetry:                        {"terRETRY", "Retry transaction."},
@@ -150,6 +153,7 @@ var terTexts = map[TER][2]string{
 	TerPreTicket:                    {"terPRE_TICKET", "Ticket is not yet in ledger."},
 	TesSuccess:                      {"tesSUCCESS", "The transaction was applied. Only final in a validated ledger."},
 	TecClaim:                        {"tecCLAIM", "Fee claimed. Sequence used. No action."},
+	TecPathPartial:                  {"tecPATH_PARTIAL", "Path could not send full amount."},
 	TecUnfundedPayment:              {"tecUNFUNDED_PAYMENT", "Insufficient XRP balance to send."},
 	TecDirFull:                      {"tecDIR_FULL", "Can not add entry to full directory."},
 	TecNoDst:                        {"tecNO_DST", "Destination does not exist. Send XRP to create it."},

@@ -317,6 +317,11 @@ func doApply(v *view, tx *codec.Tx, preclaimed TER, flags applyFlags) (r TER, ap
 	if !applied {
 		return r, false
 	}
+	// The one invariant that a transaction of these types can break
+	// (InvariantCheck.cpp, TransactionFeeCheck), even by its fee alone.
+	if fee >= genesisDrops {
+		return TefInvariantFailed, false
+	}
 	if !v.open {
 		v.drops -= uint64(fee)
 	}

@@ -131,6 +131,7 @@ type stateTable struct {
 	base         *view
 	items        map[codec.Hash256]*item
 	threadedOnly map[codec.Hash256]*codec.Object
+	scratch      []byte
 }
 
 func newStateTable(base *view) *stateTable {
@@ -196,6 +197,18 @@ func (s *stateTable) erase(key codec.Hash256) {
 
 func (s *stateTable) discard() { clear(s.items) }
 
+// changed tells whether a modified entry is not what it was.
+func (s *stateTable) changed(it *item) bool {
+	s.scratch = it.cur.Append(s.scratch[:0])
+	return !bytes.Equal(s.scratch, it.raw)
+}
+
+// serialized is an object's bytes, without room to grow.
+func (s *stateTable) serialized(o *codec.Object) []byte {
+	s.scratch = o.Append(s.scratch[:0])
+	return bytes.Clone(s.scratch)
+}
+
 // size is the number of entries changed, for the bound on metadata.
 func (s *stateTable) size() int {
 	n := 0
@@ -231,7 +244,7 @@ const (
 func (s *stateTable) write(tx *codec.Tx, result TER) {
 	if !s.base.open {
 		meta := s.threadAndDescribe(tx, result)
-		blob := meta.Append(nil)
+		blob := s.serialized(meta)
 		s.base.records = append(s.base.records, &TxRecord{
 			Tx: tx, Meta: meta, MetaBlob: blob, LedgerSeq: s.base.seq, Index: uint32(s.base.metas.Len()), Result: result,
 		})
@@ -241,17 +254,17 @@ func (s *stateTable) write(tx *codec.Tx, result TER) {
 	for key, it := range s.items {
 		switch it.act {
 		case actInsert:
-			s.base.state.Put(key, it.cur.Append(nil))
+			s.base.state.Put(key, s.serialized(it.cur))
 		case actModify:
-			if b := it.cur.Append(nil); !bytes.Equal(b, it.raw) {
-				s.base.state.Put(key, b)
+			if s.changed(it) {
+				s.base.state.Put(key, bytes.Clone(s.scratch))
 			}
 		case actErase:
 			s.base.state.Delete(key)
 		}
 	}
 	for key, o := range s.threadedOnly {
-		s.base.state.Put(key, o.Append(nil))
+		s.base.state.Put(key, s.serialized(o))
 	}
 	s.base.addTx(tx)
 }
@@ -338,7 +351,7 @@ func (s *stateTable) threadAndDescribe(tx *codec.Tx, result TER) *codec.Object {
 			n.previous = changedFields(orig, it.cur)
 			n.fieldsAs, n.fields = codec.SfFinalFields, fieldsWith(it.cur, metaAlways|metaDeleteFinal, false)
 		case actModify:
-			if bytes.Equal(it.cur.Append(nil), it.raw) {
+			if !s.changed(it) {
 				continue
 			}
 			orig := mustParse(key, it.raw)

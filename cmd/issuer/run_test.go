@@ -1,0 +1,424 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/xrplissuer/credential-issuer/ledger"
+	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/sandbox"
+)
+
+// asProgram makes the test binary be the program, for what needs a process of its own.
+const asProgram = "ISSUER_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// terminal is what a program writes, for a test to read while it runs.
+type terminal struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	wrote chan struct{} // receives after a write
+}
+
+func newTerminal() *terminal { return &terminal{wrote: make(chan struct{}, 1)} }
+
+func (s *terminal) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.wrote <- struct{}{}:
+	default:
+	}
+	return s.text.Write(p)
+}
+
+func (s *terminal) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// service is the program, running.
+type service struct {
+	out, log *terminal
+	stop     func() error // as an interrupt does; returns what run returned
+}
+
+// boot runs the program until it shows its banner.
+func boot(t *testing.T, args ...string) *service {
+	t.Helper()
+	s := &service{out: newTerminal(), log: newTerminal()}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, args, noFile(t), console{strings.NewReader(""), s.out, s.log}) }()
+	s.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Errorf("the program ended with: %v", err)
+		}
+	})
+	for !strings.Contains(s.out.String(), "Ctrl-C stops") {
+		select {
+		case err := <-done:
+			done <- err
+			t.Fatalf("the program ended with: %v\n%s", err, s.log)
+		case <-s.out.wrote:
+		}
+	}
+	return s
+}
+
+// onSandbox are the arguments for a service on ports of its own, with its data in dir.
+func onSandbox(dir string) []string {
+	return []string{"--http-listen=127.0.0.1:0", "--sandbox-listen=127.0.0.1:0", "--sandbox-close-interval=200ms", "--data-dir=" + dir}
+}
+
+var (
+	curlLine   = regexp.MustCompile(`(?m)^curl (?:-H "([^"]*)" )?(?:-X (\w+) )?(?:-d '([^']*)' )?(http://\S+)$`)
+	acceptLine = regexp.MustCompile(`(?m)^SUBJECT_ACCOUNT_SEED=(\S+) SANDBOX_LISTEN=(\S+) go run ./cmd/accept$`)
+)
+
+// printed are the commands that a banner tells to paste.
+type printed struct {
+	request, list, revoke []string // as curlLine takes them apart
+	seed, sandbox         string
+}
+
+func (s *service) printed(t *testing.T) printed {
+	t.Helper()
+	curls, accept := curlLine.FindAllStringSubmatch(s.out.String(), -1), acceptLine.FindStringSubmatch(s.out.String())
+	if len(curls) != 3 || accept == nil {
+		t.Fatalf("%d curl lines, accept %q in:\n%s", len(curls), accept, s.out)
+	}
+	return printed{request: curls[0], list: curls[1], revoke: curls[2], seed: accept[1], sandbox: accept[2]}
+}
+
+// field returns what the banner says behind a name.
+func (s *service) field(t *testing.T, name string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^  ` + name + ` +(\S+)`).FindStringSubmatch(s.out.String())
+	if m == nil {
+		t.Fatalf("no %s in:\n%s", name, s.out)
+	}
+	return m[1]
+}
+
+// paste does what curl does with a printed line.
+func paste(t *testing.T, line []string) (status int, body []byte) {
+	t.Helper()
+	method := line[2]
+	if method == "" {
+		method = http.MethodGet
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, line[4], strings.NewReader(line[3]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, value, ok := strings.Cut(line[1], ": "); ok {
+		request.Header.Set(name, value)
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err = io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, body
+}
+
+// accept does what the printed accept command does: it accepts, with the printed seed, at the printed address.
+func (p printed) accept(t *testing.T, issuer string, credential model.CredentialType) {
+	t.Helper()
+	seed, err := ledger.ParseSeed(p.seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := ledger.New(ledger.Config{URL: "ws://" + p.sandbox})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	lane, err := ledger.NewLane(client, ledger.LaneConfig{Account: seed.Address(), Seed: seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- lane.Run(ctx) }()
+	defer func() {
+		cancel()
+		<-done
+	}()
+	if _, err := lane.Submit(t.Context(), model.CredentialAccept{Issuer: model.Address(issuer), Type: credential}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// listed is what the list must be, to the byte.
+func listed(entries ...string) string {
+	return `{"credentials":[` + strings.Join(entries, ",") + "]}\n"
+}
+
+func entry(subject, credential string, accepted bool) string {
+	return fmt.Sprintf(`{"subject":"%s","credential":"%s","accepted":%t}`, subject, credential, accepted)
+}
+
+// TestTutorial boots the program, does what its banner tells to do, in that order, stops it, starts it again, finds
+// everything there, and does what the new banner tells.
+func TestTutorial(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	first := boot(t, onSandbox(dir)...)
+	lines, issuer, subject := first.printed(t), first.field(t, "Issuer"), first.field(t, "Subject")
+	if seed, err := ledger.ParseSeed(first.field(t, "Seed")); err != nil || string(seed.Address()) != subject || lines.seed != first.field(t, "Seed") {
+		t.Errorf("the seed shown is not the subject's: %v", err)
+	}
+	if url := first.field(t, "HTTP"); !strings.HasPrefix(lines.list[4], url+"/") {
+		t.Errorf("HTTP %s, list %s", url, lines.list[4])
+	}
+	if got := first.field(t, "Network"); got != "sandbox" {
+		t.Errorf("Network %s", got)
+	}
+
+	if status, body := paste(t, lines.request); status != http.StatusCreated || !json.Valid(body) {
+		t.Fatalf("request: %d %s", status, body)
+	}
+	if status, body := paste(t, lines.list); status != http.StatusOK || string(body) != listed(entry(subject, "TestCredential", false)) {
+		t.Errorf("list: %d %s", status, body)
+	}
+	lines.accept(t, issuer, "TestCredential")
+	if _, body := paste(t, lines.list); string(body) != listed(entry(subject, "TestCredential", true)) {
+		t.Errorf("list after accepting: %s", body)
+	}
+	if err := first.stop(); err != nil {
+		t.Fatalf("stopped with %v\n%s", err, first.log)
+	}
+	if _, err := net.Dial("tcp", lines.sandbox); err == nil {
+		t.Error("the embedded ledger is still there")
+	}
+
+	second := boot(t, onSandbox(dir)...)
+	if a, b := second.field(t, "Issuer"), second.field(t, "Subject"); a != issuer || b != subject {
+		t.Errorf("after a restart the issuer is %s, was %s; the subject %s, was %s", a, issuer, b, subject)
+	}
+	again := second.printed(t)
+	if _, body := paste(t, again.list); string(body) != listed(entry(subject, "TestCredential", true)) {
+		t.Errorf("list after a restart: %s", body)
+	}
+	// The printed lines work although the first credential stands.
+	if status, body := paste(t, again.request); status != http.StatusCreated {
+		t.Errorf("request after a restart: %d %s", status, body)
+	}
+	again.accept(t, issuer, "TestCredential2")
+	if status, body := paste(t, again.revoke); status != http.StatusOK {
+		t.Errorf("revoke after a restart: %d %s", status, body)
+	}
+	// And so do the first one's, at the new address.
+	old := lines.revoke
+	old[4] = again.revoke[4]
+	if status, body := paste(t, old); status != http.StatusOK {
+		t.Errorf("revoke the first one: %d %s", status, body)
+	}
+	if _, body := paste(t, again.list); string(body) != listed() {
+		t.Errorf("list at the end: %s", body)
+	}
+	if err := second.stop(); err != nil {
+		t.Error(err)
+	}
+
+	// What the program keeps is for its owner alone, and the issuer's seed is nowhere else.
+	secret, err := os.ReadFile(filepath.Join(dir, "sandbox", "issuer.seed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*service{first, second} {
+		if said := s.out.String() + s.log.String(); strings.Contains(said, strings.TrimSpace(string(secret))) {
+			t.Error("the issuer's seed is shown")
+		}
+		if strings.Contains(s.log.String(), lines.seed) {
+			t.Error("the subject's seed is in the log")
+		}
+	}
+	for _, name := range []string{"issuer.seed", "subject.seed"} {
+		info, err := os.Stat(filepath.Join(dir, "sandbox", name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
+// TestOnCommand: with an interval of 0 ledgers close on ledger_accept alone, and the service comes up all the same.
+func TestOnCommand(t *testing.T) {
+	s := boot(t, append(onSandbox(t.TempDir()), "--sandbox-close-interval=0s")...)
+	lines := s.printed(t)
+	type result struct {
+		status int
+		body   []byte
+	}
+	answered := make(chan result, 1)
+	go func() {
+		status, body := paste(t, lines.request)
+		answered <- result{status, body}
+	}()
+	accepts := time.NewTicker(50 * time.Millisecond)
+	defer accepts.Stop()
+	for {
+		select {
+		case r := <-answered:
+			if r.status != http.StatusCreated {
+				t.Errorf("%d %s", r.status, r.body)
+			}
+			return
+		case <-accepts.C:
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+lines.sandbox, strings.NewReader(`{"method":"ledger_accept"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Close = true
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+		}
+	}
+}
+
+// TestOtherNode: the service against a node of its own address, with a seed, and with a regular key.
+func TestOtherNode(t *testing.T) {
+	node, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Listen: "127.0.0.1:0", CloseInterval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = node.Close(context.Background()) })
+	subject, err := node.Fund(t.Context(), "", 1_000_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scheme := range []string{node.URL(), node.WebSocketURL()} {
+		t.Run(scheme, func(t *testing.T) {
+			made, err := node.Fund(t.Context(), "", 1_000_000_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("ISSUER_ACCOUNT_SEED", made.Seed.Reveal())
+			s := boot(t, "--http-listen=127.0.0.1:0", "--xrpl-network="+scheme, "--data-dir="+filepath.Join(t.TempDir(), "none"))
+			if got := s.field(t, "Issuer"); got != made.Address {
+				t.Errorf("Issuer %s, want %s", got, made.Address)
+			}
+			if strings.Contains(s.out.String(), made.Seed.Reveal()) || strings.Contains(s.out.String(), "  Seed ") {
+				t.Errorf("a seed is shown:\n%s", s.out)
+			}
+			url := s.field(t, "HTTP")
+			body := fmt.Sprintf(`{"subject":"%s","credential":"Elsewhere","documents":{"reason":"please"}}`, subject.Address)
+			if status, answer := paste(t, []string{"", "Content-Type: application/json", "POST", body, url + "/credential"}); status != http.StatusCreated {
+				t.Errorf("%d %s", status, answer)
+			}
+			if err := s.stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestFailedStarts: what keeps the program from starting is told in a sentence that says what to do, and nothing is
+// left running.
+func TestFailedStarts(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	node, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Listen: "127.0.0.1:0", CloseInterval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = node.Close(context.Background()) }()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(damaged, "sandbox"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(damaged, "sandbox", "issuer.seed"), []byte("sEdBroken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	torn := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(torn, "sandbox"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(torn, "sandbox", "ledger.journal"), []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	used := t.TempDir()
+	boot(t, onSandbox(used)...)
+	open := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(open, "sandbox"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(open, "sandbox", "issuer.seed"), []byte(edSeed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name, seed string
+		args       []string
+		want       []string
+	}{
+		{"HTTP port taken", "", []string{"--http-listen=" + taken.Addr().String()}, []string{"HTTP_LISTEN: " + taken.Addr().String() + " is taken", "set HTTP_LISTEN"}},
+		{"ledger's port taken", "", []string{"--sandbox-listen=" + taken.Addr().String()}, []string{"SANDBOX_LISTEN: " + taken.Addr().String() + " is taken", "set SANDBOX_LISTEN"}},
+		{"address of another machine", "", []string{"--http-listen=192.0.2.1:80"}, []string{"HTTP_LISTEN: cannot listen on 192.0.2.1:80", "set HTTP_LISTEN"}},
+		{"data folder is a file", "", []string{"--data-dir=" + file}, []string{"DATA_DIR: ", "set DATA_DIR"}},
+		{"data folder in use", "", []string{"--data-dir=" + used}, []string{"the embedded ledger in " + used + " does not start", "in use by another process"}},
+		{"ledger damaged", "", []string{"--data-dir=" + torn}, []string{"the embedded ledger in " + torn + " does not start", "is not a journal"}},
+		{"wallet damaged", "", []string{"--data-dir=" + damaged}, []string{"issuer.seed"}},
+		{"wallet that others can read", "", []string{"--data-dir=" + open}, []string{"issuer.seed", "chmod 600"}},
+		{"account not on the ledger", edSeed, []string{"--xrpl-network=" + node.WebSocketURL()}, []string{"ISSUER_ACCOUNT_SEED: ", edAddress, "is not on the ledger"}},
+		{"another's key", edSeed, []string{"--xrpl-network=" + node.WebSocketURL(), "--issuer-account-address=" + secpAddress}, []string{"ISSUER_ACCOUNT_SEED: ", "does not sign for"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Setenv("ISSUER_ACCOUNT_SEED", tc.seed)
+			out, log := newTerminal(), newTerminal()
+			err := run(t.Context(), append(onSandbox(t.TempDir()), tc.args...), noFile(t), console{strings.NewReader(""), out, log})
+			if err == nil || exitStatus(err) != 1 || out.String() != "" {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in: %v", want, err)
+				}
+			}
+			if tc.seed != "" && strings.Contains(err.Error()+log.String(), tc.seed) {
+				t.Error("the seed is shown")
+			}
+		})
+	}
+}

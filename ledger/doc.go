@@ -1,0 +1,87 @@
+// Package ledger is all that talks to an XRP Ledger node: requests and their answers, look-ups over many pages, the
+// stream of validated ledgers, signing, and bringing transactions onto the ledger so that each happens once.
+//
+// It knows accounts, credentials and transactions from package model, and nothing of who asks for them or why. It never
+// shows something provisional as final, never takes an empty or foreign answer for a zero, never lets a seed out, and
+// keeps nothing beyond the process.
+//
+// # Talking to a node
+//
+// A [Client] speaks JSON-RPC over HTTP or WebSocket, in version 2 of rippled's API, with the same methods for both. Every
+// call takes a context and has a time limit of its own; every answer is bounded in size and decoded into types, with each
+// number checked for its range and each answer for being about what was asked. What a node refuses is a [NodeError]; an
+// answer that cannot be one is an [AnswerError]; no answer at all is a [ConnectionError], which says whether the request
+// may have reached the node. A node that asks to be left alone (slowDown, HTTP 429 and 503) is asked again after growing
+// waits, within the caller's context. [Client.Ledger], [Client.Account], [Client.Credential] and [Client.Credentials]
+// return a model.Error, ready for callers.
+//
+// A WebSocket has one goroutine that owns it. It connects, subscribes, pings, and when the line drops, goes silent, or
+// carries something that no node would send, fails all that waits on it at once, connects again for as long as it takes,
+// and subscribes to the same. An HTTP node is asked for its validated ledger at intervals instead, while someone watches.
+// Watchers ([Client.Watch]) get events into a bounded queue of their own; one that is too slow loses transactions, and is
+// told so.
+//
+// Lists are read page by page from one ledger: the first answer says which, and every other must come from it.
+//
+// # Signing
+//
+// A [Seed] prints as [redacted] however it is printed. Encoding, keys and signatures are github.com/Peersyst/xrpl-go's;
+// as that leaves out fields it does not know, each signed transaction is decoded again and compared. Its wallet package is
+// not used: it holds the seed in a field that prints, and brings a second currency's libraries along for mnemonics.
+// [CheckKey] tells before the first transaction whether a key fits an account, and what to do where it does not.
+//
+// # Bringing transactions onto the ledger
+//
+// A [Lane] owns the sequences of one account. One goroutine, Run, hands them out in order, signs, and submits in order over
+// one connection, with many in flight and without waiting for one before the next: on a real node, sequences that arrive
+// out of order are mostly refused. Results are taken from validated ledgers alone. Three facts of the ledger make this safe:
+//
+//   - A sequence can be used once. An operation that is signed again while an older blob might still apply keeps its
+//     sequence, so that at most one of its blobs ever gets into a ledger.
+//   - A blob can get into no ledger past its LastLedgerSequence. Only when that is behind the last validated ledger, and
+//     the node has searched every ledger in between (`tx` with searched_all, or the account's complete list where the
+//     node still holds the transaction as a candidate), is it absent for good; or when a validated ledger shows that
+//     its sequence is used up, and the node has searched up to there.
+//   - What a node says to a submission is provisional. rippled keeps even what it refused with tel or ter, and tries it on
+//     the next ledgers: such a transaction may happen, until its LastLedgerSequence is past. Only a malformed one (tem)
+//     never can.
+//
+// The states of an operation, and who moves it on:
+//
+//   - waiting: nothing is signed. The lane signs it when the ledger has room and the price is right; the lane refuses it
+//     when that does not come about in time (ledgerUnavailable, nothing was sent); its caller takes it back by leaving.
+//   - sent: signed, and handed to the node, which has not answered. The answer moves it on. An answer that is lost says
+//     nothing: the same blob is sent again, at the latest two ledgers later or when the line is back.
+//   - taken: the node has put it into its open ledger (tes, tec, tefALREADY). A validated ledger moves it on. One that is
+//     in none after three ledgers is sent again.
+//   - queued: the node keeps it for a later ledger (terQUEUED). A validated ledger moves it on. It is not sent again
+//     unless the line was down.
+//   - retry: the node did not take it for now (ter, tel, busy), or its answer was lost. The next ledger moves it on: the
+//     same blob is sent again. Where the fee was too low it is first signed anew, with the same sequence and a higher fee.
+//   - look-up: the node says that its sequence is used up, or its last ledger past (tefPAST_SEQ, tefMAX_LEDGER). That is
+//     also what success looks like after a second sending. The next ledger's look-up moves it on: to final where it is
+//     found, to retry where nothing is decided, to waiting with a new sequence where another transaction has its own.
+//   - refused: the node will not take it, for a reason that time does not mend, such as a wrong key (tef, some tel).
+//     As the node may keep it, only its LastLedgerSequence moves it on: to final, notValidated.
+//   - final: in a validated ledger (success, or a tec with the transaction), proved absent after the last signing that
+//     it has (notValidated), or malformed (internal).
+//
+// From every state but waiting and final, a LastLedgerSequence that is past leads to a look-up. What is absent for good is
+// signed anew with a new sequence, up to [LaneConfig.Signings] times, unless its caller has left: whoever was told that
+// something may happen up to a certain ledger can rely on it. The next action for each engine result is a row of one
+// table (results.go).
+//
+// A sequence that becomes free before others goes to the next operation; where there is none, an AccountSet that changes
+// nothing uses it up, so that those behind it do not wait until they expire.
+//
+// How much is sent: up to the ledger's soft limit (`fee`: expected_ledger_size), past which the cost rises. The lane asks
+// for the cost once a ledger, and hears it again in every answer to a submission. While the cost is over
+// [LaneConfig.MaxFeeDrops], or the node queues or refuses for lack of room, nothing new is sent until the next ledger.
+//
+// After a connection is lost, the lane first reads what it missed (`account_tx`), sends again in order what is not
+// decided, and then goes on. Where another process sends from the same account, the stream or a look-up shows it, and the
+// lane continues behind its sequence.
+//
+// What is in flight is known to this process alone: ended at once, it leaves transactions that may still happen, up to
+// their LastLedgerSequence. [Lane.Drain] waits for them.
+package ledger

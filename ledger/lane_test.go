@@ -1,0 +1,640 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/sandbox"
+)
+
+// Two hundred at once are in the next ledger, all of them, and each answer is what `tx` says.
+func TestLaneSimultaneous(t *testing.T) {
+	for _, way := range []string{"ws", "http"} {
+		t.Run(way, func(t *testing.T) {
+			node := startSandbox(t, sandbox.Config{})
+			fund(t, node, 1000, testIssuer, testAlice)
+			url := node.WebSocketURL()
+			if way == "http" {
+				url = node.URL()
+			}
+			lane, client := startLane(t, url, nil, nil)
+			const n = 200
+			outcomes := submitAll(t.Context(), lane, n)
+			awaitOpen(t, client, n)
+			index := accept(t, node)
+			for range n {
+				o := <-outcomes
+				if o.err != nil {
+					t.Fatalf("%d: %v", o.n, o.err)
+				}
+				if o.v.LedgerIndex != index || !o.v.Succeeded() {
+					t.Errorf("%d: %s in ledger %d, want %d", o.n, o.v.EngineResult, o.v.LedgerIndex, index)
+				}
+				if o.n%20 == 0 {
+					wantSameAsTx(t, client, o.v)
+				}
+			}
+			if all := onLedger(t, node.URL()); len(all) != n {
+				t.Errorf("%d credentials on the ledger, want %d", len(all), n)
+			}
+			if s := lane.Status(); !s.Up || s.Trouble != "" {
+				t.Errorf("status %+v", s)
+			}
+		})
+	}
+}
+
+// wantSameAsTx compares a result with what the node answers to `tx`.
+func wantSameAsTx(t *testing.T, c *Client, v model.Validated) {
+	t.Helper()
+	var want, got map[string]any
+	err := c.call(t.Context(), "tx", map[string]any{"transaction": v.Hash}, func(raw json.RawMessage) error { return json.Unmarshal(raw, &want) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "status") // of the answer over HTTP, not of the transaction
+	want["engine_result"], want["engine_result_code"], want["engine_result_message"] = v.EngineResult, float64(v.EngineResultCode), v.EngineResultMessage
+	if err := json.Unmarshal(v.Body, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		a, _ := json.Marshal(want)
+		t.Errorf("result\n%s\ntx\n%s", v.Body, a)
+	}
+}
+
+// patient makes a lane that bears with ledgers that close dozens of times a second, on a machine that is busy.
+func patient(c *LaneConfig) { c.LedgerOffset, c.Signings = 25, 20 }
+
+// keepClosing closes ledgers, one after another, until the test ends.
+func keepClosing(t *testing.T, node *sandbox.Server, every time.Duration) {
+	t.Helper()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-ticker.C:
+				if _, err := node.Accept(context.Background()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	t.Cleanup(func() { close(stop); wg.Wait() })
+}
+
+// wantAll waits for all outcomes; each must be a success, and stand on the ledger once.
+func wantAll(t *testing.T, node *sandbox.Server, outcomes <-chan outcome, n int) {
+	t.Helper()
+	hashes := map[string]bool{}
+	for o := range collect(outcomes, n) {
+		if o.err != nil {
+			t.Errorf("%d: %v", o.n, o.err)
+			continue
+		}
+		if hashes[o.v.Hash] {
+			t.Errorf("%d: the transaction %s was another's already", o.n, o.v.Hash)
+		}
+		hashes[o.v.Hash] = true
+	}
+	all := onLedger(t, node.URL())
+	for i := range n {
+		if !all[create(i).Type] {
+			t.Errorf("credential %d is not on the ledger", i)
+		}
+	}
+	if len(all) != n {
+		t.Errorf("%d credentials on the ledger, want %d", len(all), n)
+	}
+}
+
+// However the line and the node behave, each transaction happens once.
+func TestLaneFaults(t *testing.T) {
+	const n = 60
+	tests := []struct {
+		name string
+		// fault begins it, and may return what is to be done once the submissions are on their way.
+		fault func(p *proxy) func(t *testing.T, node *sandbox.Server)
+	}{
+		{"answers to submissions are lost", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			p.filter(nil, func(data []byte) []byte {
+				if isSubmitAnswer(data) {
+					return nil
+				}
+				return data
+			})
+			return nil
+		}},
+		{"the line drops in the middle, after the node took them", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			var seen atomic.Int64
+			p.filter(nil, func(data []byte) []byte {
+				if isSubmitAnswer(data) && seen.Add(1) == n/2 {
+					go p.cut()
+				}
+				return data
+			})
+			return nil
+		}},
+		{"the line drops in the middle, before the node took them", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			var seen atomic.Int64
+			p.filter(func(data []byte) []byte {
+				if isSubmit(data) {
+					if k := seen.Add(1); k >= n/2 && k < n/2+5 {
+						go p.cut()
+						return nil
+					}
+				}
+				return data
+			}, nil)
+			return nil
+		}},
+		{"the line drops again and again", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			var seen atomic.Int64
+			p.filter(nil, func(data []byte) []byte {
+				if seen.Add(1)%40 == 0 {
+					go p.cut()
+				}
+				return data
+			})
+			return nil
+		}},
+		{"one submission never arrives", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			var seen atomic.Int64
+			p.filter(func(data []byte) []byte {
+				if isSubmit(data) && seen.Add(1) == 5 {
+					return nil
+				}
+				return data
+			}, nil)
+			return nil
+		}},
+		{"results are not told", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			p.filter(nil, func(data []byte) []byte {
+				if isTransaction(data) {
+					return nil
+				}
+				return data
+			})
+			return nil
+		}},
+		{"some ledgers are not told", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			var seen atomic.Int64
+			p.filter(nil, func(data []byte) []byte {
+				if isTransaction(data) || strings.Contains(string(data), "ledgerClosed") && seen.Add(1)%3 != 0 {
+					return nil
+				}
+				return data
+			})
+			return nil
+		}},
+		{"no submission arrives for some ledgers", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			p.filter(func(data []byte) []byte {
+				if isSubmit(data) {
+					return nil
+				}
+				return data
+			}, nil)
+			return func(t *testing.T, node *sandbox.Server) {
+				for range 30 { // past LastLedgerSequence: all must be proved absent and signed anew
+					accept(t, node)
+				}
+				p.filter(nil, nil)
+			}
+		}},
+		{"the node is busy", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			var seen atomic.Int64
+			p.filter(nil, func(data []byte) []byte {
+				if isSubmitAnswer(data) && seen.Add(1)%7 == 0 {
+					var f struct{ ID int }
+					_ = json.Unmarshal(data, &f)
+					return fmt.Appendf(nil, `{"id":%d,"error":"slowDown","status":"error","type":"response"}`, f.ID)
+				}
+				return data
+			})
+			return nil
+		}},
+		{"answers make no sense", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			var seen atomic.Int64
+			p.filter(nil, func(data []byte) []byte {
+				if isSubmitAnswer(data) && seen.Add(1)%11 == 0 {
+					return []byte(`{}`)
+				}
+				return data
+			})
+			return nil
+		}},
+		{"answers to submissions are of other transactions", func(p *proxy) func(*testing.T, *sandbox.Server) {
+			p.filter(nil, func(data []byte) []byte {
+				if isSubmitAnswer(data) {
+					return []byte(strings.ReplaceAll(string(data), `"hash":"`, `"hash":"0`))
+				}
+				return data
+			})
+			return nil
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			node := startSandbox(t, sandbox.Config{})
+			fund(t, node, 1000, testIssuer, testAlice)
+			p := newProxy(t, node.WebSocketURL())
+			lane, _ := startLane(t, p.ws(), func(c *Config) { c.CallTimeout = 300 * time.Millisecond },
+				patient)
+			awaitLane(t, lane, "the lane is up", isUp)
+			then := tt.fault(p)
+			outcomes := submitAll(t.Context(), lane, n)
+			awaitLane(t, lane, "the lane has begun", hasBegun)
+			if then != nil {
+				then(t, node)
+			}
+			keepClosing(t, node, 20*time.Millisecond)
+			wantAll(t, node, outcomes, n)
+		})
+	}
+}
+
+// When the ledger is full the lane slows down, and nothing fails.
+func TestLaneFullLedger(t *testing.T) {
+	for _, ceiling := range []int64{0, 1_000_000} {
+		t.Run(fmt.Sprint("ceiling ", ceiling), func(t *testing.T) {
+			const n = 100
+			node := startSandbox(t, sandbox.Config{LedgerCapacity: 8})
+			fund(t, node, 100_000, testIssuer, testAlice)
+			lane, _ := startLane(t, node.WebSocketURL(), nil, func(c *LaneConfig) { patient(c); c.MaxFeeDrops = ceiling })
+			outcomes := submitAll(t.Context(), lane, n)
+			awaitLane(t, lane, "the lane has begun", hasBegun)
+			keepClosing(t, node, 20*time.Millisecond)
+			wantAll(t, node, outcomes, n)
+		})
+	}
+}
+
+// Others fill the ledger: the lane's transactions are queued or refused for now, and still all happen.
+func TestLaneCrowded(t *testing.T) {
+	const n = 30
+	node := startSandbox(t, sandbox.Config{LedgerCapacity: 8})
+	fund(t, node, 100_000, testIssuer, testAlice, testBob)
+	lane, client := startLane(t, node.WebSocketURL(), nil, patient)
+	awaitLane(t, lane, "the lane is up", isUp)
+	bob, _ := vectorSeed(t, "bob", "secp256k1")
+	info, err := client.AccountInfo(t.Context(), testBob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := map[string]bool{}
+	for i := range 15 {
+		signed, err := bob.Sign(noop{}, Terms{Account: testBob, Sequence: info.Sequence + uint32(i), Fee: 10, LastLedgerSequence: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := client.Submit(t.Context(), signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results[s.EngineResult] = true
+	}
+	if !results["terQUEUED"] {
+		t.Fatalf("the ledger is not full: %v", results)
+	}
+	outcomes := submitAll(t.Context(), lane, n)
+	awaitLane(t, lane, "the lane has begun", hasBegun)
+	keepClosing(t, node, 20*time.Millisecond)
+	wantAll(t, node, outcomes, n)
+}
+
+// Another process sends from the same account: the lane loses sequences to it, notices, and all happens all the same.
+func TestLaneSharedAccount(t *testing.T) {
+	const n = 40
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	lane, _ := startLane(t, p.ws(), nil, patient)
+	awaitLane(t, lane, "the lane is up", isUp)
+	other := newClient(t, node.WebSocketURL(), nil)
+	seed, _ := vectorSeed(t, "issuer", "ed25519")
+	take := func() {
+		info, err := other.accountInfo(t.Context(), testIssuer, currentIndex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := seed.Sign(noop{}, Terms{Account: testIssuer, Sequence: info.Sequence, Fee: 10, LastLedgerSequence: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := other.Submit(t.Context(), signed); err != nil || s.EngineResult != "tesSUCCESS" {
+			t.Fatalf("%+v, %v", s, err)
+		}
+	}
+	take() // in the open ledger: the lane cannot know of it
+	take()
+	outcomes := submitAll(t.Context(), lane, n)
+	awaitOpen(t, other, n)
+	take()
+	keepClosing(t, node, 20*time.Millisecond)
+	wantAll(t, node, outcomes, n)
+	awaitLane(t, lane, "nothing is in flight", func(s Status) bool { return s.InFlight == 0 })
+	take() // and while it is idle
+	outcomes = submitAll(t.Context(), lane, 1)
+	if o := <-outcomes; model.CodeOf(o.err) != model.CodeDuplicate {
+		t.Errorf("got %v", o.err)
+	}
+}
+
+// A final refusal is an error with its code, and the transaction that cost its fee.
+func TestLaneRefusals(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	lane, client := startLane(t, node.WebSocketURL(), nil, nil)
+	keepClosing(t, node, 20*time.Millisecond)
+	past := uint32(1)
+	if _, err := lane.Submit(t.Context(), create(0)); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		tx   model.Transaction
+		want model.Code
+	}{
+		{"twice", create(0), model.CodeDuplicate},
+		{"no such account", model.CredentialCreate{Subject: testBob, Type: "X"}, model.CodeNoTarget},
+		{"expired", model.CredentialCreate{Subject: testAlice, Type: "X", Expiration: &past}, model.CodeExpired},
+		{"nothing to delete", model.CredentialDelete{Subject: testAlice, Type: "none"}, model.CodeNoEntry},
+		{"nothing to accept", model.CredentialAccept{Issuer: testAlice, Type: "none"}, model.CodeNoEntry},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := lane.Submit(t.Context(), tt.tx)
+			var e *model.Error
+			if !errors.As(err, &e) || e.Code != tt.want || e.Tx == nil || e.Message == "" || e.Pending != nil {
+				t.Fatalf("got %+v, want %s with the transaction", err, tt.want)
+			}
+			wantSameAsTx(t, client, *e.Tx)
+		})
+	}
+	for name, tx := range map[string]model.Transaction{"no type": model.CredentialCreate{Subject: testAlice}, "no subject": model.CredentialCreate{Type: "X"}} {
+		if _, err := lane.Submit(t.Context(), tx); model.CodeOf(err) != model.CodeBadRequest && model.CodeOf(err) != model.CodeInternal {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := lane.Submit(t.Context(), model.CredentialDelete{Subject: testAlice, Type: create(0).Type}); err != nil {
+		t.Errorf("deleting what stands: %v", err)
+	}
+}
+
+// A transaction that no ledger took is told so only when that is proved, with its last ledger past.
+func TestLaneNotValidated(t *testing.T) {
+	for _, keep := range []bool{false, true} { // whether the node keeps it as a candidate, which it then answers `tx` with
+		t.Run(fmt.Sprint("candidate ", keep), func(t *testing.T) {
+			node := startSandbox(t, sandbox.Config{})
+			fund(t, node, 1000, testIssuer, testAlice)
+			p := newProxy(t, node.WebSocketURL())
+			lane, client := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.Signings = 1; c.LedgerOffset = 4 })
+			awaitLane(t, lane, "the lane is up", isUp)
+			p.filter(func(data []byte) []byte {
+				if isSubmit(data) {
+					return nil
+				}
+				return data
+			}, nil)
+			outcomes := submitAll(t.Context(), lane, 1)
+			awaitLane(t, lane, "it is in flight", func(s Status) bool { return s.InFlight == 1 })
+			if keep { // sent with a sequence that is not its turn, the node keeps it and cannot apply it
+				seed, _ := vectorSeed(t, "issuer", "ed25519")
+				status := lane.Status()
+				signed, err := seed.Sign(create(0), Terms{Account: testIssuer, Sequence: status.NextSequence - 1, Fee: 10, LastLedgerSequence: status.Validated.Index + 4})
+				if err != nil {
+					t.Fatal(err)
+				}
+				other, err := seed.Sign(noop{}, Terms{Account: testIssuer, Sequence: status.NextSequence - 1, Fee: 20, LastLedgerSequence: status.Validated.Index + 4})
+				if err != nil {
+					t.Fatal(err)
+				}
+				direct := newClient(t, node.WebSocketURL(), nil)
+				for _, s := range []Signed{other, signed} {
+					if _, err := direct.Submit(t.Context(), s); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for range 4 {
+				accept(t, node)
+			}
+			if s := lane.Status(); s.InFlight != 1 {
+				t.Fatalf("given up before its last ledger was past: %+v", s)
+			}
+			keepClosing(t, node, 20*time.Millisecond)
+			o := <-outcomes
+			if model.CodeOf(o.err) != model.CodeNotValidated {
+				if keep && o.err == nil { // it lost its sequence to the other, and was signed anew: not a failure of its own
+					return
+				}
+				t.Fatalf("got %v", o.err)
+			}
+			p.filter(nil, nil)
+			if v, err := lane.Submit(t.Context(), create(0)); err != nil || !v.Succeeded() {
+				t.Errorf("asking again: %+v, %v", v, err)
+			}
+			_ = client
+		})
+	}
+}
+
+// A caller that goes away stops nothing that is sent, and is told what may still happen.
+func TestLaneCallerLeaves(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	lane, client := startLane(t, node.WebSocketURL(), nil, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	outcomes := submitAll(ctx, lane, 3)
+	awaitOpen(t, client, 3)
+	cancel()
+	for o := range collect(outcomes, 3) {
+		var e *model.Error
+		if !errors.As(o.err, &e) || e.Code != model.CodeLedgerUnavailable || e.Pending == nil || e.Pending.Sequence == 0 ||
+			e.Pending.LastLedgerSequence == 0 || len(e.Pending.Hash) != 64 || e.RetryAfter == 0 || !errors.Is(o.err, context.Canceled) {
+			t.Errorf("got %+v", o.err)
+		}
+	}
+	accept(t, node)
+	awaitLane(t, lane, "all are final", func(s Status) bool { return s.InFlight == 0 })
+	if all := onLedger(t, node.URL()); len(all) != 3 {
+		t.Errorf("%d credentials on the ledger, want 3", len(all))
+	}
+}
+
+// Before anything is sent, a caller that goes away takes its transaction along.
+func TestLaneCallerLeavesBefore(t *testing.T) {
+	s := newStub(t, func(int, string, map[string]any) string { return "" })
+	lane, _ := startLane(t, s.ws(), nil, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := lane.Submit(ctx, create(0))
+	var e *model.Error
+	if !errors.As(err, &e) || e.Code != model.CodeLedgerUnavailable || e.Pending != nil || !strings.Contains(e.Message, "nothing was sent") {
+		t.Errorf("got %+v", err)
+	}
+}
+
+func TestLaneWaitingIsBounded(t *testing.T) {
+	s := newStub(t, func(int, string, map[string]any) string { return "" })
+	lane, _ := startLane(t, s.ws(), nil, func(c *LaneConfig) { c.MaxWaiting = 5 })
+	ctx, cancel := context.WithCancel(t.Context())
+	outcomes := submitAll(ctx, lane, 8)
+	for range 3 {
+		o := <-outcomes
+		var e *model.Error
+		if !errors.As(o.err, &e) || e.Code != model.CodeLedgerUnavailable || e.RetryAfter == 0 || !strings.Contains(e.Message, "wait already") {
+			t.Errorf("got %+v", o.err)
+		}
+	}
+	cancel()
+	for range 5 {
+		<-outcomes
+	}
+}
+
+// A stop that is clean finishes what is in flight; one that is not tells what may still happen.
+func TestLaneStops(t *testing.T) {
+	t.Run("clean", func(t *testing.T) {
+		node := startSandbox(t, sandbox.Config{})
+		fund(t, node, 1000, testIssuer, testAlice)
+		lane, client := startLane(t, node.WebSocketURL(), nil, nil)
+		outcomes := submitAll(t.Context(), lane, 10)
+		awaitOpen(t, client, 10)
+		drained := make(chan error, 1)
+		go func() { drained <- lane.Drain(context.Background()) }()
+		for { // until Drain has begun
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if _, err := lane.Submit(ctx, create(99)); errors.Is(err, ErrClosed) {
+				break
+			}
+		}
+		select {
+		case err := <-drained:
+			t.Fatalf("drained while transactions are in flight: %v", err)
+		default:
+		}
+		accept(t, node)
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+		for o := range collect(outcomes, 10) {
+			if o.err != nil {
+				t.Errorf("%d: %v", o.n, o.err)
+			}
+		}
+		if err := lane.Drain(t.Context()); err != nil {
+			t.Errorf("draining twice: %v", err)
+		}
+	})
+	t.Run("not in time", func(t *testing.T) {
+		node := startSandbox(t, sandbox.Config{})
+		fund(t, node, 1000, testIssuer, testAlice)
+		client := newClient(t, node.WebSocketURL(), nil)
+		seed, _ := vectorSeed(t, "issuer", "ed25519")
+		lane, err := NewLane(client, LaneConfig{Account: testIssuer, Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- lane.Run(ctx) }()
+		outcomes := submitAll(t.Context(), lane, 10)
+		awaitOpen(t, client, 10)
+		short, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer stop()
+		if err := lane.Drain(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		for o := range collect(outcomes, 10) {
+			var e *model.Error
+			if !errors.As(o.err, &e) || e.Code != model.CodeLedgerUnavailable || e.Pending == nil {
+				t.Errorf("got %+v", o.err)
+			}
+		}
+		if _, err := lane.Submit(t.Context(), create(0)); !errors.Is(err, ErrClosed) {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
+// While the node asks for more than the ceiling, nothing is sent, and after a while callers are told why.
+func TestLaneFeeCeiling(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	var submitted atomic.Int64
+	p.filter(func(data []byte) []byte {
+		if isSubmit(data) {
+			submitted.Add(1)
+		}
+		return data
+	}, func(data []byte) []byte {
+		return []byte(strings.ReplaceAll(string(data), `"open_ledger_fee":"10"`, `"open_ledger_fee":"2000"`))
+	})
+	clock := newFakeClock()
+	lane, _ := startLane(t, p.ws(), func(c *Config) { c.Clock = clock }, nil)
+	awaitLane(t, lane, "the lane is up", isUp)
+	outcomes := submitAll(t.Context(), lane, 1)
+	awaitLane(t, lane, "it waits", func(s Status) bool { return s.Waiting == 1 })
+	for range 21 {
+		clock.awaitWait(t, laneTick)
+		clock.advance(laneTick)
+	}
+	o := <-outcomes
+	var e *model.Error
+	if !errors.As(o.err, &e) || e.Code != model.CodeLedgerUnavailable || e.Pending != nil ||
+		!strings.Contains(e.Message, "2000 drops") || !strings.Contains(e.Message, "ceiling of 1000") {
+		t.Errorf("got %+v", o.err)
+	}
+	if submitted.Load() != 0 {
+		t.Error("something was sent all the same")
+	}
+}
+
+// Without a node, callers are refused at once, and not kept until their patience ends.
+func TestLaneNodeDown(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	clock := newFakeClock()
+	lane, _ := startLane(t, p.ws(), func(c *Config) { c.Clock = clock }, nil)
+	awaitLane(t, lane, "the lane is up", isUp)
+	p.Server.Listener.Close()
+	p.cut()
+	awaitLane(t, lane, "the lane is down", func(s Status) bool { return !s.Up })
+	for range 5 {
+		clock.awaitWait(t, laneTick)
+		clock.advance(laneTick)
+	}
+	awaitLane(t, lane, "it refuses", func(Status) bool {
+		lane.mu.Lock()
+		defer lane.mu.Unlock()
+		return lane.refuse != ""
+	})
+	_, err := lane.Submit(t.Context(), create(0))
+	var e *model.Error
+	if !errors.As(err, &e) || e.Code != model.CodeLedgerUnavailable || e.RetryAfter == 0 || e.Pending != nil {
+		t.Errorf("got %+v", err)
+	}
+}

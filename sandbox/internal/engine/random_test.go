@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
+)
+
+// randomWalk drives a node with right and wrong transactions of all types.
+type randomWalk struct {
+	t        testing.TB
+	rng      *rand.Rand
+	n        *Node
+	clock    *testClock
+	accounts []*signer
+	sent     []*codec.Tx
+}
+
+func (w *randomWalk) pick() *signer { return w.accounts[w.rng.IntN(len(w.accounts))] }
+
+func (w *randomWalk) chance(percent int) bool { return w.rng.IntN(100) < percent }
+
+// sequence sets the sequence or a ticket, mostly one that fits.
+func (w *randomWalk) sequence(o *codec.Object, who *signer) {
+	next := w.n.NextSequence(who.id)
+	switch {
+	case w.chance(15):
+		open := w.n.Current()
+		for s := max(next, 40) - 40; s < next; s++ {
+			if open.Has(TicketKey(who.id, s)) && w.chance(50) {
+				next = s
+				break
+			}
+		}
+		o.SetUint(codec.SfSequence, 0)
+		o.SetUint(codec.SfTicketSequence, uint64(next))
+	case w.chance(5):
+		o.SetUint(codec.SfSequence, uint64(next)+uint64(w.rng.IntN(4)))
+	case w.chance(2):
+		o.SetUint(codec.SfSequence, uint64(max(next, 1)-1))
+	default:
+		o.SetUint(codec.SfSequence, uint64(next))
+	}
+}
+
+func (w *randomWalk) transaction() *codec.Tx {
+	who := w.pick()
+	var kind codec.TxType
+	var fields func(o *codec.Object)
+	typ := func() []byte { return fmt.Appendf(nil, "T%d", w.rng.IntN(40)) }
+	switch w.rng.IntN(12) {
+	case 0, 1:
+		kind = codec.TtPayment
+		fields = pay(w.pick().id, []int64{1, 1000, 999_999, 1_000_000, 5_000_000, 900_000_000_000}[w.rng.IntN(6)])
+	case 2, 3, 4, 5:
+		kind = codec.TtCredentialCreate
+		fields = func(o *codec.Object) {
+			o.SetAccount(codec.SfSubject, w.pick().id)
+			o.SetBlob(codec.SfCredentialType, typ())
+			if w.chance(30) {
+				o.SetUint(codec.SfExpiration, uint64(int(w.n.Closed().CloseTime)+w.rng.IntN(60)-10))
+			}
+			if w.chance(20) {
+				o.SetBlob(codec.SfURI, []byte("https://example.org"))
+			}
+		}
+	case 6, 7:
+		kind = codec.TtCredentialAccept
+		fields = func(o *codec.Object) {
+			o.SetAccount(codec.SfIssuer, w.pick().id)
+			o.SetBlob(codec.SfCredentialType, typ())
+		}
+	case 8, 9:
+		kind = codec.TtCredentialDelete
+		fields = func(o *codec.Object) {
+			if w.chance(60) {
+				o.SetAccount(codec.SfSubject, w.pick().id)
+			}
+			if w.chance(60) || !o.Has(codec.SfSubject) {
+				o.SetAccount(codec.SfIssuer, w.pick().id)
+			}
+			o.SetBlob(codec.SfCredentialType, typ())
+		}
+	case 10:
+		kind = codec.TtTicketCreate
+		fields = func(o *codec.Object) { o.SetUint(codec.SfTicketCount, uint64(w.rng.IntN(8))) }
+	default:
+		if w.chance(30) {
+			kind = codec.TtSetRegularKey
+			fields = func(o *codec.Object) {
+				if w.chance(60) {
+					o.SetAccount(codec.SfRegularKey, w.pick().id)
+				}
+				if w.chance(50) {
+					o.SetDrops(codec.SfFee, 0)
+				}
+			}
+			break
+		}
+		kind = codec.TtAccountSet
+		fields = func(o *codec.Object) {
+			o.SetUint([]*codec.Field{codec.SfSetFlag, codec.SfClearFlag}[w.rng.IntN(2)], uint64(w.rng.IntN(17)))
+			if w.chance(30) {
+				o.SetBlob(codec.SfDomain, make([]byte, w.rng.IntN(3)))
+			}
+			if w.chance(30) {
+				o.SetUint(codec.SfTickSize, uint64(w.rng.IntN(18)))
+			}
+		}
+	}
+	return who.tx(w.t, kind, func(o *codec.Object) {
+		o.SetDrops(codec.SfFee, []int64{10, 10, 10, 10, 12, 500, 20_000, 9}[w.rng.IntN(8)])
+		fields(o)
+		w.sequence(o, who)
+		if w.chance(10) {
+			o.SetUint(codec.SfLastLedgerSequence, uint64(w.n.Closed().Seq)+uint64(w.rng.IntN(5)))
+		}
+	})
+}
+
+func newRandomWalk(t testing.TB, seed uint64, cfg Config) *randomWalk {
+	n, clock := newTestNode(t, cfg)
+	w := &randomWalk{t: t, rng: rand.New(rand.NewPCG(seed, 7)), n: n, clock: clock}
+	g := genesisSigner(t)
+	for i := range 6 {
+		w.accounts = append(w.accounts, named(fmt.Sprintf("walk%d", i), codec.KeyType(i%2)))
+	}
+	drops := []int64{1_000_000_000, 3_000_000, 1_500_000, 20_000_000, 1_000_000}
+	for i, d := range drops { // the last account is not funded at first
+		mustSubmit(t, n, g.tx(t, codec.TtPayment, func(o *codec.Object) {
+			pay(w.accounts[i].id, d)(o)
+			o.SetDrops(codec.SfFee, 10)
+		}), TesSuccess)
+	}
+	mustClose(t, n)
+	return w
+}
+
+// run goes so many steps, closing a ledger now and then.
+func (w *randomWalk) run(steps int) {
+	for range steps {
+		switch {
+		case w.chance(7):
+			w.clock.t = w.clock.t.Add(time.Duration(w.rng.IntN(20)) * time.Second)
+			mustClose(w.t, w.n)
+			checkNode(w.t, w.n)
+		case w.chance(5) && len(w.sent) > 0:
+			w.n.Submit(w.sent[w.rng.IntN(len(w.sent))], w.chance(20))
+		default:
+			tx := w.transaction()
+			w.sent = append(w.sent, tx)
+			w.n.Submit(tx, w.chance(10))
+		}
+	}
+	checkNode(w.t, w.n)
+}
+
+// TestRandomHistories walks at random and holds every ledger to the
+// invariants; then the stored history must come out the same on another node.
+func TestRandomHistories(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			var stored [][]byte
+			cfg := Config{Commit: func(p []byte) error { stored = append(stored, p); return nil }}
+			if seed%2 == 0 {
+				cfg.Capacity = 8
+			}
+			at := uint32(848_000_000)
+			cfg.GenesisCloseTime = &at
+			w := newRandomWalk(t, seed, cfg)
+			w.run(1500)
+			seen := map[TER]int{}
+			for seq := uint32(3); seq <= w.n.Closed().Seq; seq++ {
+				for r := range w.n.LedgerBySeq(seq).Txs() {
+					seen[r.Result]++
+				}
+			}
+			for _, r := range []TER{TesSuccess, TecDuplicate, TecNoEntry, TecInsufficientReserve, TecUnfundedPayment} {
+				if seen[r] == 0 {
+					t.Errorf("the walk never came upon %s: %v", r, seen)
+				}
+			}
+
+			cfg.Commit = nil
+			again, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range stored {
+				if err := again.Replay(p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if again.Closed().Hash != w.n.Closed().Hash {
+				t.Fatal("replayed to another ledger")
+			}
+			checkNode(t, again)
+			got, want := again.FeeMetrics(), w.n.FeeMetrics()
+			if got.TxPerLedger != want.TxPerLedger || got.MedianLevel != want.MedianLevel || got.QueueMax != want.QueueMax {
+				t.Errorf("replayed to the metrics %+v, want %+v", got, want)
+			}
+			for _, a := range w.accounts {
+				var x, y []codec.Hash256
+				for r := range w.n.AccountTxs(a.id, 0, ^uint32(0), true) {
+					x = append(x, r.Tx.ID)
+				}
+				for r := range again.AccountTxs(a.id, 0, ^uint32(0), false) {
+					y = append([]codec.Hash256{r.Tx.ID}, y...)
+				}
+				if fmt.Sprint(x) != fmt.Sprint(y) || len(x) == 0 {
+					t.Errorf("%s: %d and %d transactions", a.id, len(x), len(y))
+				}
+			}
+		})
+	}
+}
