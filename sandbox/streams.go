@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
@@ -53,6 +54,8 @@ type hub struct {
 	proposed map[codec.AccountID]map[*wsConn]struct{} // these and proposed ones
 	lastFees *feeSummary                              // of the last serverStatus
 
+	epoch atomic.Uint64 // restarts of the node: what happened before one is not told after it
+
 	queueMu sync.Mutex
 	queue   []event
 	wake    chan struct{}
@@ -77,6 +80,8 @@ type event struct {
 	quiet   bool // nobody is told
 
 	fees *feeSummary
+
+	epoch uint64 // the hub's, at that time
 }
 
 // feeSummary is what a serverStatus tells; another one is sent when it changes.
@@ -96,6 +101,7 @@ func newHub() *hub {
 }
 
 func (h *hub) push(e event) {
+	e.epoch = h.epoch.Load()
 	h.queueMu.Lock()
 	h.queue = append(h.queue, e)
 	h.queueMu.Unlock()
@@ -151,11 +157,13 @@ func (h *hub) nextClose() <-chan struct{} {
 func (h *hub) tell(e event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	gone := e.epoch != h.epoch.Load()
 	switch {
+	case gone && e.ledger == nil:
 	case e.tx != nil:
 		h.tellProposed(e)
 	case e.ledger != nil:
-		if !e.quiet {
+		if !gone && !e.quiet {
 			h.tellClosed(e)
 		}
 		close(h.closed)

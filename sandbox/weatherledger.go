@@ -222,14 +222,12 @@ func (w *weather) catchUp() {
 
 // restart ends the node and starts it, back ledgers earlier.
 func (w *weather) restart(back int, down time.Duration, spared *line) error {
-	w.mu.Lock()
-	w.epoch++
-	w.mu.Unlock()
 	if _, err := w.srv.node.Restart(back); err != nil {
 		return err
 	}
 	now := w.now()
 	w.mu.Lock()
+	w.epoch++
 	w.frozen, w.started = time.Time{}, now
 	w.mu.Unlock()
 	if f := w.shown.Swap(nil); f != nil {
@@ -246,9 +244,7 @@ func (w *weather) restart(back int, down time.Duration, spared *line) error {
 
 // restart forgets what nobody was told of yet, and who subscribed to what.
 func (h *hub) restart() {
-	h.queueMu.Lock()
-	h.queue = nil
-	h.queueMu.Unlock()
+	h.epoch.Add(1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.conns)
