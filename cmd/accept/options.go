@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/pflag"
+
+	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// settings are what this program reads from flags, environment and .env; the service has those of the same name too.
+var settings = []config.Setting{
+	{Key: "XRPL_NETWORK", Default: config.Sandbox,
+		Usage: "ledger: sandbox, devnet, testnet, mainnet, or a node's http(s):// or ws(s):// address"},
+	{Key: "SANDBOX_LISTEN", Default: "127.0.0.1:5005",
+		Usage: "where the embedded ledger of the service answers"},
+	{Key: "SUBJECT_ACCOUNT_SEED", Secret: true,
+		Usage: "seed of the account that accepts; asked for on a terminal where it is not set"},
+	{Key: "SUBJECT_ACCOUNT_SEED_FILE",
+		Usage: "file with that seed, which only its owner may read"},
+	{Key: "SUBJECT_ACCOUNT_ADDRESS",
+		Usage: "address of that account, where the seed is its regular key's"},
+	{Key: "MAX_FEE_DROPS", Default: "5000",
+		Usage: "most that a transaction may cost, in drops"},
+}
+
+// options are what the user asked for.
+type options struct {
+	network config.Network
+	maxFee  int64
+	// seed is empty where it must be asked for. It never leaves this program but as a signature.
+	seed    string
+	account model.Address // empty: the seed's own
+
+	list, all, json bool
+	credential      model.CredentialType // empty: none named
+	issuer          model.Address        // empty: any
+}
+
+// named says whether the choice was made on the command line, so that there is nothing to ask.
+func (o options) named() bool { return o.list || o.all || o.credential != "" }
+
+// readOptions reads the command line, the environment and .env. An error is a [config.Faults] that tells all that is
+// wrong, or [pflag.ErrHelp].
+func readOptions(args []string, dotenv string) (options, *pflag.FlagSet, error) {
+	var o options
+	flags := pflag.NewFlagSet("accept", pflag.ContinueOnError)
+	credential := flags.String("credential", "", "accept the credential of this `type`, as the list shows it")
+	issuer := flags.String("issuer", "", "of this issuer's `address`, where several issued that type")
+	flags.BoolVar(&o.all, "all", false, "accept all that are pending")
+	flags.BoolVar(&o.list, "list", false, "only list what is pending")
+	flags.BoolVar(&o.json, "json", false, "print for programs: one JSON object a line")
+	v, err := config.Read(flags, settings, args, dotenv)
+	if err != nil {
+		return options{}, flags, err
+	}
+
+	o.network = v.Network()
+	o.maxFee = v.Int("MAX_FEE_DROPS", 10, 100_000_000)
+	o.seed = v.String("SUBJECT_ACCOUNT_SEED")
+	if path := v.String("SUBJECT_ACCOUNT_SEED_FILE"); path != "" {
+		seed, err := config.SecretFile(path)
+		switch {
+		case err != nil:
+			v.Wrong("SUBJECT_ACCOUNT_SEED_FILE: " + err.Error())
+		case o.seed != "" && o.seed != seed:
+			v.Wrong("SUBJECT_ACCOUNT_SEED and SUBJECT_ACCOUNT_SEED_FILE hold different seeds: set one of them")
+		default:
+			o.seed = seed
+		}
+	}
+	if s := v.String("SUBJECT_ACCOUNT_ADDRESS"); s != "" {
+		if o.account, err = model.ParseAddress(s); err != nil {
+			v.Fault("SUBJECT_ACCOUNT_ADDRESS", err.Error())
+		}
+	}
+	if flags.Changed("credential") {
+		if o.credential, err = model.ParseShownType(*credential); err != nil {
+			v.Fault("--credential", err.Error())
+		}
+	}
+	if flags.Changed("issuer") {
+		if o.issuer, err = model.ParseAddress(*issuer); err != nil {
+			v.Fault("--issuer", err.Error())
+		}
+		if !flags.Changed("credential") {
+			v.Wrong("--issuer says whose credential --credential means: give that too")
+		}
+	}
+	if n := count(o.all, o.list, flags.Changed("credential")); n > 1 {
+		v.Wrong("--credential, --all and --list exclude each other: give one of them")
+	}
+	if flags.NArg() > 0 {
+		// Not repeated: it might be a seed.
+		v.Wrong(fmt.Sprintf("%d words too many: everything is said with flags, --help shows them", flags.NArg()))
+	}
+	return o, flags, v.Err()
+}
+
+func count(conditions ...bool) int {
+	n := 0
+	for _, c := range conditions {
+		if c {
+			n++
+		}
+	}
+	return n
+}
+
+// usage writes the help text.
+func usage(w io.Writer, flags *pflag.FlagSet) error {
+	_, err := fmt.Fprintf(w, `accept shows the credentials that were issued to your account and accepts one.
+
+  accept                                        ask for the seed, show the menu
+  accept --list [--json]                        show what is pending
+  accept --credential TYPE [--issuer ADDRESS]   accept that one
+  accept --all                                  accept all that are pending
+
+The seed comes from SUBJECT_ACCOUNT_SEED in the environment or in .env, from the file that SUBJECT_ACCOUNT_SEED_FILE
+names, or from a masked prompt. Exit status: 0 done or nothing to do, 1 failed, 2 wrong use.
+
+%s`, flags.FlagUsages())
+	return err
+}
+
+// errUsage marks what the user must say differently: exit status 2, and nothing was sent.
+type errUsage struct{ error }
+
+func (e errUsage) Unwrap() error { return e.error }
+
+// exitStatus is what the program leaves with.
+func exitStatus(err error) int {
+	var wrong errUsage
+	var faults config.Faults
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &wrong), errors.As(err, &faults):
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/xrplissuer/credential-issuer/hexutil"
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// listed is a pending credential for programs: the fields of the service's list, and the issuer.
+type listed struct {
+	Issuer     model.Address `json:"issuer"`
+	Subject    model.Address `json:"subject"`
+	Credential string        `json:"credential"`
+	Accepted   bool          `json:"accepted"`
+	URI        string        `json:"uri,omitempty"`
+	Expiration string        `json:"expiration,omitempty"`
+	Expired    bool          `json:"expired,omitempty"`
+}
+
+func newListed(c model.Credential, closeTime uint32) listed {
+	l := listed{Issuer: c.Issuer, Subject: c.Subject, Credential: c.Type.Text(), Accepted: c.Accepted, Expired: c.Expired(closeTime)}
+	if c.URI != "" {
+		l.URI = hexutil.DisplayRaw(c.URI)
+	}
+	if c.HasExpiration() {
+		l.Expiration = model.FormatTime(c.Expiration)
+	}
+	return l
+}
+
+// printAccepted writes one validated result. For programs it is the transaction as the service answers it, one object
+// a line; for people the transaction as it was sent, and below it what became of it.
+func printAccepted(w io.Writer, asJSON bool, c model.Credential, v model.Validated) error {
+	body := ascii(v.Body)
+	if asJSON {
+		var line bytes.Buffer
+		if err := json.Compact(&line, body); err != nil {
+			return fmt.Errorf("the validated transaction cannot be shown: %w", err)
+		}
+		_, err := fmt.Fprintf(w, "%s\n", line.Bytes())
+		return err
+	}
+	var parts struct {
+		Tx        json.RawMessage `json:"tx_json"`
+		CloseTime string          `json:"close_time_iso"`
+	}
+	if err := json.Unmarshal(body, &parts); err != nil {
+		return fmt.Errorf("the validated transaction cannot be shown: %w", err)
+	}
+	var tx bytes.Buffer
+	if err := json.Indent(&tx, parts.Tx, "", "  "); err != nil {
+		return fmt.Errorf("the validated transaction cannot be shown: %w", err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Transaction:\n%s\n", tx.Bytes())
+	fmt.Fprintf(&b, "Accepted %s issued by %s.\n", quote(c.Type), c.Issuer)
+	fmt.Fprintf(&b, "    result  %s: %s\n", printable(v.EngineResult), printable(v.EngineResultMessage))
+	fmt.Fprintf(&b, "    hash    %s\n", printable(v.Hash))
+	fmt.Fprintf(&b, "    ctid    %s\n", printable(v.CTID))
+	fmt.Fprintf(&b, "    ledger  %d, validated, closed %s\n", v.LedgerIndex, printable(parts.CloseTime))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// printFailed writes an error for programs, in the form of the service's errors. For people, main prints it.
+func printFailed(w io.Writer, err error) error {
+	out := map[string]any{}
+	code, message := model.CodeInternal, told(err)
+	var e *model.Error
+	if errors.As(err, &e) {
+		code = e.Code
+		if e.Tx != nil && len(e.Tx.Body) > 0 {
+			if err := json.Unmarshal(e.Tx.Body, &out); err != nil {
+				return err
+			}
+		}
+		if e.Pending != nil {
+			out["hash"], out["last_ledger_sequence"] = e.Pending.Hash, e.Pending.LastLedgerSequence
+		}
+	}
+	out["error"], out["error_message"] = code, message
+	body, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", ascii(body))
+	return err
+}
+
+// told is an error in words for the holder: what was wrong, and what to change.
+func told(err error) string {
+	var e *model.Error
+	if !errors.As(err, &e) {
+		return printable(err.Error())
+	}
+	text := e.Message
+	switch {
+	case e.Code == model.CodeInsufficientReserve:
+		text = "the account's balance is too low: accepting a credential moves its reserve (0.2 XRP on the main network) from the issuer to you, and that much must be free beside what your account reserves already. Send it some XRP and try again"
+	case e.Code == model.CodeExpired:
+		text = "the credential had expired: the ledger deleted it instead. Ask its issuer for a new one"
+	case text == "":
+		text = string(e.Code)
+	}
+	if e.Pending != nil {
+		text += fmt.Sprintf(". Transaction %s may still be validated up to ledger %d; look before you try again: --list shows what is still pending", e.Pending.Hash, e.Pending.LastLedgerSequence)
+	}
+	if e.Tx != nil {
+		text += fmt.Sprintf(" (%s, transaction %s)", e.Tx.EngineResult, e.Tx.Hash)
+	}
+	return printable(text)
+}
+
+// printable replaces every byte of s that could act on a terminal. What comes from a node is never trusted to be text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || 0x20 <= r && r <= 0x7E {
+			return r
+		}
+		return '?'
+	}, s)
+}
+
+// ascii writes a JSON text with every character outside printable ASCII escaped: the same value, and nothing in it can
+// act on a terminal.
+func ascii(body []byte) []byte {
+	out := make([]byte, 0, len(body))
+	for len(body) > 0 {
+		r, size := utf8.DecodeRune(body)
+		switch {
+		case 0x20 <= r && r <= 0x7E || r == '\n' || r == '\t' || r == '\r':
+			out = append(out, body[0])
+		case r > 0xFFFF:
+			r -= 0x10000
+			out = fmt.Appendf(out, `\u%04x\u%04x`, 0xD800+r>>10, 0xDC00+r&0x3FF)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		body = body[size:]
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Catalogue is every setting of every program, in the order in which .env.example shows them. A program takes the ones
+// that it uses with [Pick], so that a name means the same everywhere.
+var Catalogue = []Setting{
+	{Key: "XRPL_NETWORK", Default: Sandbox,
+		Usage: "ledger: sandbox (embedded, nothing leaves this machine), devnet, testnet, mainnet, or a node's http(s):// or ws(s):// address"},
+	{Key: "HTTP_LISTEN", Default: "127.0.0.1:8080",
+		Usage: "where the service answers HTTP; port 0 lets the system pick one"},
+	{Key: "DATA_DIR", Default: "./data",
+		Usage: "folder for what must outlive the process: the embedded ledger and its wallets"},
+
+	{Key: "ISSUER_ACCOUNT_SEED", Secret: true,
+		Usage: "seed of the issuing account, or of its regular key; on the sandbox one is made and kept in DATA_DIR; elsewhere it is asked for on a terminal where it is not set"},
+	{Key: "ISSUER_ACCOUNT_SEED_FILE",
+		Usage: "file with that seed, which only its owner may read"},
+	{Key: "ISSUER_ACCOUNT_ADDRESS",
+		Usage: "address of the issuing account, where the seed is its regular key's"},
+
+	{Key: "SUBJECT_ACCOUNT_SEED", Secret: true,
+		Usage: "seed of the account that accepts credentials, for cmd/accept; asked for on a terminal where it is not set"},
+	{Key: "SUBJECT_ACCOUNT_SEED_FILE",
+		Usage: "file with that seed, which only its owner may read, for cmd/accept"},
+	{Key: "SUBJECT_ACCOUNT_ADDRESS",
+		Usage: "address of that account, where the seed is its regular key's, for cmd/accept"},
+
+	{Key: "SANDBOX_LISTEN", Default: "127.0.0.1:5005",
+		Usage: "where the embedded ledger of the service answers JSON-RPC, WebSocket and the faucet"},
+	{Key: "SANDBOX_CLOSE_INTERVAL", Default: "1s",
+		Usage: "how often the embedded ledger closes; 0s is only on the request ledger_accept"},
+
+	{Key: "MAX_FEE_DROPS", Default: "5000",
+		Usage: "most that one transaction may cost, in drops (millionths of an XRP)"},
+	{Key: "HTTP_WAIT_LIMIT", Default: "60s",
+		Usage: "how long a request waits for its transaction's final result"},
+	{Key: "HTTP_STOP_LIMIT", Default: "30s",
+		Usage: "how long a stop waits for requests in progress"},
+
+	{Key: "LOG_LEVEL", Default: "info", Usage: "least that is logged: debug, info, warn or error"},
+	{Key: "LOG_FORMAT", Default: "text", Usage: "form of the log on standard error: text or json"},
+}
+
+// Pick takes settings out of the [Catalogue], in the order of keys.
+func Pick(keys ...string) []Setting {
+	picked := make([]Setting, 0, len(keys))
+	for _, key := range keys {
+		i := slices.IndexFunc(Catalogue, func(s Setting) bool { return s.Key == key })
+		if i < 0 {
+			panic("config: no setting is called " + key) // a typing error in the program; its tests meet it
+		}
+		picked = append(picked, Catalogue[i])
+	}
+	return picked
+}
+
+// Example is the text of .env.example: every setting with a comment and its default. Read as a .env file it changes
+// nothing.
+func Example() string {
+	var b strings.Builder
+	b.WriteString(`# Settings of the programs, each with its default. Copy this file to .env and change what you need.
+# A flag (--http-listen) or a variable of the environment (HTTP_LISTEN) of the same name goes before this file.
+# Once a seed stands in it, nobody else may read it: chmod 600 .env
+`)
+	for _, s := range Catalogue {
+		b.WriteString("\n")
+		for _, line := range wrap(s.Usage, 116) {
+			b.WriteString("# " + line + "\n")
+		}
+		fmt.Fprintf(&b, "%s=%s\n", s.Key, s.Default)
+	}
+	return b.String()
+}
+
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
+
+// DotenvWarnings says what in a .env file deserves a look and stops nothing: names that no program knows, and a secret
+// that others can read. No value is repeated. [Read] must have read the file.
+func (c *Values) DotenvWarnings(path string) []string {
+	info, err := os.Stat(path)
+	if err != nil || c.v.ConfigFileUsed() == "" {
+		return nil
+	}
+	secret := false
+	known := map[string]bool{}
+	for _, s := range Catalogue {
+		key := strings.ToLower(s.Key)
+		known[key] = true
+		secret = secret || s.Secret && c.v.InConfig(key) && c.v.GetString(key) != ""
+	}
+	var warnings []string
+	for _, key := range slices.Sorted(slices.Values(c.v.AllKeys())) {
+		// Other words than names are not repeated: they might be part of a value.
+		if !known[key] && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" {
+			warnings = append(warnings, fmt.Sprintf("%s sets %s, which no program knows", path, strings.ToUpper(key)))
+		}
+	}
+	if mode := info.Mode().Perm(); secret && runtime.GOOS != "windows" && mode&0o077 != 0 {
+		warnings = append(warnings, fmt.Sprintf("%s holds a seed and others can read it (mode %04o): chmod 600 %s", path, mode, path))
+	}
+	return warnings
+}

@@ -1,0 +1,54 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"strings"
+)
+
+// Sandbox is the value of XRPL_NETWORK that stands for the embedded ledger.
+const Sandbox = "sandbox"
+
+// Networks are the public networks that XRPL_NETWORK knows by name, with a node of each. Any other node is set by its
+// own address.
+var Networks = map[string]string{
+	"devnet":  "wss://s.devnet.rippletest.net:51233",
+	"testnet": "wss://s.altnet.rippletest.net:51233",
+	"mainnet": "wss://xrplcluster.com",
+}
+
+// Network is where the ledger is.
+type Network struct {
+	// Name is sandbox, devnet, testnet, mainnet, or the node's address.
+	Name string
+	// Node is the address to ask: ws(s):// or http(s)://.
+	Node string
+}
+
+// Network reads XRPL_NETWORK and, for the sandbox, SANDBOX_LISTEN, the address at which the embedded ledger answers.
+func (c *Values) Network() Network {
+	value := c.String("XRPL_NETWORK")
+	name := strings.ToLower(value)
+	if name == Sandbox {
+		return Network{name, "ws://" + Dialable(c.HostPort("SANDBOX_LISTEN"))}
+	}
+	if node, ok := Networks[name]; ok {
+		return Network{name, node}
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "ws" && u.Scheme != "wss") {
+		c.Fault("XRPL_NETWORK", "must be sandbox, devnet, testnet, mainnet, or a node's http(s):// or ws(s):// address")
+		return Network{}
+	}
+	// The name is shown and logged: a password in the address is not.
+	return Network{u.Redacted(), u.String()}
+}
+
+// Dialable turns an address to listen on into one to dial: a listener on every address is also on loopback.
+func Dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
+}

@@ -1,0 +1,229 @@
+// Package httpapi is the HTTP side of an issuer: routes, binding, one error table, and what surrounds a request.
+//
+// It is the only package that knows Echo. It may call the issuer, through the interface that it owns, and model; it
+// decides nothing about credentials, builds no transaction, and asks no node. No handler writes an error body: handlers
+// return errors, and the table in errors.go says what becomes of them. An error without a code becomes a bare 500,
+// whose cause is in the log under the same request id and nowhere else.
+//
+// # What surrounds a request
+//
+//	request id -> one log line, whatever happens -> security headers -> route -> query -> media type -> size -> body
+//
+// Everything is bounded: header size and time, body size and time, and the time in which a client has to take what it
+// asked for. The log line holds no body, no document, no header but the user agent, and no query.
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// Issuer is what the interface serves. Errors carry the codes of [model.Error].
+type Issuer interface {
+	Issue(ctx context.Context, r model.CredentialRequest) (model.Validated, error)
+	Revoke(ctx context.Context, r model.Revocation) (model.Validated, error)
+	List(ctx context.Context, which model.Acceptance) iter.Seq2[model.Credential, error]
+	Ready(ctx context.Context) (model.Ledger, error)
+}
+
+// Bounds of what a client may send.
+const (
+	MaxBodyBytes   = 1 << 20
+	MaxHeaderBytes = 16 << 10
+)
+
+// Config is what an [API] is made of. Issuer is needed.
+type Config struct {
+	Issuer Issuer
+	Logger *slog.Logger // none by default
+	// HeaderTime and BodyTime are how long the head, and head and body together, of a request may take to arrive; 10 s
+	// and 20 s by default.
+	HeaderTime, BodyTime time.Duration
+	// WriteTime is how long a client may take to receive each piece of an answer; 30 s by default.
+	WriteTime time.Duration
+	// IdleTime is how long a connection is kept without a request; 2 min by default.
+	IdleTime time.Duration
+	// AnswerTime is how long the issuer may take to answer; 2 min by default. A connection on which an answer takes
+	// longer is given up.
+	AnswerTime time.Duration
+	// StopTime is how long [API.Serve] waits for requests in progress when it is told to stop; 30 s by default.
+	StopTime time.Duration
+	// GiveUp is called when that time is over and requests are still in progress. It has to make the issuer answer
+	// them at once, with what it knows.
+	GiveUp func()
+	Now    func() time.Time // time.Now by default; for durations in the log
+}
+
+// API is an http.Handler, and the server around it.
+type API struct {
+	cfg      Config
+	echo     *echo.Echo
+	inFlight sync.WaitGroup
+}
+
+// New returns the interface to an issuer.
+func New(cfg Config) *API {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	for at, value := range map[*time.Duration]time.Duration{
+		&cfg.HeaderTime: 10 * time.Second,
+		&cfg.BodyTime:   20 * time.Second,
+		&cfg.WriteTime:  30 * time.Second,
+		&cfg.IdleTime:   2 * time.Minute,
+		&cfg.AnswerTime: 2 * time.Minute,
+		&cfg.StopTime:   30 * time.Second,
+	} {
+		if *at == 0 {
+			*at = value
+		}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	a := &API{cfg: cfg, echo: echo.New()}
+	a.echo.Logger.SetOutput(io.Discard) // what there is to say is said by observe
+	a.echo.HTTPErrorHandler = func(err error, c echo.Context) { a.fail(c, err) }
+	a.echo.Use(a.observe)
+
+	a.echo.POST("/credential", a.issue)
+	a.echo.GET("/admin/credential", a.list)
+	a.echo.HEAD("/admin/credential", a.headList)
+	a.echo.DELETE("/admin/credential", a.revoke)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		a.echo.Add(method, "/healthz", a.healthy)
+		a.echo.Add(method, "/readyz", a.ready)
+	}
+	return a
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.inFlight.Add(1)
+	defer a.inFlight.Done()
+	a.echo.ServeHTTP(w, r)
+}
+
+// issue serves POST /credential.
+func (a *API) issue(c echo.Context) error {
+	if err := parameters(c); err != nil {
+		return err
+	}
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	r, err := model.ParseCredentialRequest(body)
+	if err != nil {
+		return err
+	}
+	note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
+	v, err := a.cfg.Issuer.Issue(c.Request().Context(), r)
+	if err != nil {
+		return err
+	}
+	return a.validated(c, http.StatusCreated, v)
+}
+
+// revoke serves DELETE /admin/credential.
+func (a *API) revoke(c echo.Context) error {
+	if err := parameters(c); err != nil {
+		return err
+	}
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	r, err := model.ParseRevocation(body)
+	if err != nil {
+		return err
+	}
+	note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
+	v, err := a.cfg.Issuer.Revoke(c.Request().Context(), r)
+	if err != nil {
+		return err
+	}
+	return a.validated(c, http.StatusOK, v)
+}
+
+// healthy serves /healthz: the process answers. It asks nobody.
+func (a *API) healthy(c echo.Context) error {
+	return a.writeJSON(c, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ok"})
+}
+
+// ready serves /readyz: requests would be served now, as the ledger answers and is not behind.
+func (a *API) ready(c echo.Context) error {
+	l, err := a.cfg.Issuer.Ready(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return a.writeJSON(c, http.StatusOK, struct {
+		Status      string `json:"status"`
+		LedgerIndex uint32 `json:"ledger_index"`
+		CloseTime   string `json:"close_time_iso"`
+	}{"ok", l.Index, model.FormatTime(l.CloseTime)})
+}
+
+// validated writes a transaction's final result as the node gave it.
+func (a *API) validated(c echo.Context, status int, v model.Validated) error {
+	note(c, transaction(v)...)
+	return a.writeBody(c, status, v.Body)
+}
+
+// parameters reads the query. Each allowed parameter may stand once, no other may.
+func parameters(c echo.Context, allowed ...string) error {
+	_, err := query(c, allowed...)
+	return err
+}
+
+func query(c echo.Context, allowed ...string) (url.Values, error) {
+	values, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return nil, model.BadRequest("the query", "must be name=value, percent-encoded, joined by &")
+	}
+	for name, all := range values {
+		known := false
+		for _, a := range allowed {
+			known = known || a == name
+		}
+		switch {
+		case !known && len(allowed) == 0:
+			return nil, model.BadRequest("the query", "must be empty: there are no parameters here")
+		case !known:
+			return nil, model.BadRequest("the query", "must hold nothing but "+strings.Join(allowed, ", "))
+		case len(all) > 1:
+			return nil, model.BadRequest(name, fmt.Sprintf("must be given once; it is given %d times", len(all)))
+		}
+	}
+	return values, nil
+}
+
+func (a *API) writeJSON(c echo.Context, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	return a.writeBody(c, status, body)
+}
+
+// writeBody writes one JSON text and a new line, so that a terminal's prompt does not stick to it.
+func (a *API) writeBody(c echo.Context, status int, body []byte) error {
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(a.cfg.WriteTime)) // not every writer has one
+	whole := make([]byte, 0, len(body)+1)
+	return c.Blob(status, echo.MIMEApplicationJSON, append(append(whole, body...), '\n'))
+}

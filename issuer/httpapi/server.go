@@ -1,0 +1,63 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Serve answers requests on ln until ctx ends. Then it takes no new ones, waits for those in progress, at most
+// [Config.StopTime], and gives up what is left. It closes ln, and returns when no request is in progress: nil where it
+// stopped because ctx ended.
+func (a *API) Serve(ctx context.Context, ln net.Listener) error {
+	// Requests in progress outlive ctx, so that a stop lets them finish.
+	base, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	server := &http.Server{
+		Handler:           a,
+		ReadHeaderTimeout: a.cfg.HeaderTime,
+		ReadTimeout:       a.cfg.BodyTime,
+		WriteTimeout:      a.cfg.AnswerTime + a.cfg.WriteTime,
+		IdleTimeout:       a.cfg.IdleTime,
+		MaxHeaderBytes:    MaxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	err := shutdown(base, server, a.cfg.StopTime)
+	if err != nil {
+		a.cfg.Logger.Warn("requests are still in progress, and the time to stop is over")
+		if a.cfg.GiveUp != nil {
+			a.cfg.GiveUp()
+		}
+		err = shutdown(base, server, lastWords)
+	}
+	if err != nil {
+		giveUp()
+		err = server.Close()
+	}
+	a.inFlight.Wait()
+	if served := <-failed; err == nil && !errors.Is(served, http.ErrServerClosed) {
+		err = served
+	}
+	return err
+}
+
+// lastWords is how long requests that were given up have to be answered.
+const lastWords = 2 * time.Second
+
+func shutdown(ctx context.Context, server *http.Server, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return server.Shutdown(ctx)
+}

@@ -1,0 +1,205 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"time"
+)
+
+// Config says how to talk to a node. Only URL is needed.
+type Config struct {
+	// URL is the node's address: http://, https://, ws:// or wss://. A WebSocket is the better choice for a lane:
+	// it keeps many submissions in flight and hears of each ledger as it is validated.
+	URL string
+	// CallTimeout limits one request to the node, from asking to its answer; 10 s by default.
+	CallTimeout time.Duration
+	// RetryFor limits how long one call asks again when the node is too busy; 20 s by default. The caller's context
+	// may end it before.
+	RetryFor time.Duration
+	// DialTimeout limits one attempt to connect; 5 s by default.
+	DialTimeout time.Duration
+	// ConnectWait is how long a call waits for a connection that is down at the moment; 3 s by default.
+	ConnectWait time.Duration
+	// PingInterval is how often a WebSocket is checked, and PingTimeout how long the node has to answer; 10 s and 5 s
+	// by default. A line that has gone silent is noticed within their sum.
+	PingInterval, PingTimeout time.Duration
+	// PollInterval is how often an HTTP node is asked for its validated ledger while someone watches; 500 ms by
+	// default.
+	PollInterval time.Duration
+	// MinBackoff and MaxBackoff bound the waits between attempts, which double and are shortened at random; 250 ms
+	// and 15 s by default. Attempts to reconnect never end by themselves.
+	MinBackoff, MaxBackoff time.Duration
+	// MaxAnswer is the biggest answer that is read, in bytes; 8 MiB by default. A page of 400 credentials with the
+	// longest types and URIs has less than 0.6 MB.
+	MaxAnswer int64
+	// MaxConns bounds the connections to an HTTP node; 16 by default. Idle ones are kept for the next call.
+	MaxConns int
+	// MaxLedgerAge is how old the last validated ledger may be before the node counts as behind; 0, the default, does
+	// not look, as ledgers that close only on command are as old as it takes.
+	MaxLedgerAge time.Duration
+
+	Clock  Clock          // the machine's by default
+	Rand   func() float64 // in [0,1), for jitter; math/rand/v2 by default
+	Logger *slog.Logger   // none by default
+}
+
+func (c Config) withDefaults() Config {
+	set := func(d *time.Duration, to time.Duration) {
+		if *d <= 0 {
+			*d = to
+		}
+	}
+	set(&c.CallTimeout, 10*time.Second)
+	set(&c.RetryFor, 20*time.Second)
+	set(&c.DialTimeout, 5*time.Second)
+	set(&c.ConnectWait, 3*time.Second)
+	set(&c.PingInterval, 10*time.Second)
+	set(&c.PingTimeout, 5*time.Second)
+	set(&c.PollInterval, 500*time.Millisecond)
+	set(&c.MinBackoff, 250*time.Millisecond)
+	set(&c.MaxBackoff, 15*time.Second)
+	if c.MaxAnswer <= 0 {
+		c.MaxAnswer = 8 << 20
+	}
+	if c.MaxConns <= 0 {
+		c.MaxConns = 16
+	}
+	if c.Clock == nil {
+		c.Clock = SystemClock{}
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Float64
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Client talks to one XRPL node. All its methods may be called from any goroutine.
+type Client struct {
+	cfg  Config
+	link link
+	hub  *hub
+	host string
+}
+
+// link is a way to the node: HTTP or WebSocket.
+type link interface {
+	// call sends a request and waits for its result. params is a JSON object.
+	call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
+	// post sends a request behind all those posted before it, and does not wait: done is called once, from another
+	// goroutine, and must only enqueue. giveUp makes it be called at once with a [ConnectionError], if it was not yet.
+	post(ctx context.Context, method string, params json.RawMessage, done func(json.RawMessage, error)) (giveUp func())
+	// streams says whether the node tells of ledgers and transactions by itself.
+	streams() bool
+	// rewatch is called when a watcher came or went.
+	rewatch()
+	close()
+}
+
+// New returns a client for the node at cfg.URL. It does not wait for a connection: the node may come up later. Close
+// must be called in the end.
+func New(cfg Config) (*Client, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		return nil, errors.New("the node's address is no URL: write it like wss://s.altnet.rippletest.net:51233") // the URL may hold a key
+	}
+	if u.Host == "" {
+		return nil, errors.New("the node's address has no host: write it like wss://s.altnet.rippletest.net:51233")
+	}
+	cfg = cfg.withDefaults()
+	c := &Client{cfg: cfg, host: u.Scheme + "://" + u.Host}
+	c.cfg.Logger = cfg.Logger.With("node", c.host)
+	c.hub = newHub()
+	switch u.Scheme {
+	case "http", "https":
+		c.link = newHTTPLink(c.cfg, c.hub)
+	case "ws", "wss":
+		c.link = newWSLink(c.cfg, c.hub)
+	default:
+		return nil, fmt.Errorf("the node's address begins with %q: use http://, https://, ws:// or wss://", excerpt([]byte(u.Scheme))+"://")
+	}
+	return c, nil
+}
+
+// Node returns the node's address without path, query or password, which may be secret.
+func (c *Client) Node() string { return c.host }
+
+// Streams says whether the node tells of ledgers and transactions by itself, as over WebSocket. Over HTTP it is asked
+// every [Config.PollInterval].
+func (c *Client) Streams() bool { return c.link.streams() }
+
+// Close ends all calls, connections and goroutines of the client, and waits for them.
+func (c *Client) Close() {
+	c.link.close()
+	c.hub.close()
+}
+
+// call asks the node for something that may be asked twice, and reads the answer with decode. It waits and asks again
+// when the node is busy or the line drops.
+func (c *Client) call(ctx context.Context, method string, params map[string]any, decode func(json.RawMessage) error) error {
+	body, err := encodeParams(params)
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	began := c.cfg.Clock.Now()
+	for try := 0; ; try++ {
+		raw, err := c.callOnce(ctx, method, body)
+		if err == nil {
+			if err := decode(raw); err != nil {
+				return &AnswerError{Method: method, Reason: "unusable", Cause: err}
+			}
+			return nil
+		}
+		wait, again := c.again(err, try)
+		if !again || c.cfg.Clock.Now().Add(wait).Sub(began) > c.cfg.RetryFor {
+			return err
+		}
+		c.cfg.Logger.DebugContext(ctx, "asking the node again", "method", method, "wait", wait, "error", err)
+		timer := c.cfg.Clock.NewTimer(wait)
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		}
+	}
+}
+
+// maxLineDrops is how often a request is asked again because the line dropped while it was asked.
+const maxLineDrops = 2
+
+func (c *Client) again(err error, try int) (time.Duration, bool) {
+	wait := backoff(try, c.cfg.MinBackoff, c.cfg.MaxBackoff, c.cfg.Rand)
+	var node *NodeError
+	if errors.As(err, &node) && node.Busy() {
+		return max(wait, node.RetryAfter), true
+	}
+	var lost *ConnectionError
+	if errors.As(err, &lost) && lost.Sent && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return wait, try < maxLineDrops
+	}
+	return 0, false
+}
+
+func (c *Client) callOnce(ctx context.Context, method string, body json.RawMessage) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
+	defer cancel()
+	return c.link.call(ctx, method, body)
+}
+
+// encodeParams makes the JSON object of a request, its API version included.
+func encodeParams(params map[string]any) (json.RawMessage, error) {
+	all := make(map[string]any, len(params)+1)
+	for k, v := range params {
+		all[k] = v
+	}
+	all["api_version"] = apiVersion
+	return json.Marshal(all)
+}

@@ -1,0 +1,259 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// httpLink reaches a node by JSON-RPC over HTTP. Posted requests go one after another, as nothing else keeps their
+// order; a node that is only reached so takes one submission a round trip.
+type httpLink struct {
+	cfg       Config
+	hub       *hub
+	client    *http.Client
+	transport *http.Transport
+
+	ctx    context.Context // ends with close
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+	posts  chan *httpPost
+	wake   chan struct{} // a watcher came or went
+}
+
+type httpPost struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	method string
+	params json.RawMessage
+	done   func(json.RawMessage, error)
+}
+
+// maxPosts bounds the requests that wait to be sent behind each other.
+const maxPosts = 4096
+
+func newHTTPLink(cfg Config, h *hub) *httpLink {
+	transport := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        cfg.MaxConns,
+		MaxIdleConns:           cfg.MaxConns,
+		MaxIdleConnsPerHost:    cfg.MaxConns, // the default of 2 opens and closes a connection for most requests
+		IdleConnTimeout:        30 * time.Second,
+		TLSHandshakeTimeout:    cfg.DialTimeout,
+		ResponseHeaderTimeout:  cfg.CallTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // an answer's size is bounded as it is read; a compressed one would grow after that
+	}
+	l := &httpLink{
+		cfg:       cfg,
+		hub:       h,
+		transport: transport,
+		client: &http.Client{
+			Transport: transport,
+			// A node does not send its callers elsewhere, and where to it might is not ours to follow.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		posts: make(chan *httpPost, maxPosts),
+		wake:  make(chan struct{}, 1),
+	}
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	l.wg.Add(2)
+	go l.sendPosts()
+	go l.poll()
+	return l
+}
+
+func (l *httpLink) streams() bool { return false }
+
+func (l *httpLink) close() {
+	l.cancel(ErrClosed)
+	l.wg.Wait()
+	for {
+		select {
+		case p := <-l.posts:
+			p.cancel()
+			p.done(nil, &ConnectionError{Method: p.method, Cause: ErrClosed})
+			continue
+		default:
+		}
+		break
+	}
+	l.transport.CloseIdleConnections()
+}
+
+func (l *httpLink) call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	if l.ctx.Err() != nil {
+		return nil, &ConnectionError{Method: method, Cause: ErrClosed}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.ctx, func() { cancel(ErrClosed) })()
+
+	var body bytes.Buffer
+	body.Grow(len(method) + len(params) + 32)
+	fmt.Fprintf(&body, `{"method":%q,"params":[`, method)
+	body.Write(params)
+	body.WriteString(`]}`)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.cfg.URL, &body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return nil, connectionError(ctx, method, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, l.cfg.MaxAnswer+1))
+	if int64(len(answer)) > l.cfg.MaxAnswer {
+		return nil, &AnswerError{Method: method, Reason: fmt.Sprintf("it is longer than %d bytes", l.cfg.MaxAnswer)}
+	}
+	if err != nil {
+		return nil, connectionError(ctx, method, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, httpStatusError(method, resp.StatusCode, answer, parseRetryAfter(resp.Header.Get("Retry-After")))
+	}
+	return decodeHTTP(method, answer)
+}
+
+// connectionError tells whether the request can have reached the node: not, when no connection came about.
+func connectionError(ctx context.Context, method string, err error) error {
+	sent := true
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		sent = false
+	}
+	err = withoutURL(err)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return &ConnectionError{Method: method, Sent: sent, Cause: err}
+}
+
+// withoutURL takes the node's address out of an error: it may hold a key.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// maxRetryAfter bounds what a foreign server can make us wait for.
+const maxRetryAfter = 30 * time.Second
+
+func parseRetryAfter(s string) time.Duration {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(time.Duration(min(n, 3600))*time.Second, maxRetryAfter)
+}
+
+func (l *httpLink) post(ctx context.Context, method string, params json.RawMessage, done func(json.RawMessage, error)) func() {
+	p := &httpPost{method: method, params: params}
+	p.ctx, p.cancel = context.WithTimeout(ctx, time.Hour) // bounded by CallTimeout once its turn has come
+	var once sync.Once
+	p.done = func(raw json.RawMessage, err error) { once.Do(func() { done(raw, err) }) }
+	select {
+	case <-l.ctx.Done():
+		p.cancel()
+		go p.done(nil, &ConnectionError{Method: method, Cause: ErrClosed})
+		return func() {}
+	default:
+	}
+	select {
+	case l.posts <- p:
+	default:
+		p.cancel()
+		go p.done(nil, &ConnectionError{Method: method, Cause: errors.New("too many requests wait to be sent")})
+	}
+	return p.cancel
+}
+
+func (l *httpLink) sendPosts() {
+	defer l.wg.Done()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case p := <-l.posts:
+			ctx, cancel := context.WithTimeout(p.ctx, l.cfg.CallTimeout)
+			raw, err := l.call(ctx, p.method, p.params)
+			cancel()
+			p.cancel()
+			p.done(raw, err)
+		}
+	}
+}
+
+func (l *httpLink) rewatch() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// poll asks for the validated ledger while anyone watches, and tells the hub when there is a new one.
+func (l *httpLink) poll() {
+	defer l.wg.Done()
+	up, failures := false, 0
+	var last uint32
+	for {
+		if !l.hub.watched() {
+			up, failures, last = false, 0, 0
+			select {
+			case <-l.wake:
+				continue
+			case <-l.ctx.Done():
+				return
+			}
+		}
+		ctx, cancel := context.WithTimeout(l.ctx, l.cfg.CallTimeout)
+		ledger, err := validatedLedger(ctx, l.call)
+		cancel()
+		wait := l.cfg.PollInterval
+		switch {
+		case l.ctx.Err() != nil:
+			return
+		case err != nil:
+			wait = max(wait, backoff(failures, l.cfg.MinBackoff, l.cfg.MaxBackoff, l.cfg.Rand))
+			failures++
+			if up || failures == 1 {
+				l.cfg.Logger.Warn("node does not tell its validated ledger", "error", err)
+				up = false
+				l.hub.down(err)
+			}
+		case !up:
+			up, failures, last = true, 0, ledger.Index
+			l.hub.up(ledger, true)
+		default:
+			l.hub.up(ledger, false)
+			if ledger.Index != last {
+				last = ledger.Index
+				l.hub.ledger(ledger)
+			}
+		}
+		timer := l.cfg.Clock.NewTimer(wait)
+		select {
+		case <-timer.C():
+		case <-l.wake:
+			timer.Stop()
+		case <-l.ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package ledger
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	addresscodec "github.com/Peersyst/xrpl-go/address-codec"
+	"github.com/Peersyst/xrpl-go/keypairs"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// Seed is the secret that an account's key pair is derived from. However it is printed, logged or encoded, it shows as
+// [redacted]; only this package can use it. The zero Seed is none.
+type Seed struct {
+	// keys is a function so that nothing that walks a value by reflection comes to see the key.
+	keys func() keyPair
+}
+
+type keyPair struct {
+	private, public string // hex, with the family's prefix
+	address         model.Address
+}
+
+const redacted = "[redacted]"
+
+// String implements [fmt.Stringer].
+func (Seed) String() string { return redacted }
+
+// GoString implements [fmt.GoStringer].
+func (Seed) GoString() string { return redacted }
+
+// Format implements [fmt.Formatter], for every verb.
+func (Seed) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText implements [encoding.TextMarshaler], and with it JSON.
+func (Seed) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue implements [slog.LogValuer].
+func (Seed) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Seed faults. None repeats what was given.
+var (
+	errSeedEmpty    = errors.New("the seed is empty: it is a text that begins with s, such as the faucet gives with a new account")
+	errSeedAddress  = errors.New("this is an address, not a seed: a seed begins with s")
+	errSeedPublic   = errors.New("this is a public key, not a seed: a seed begins with s")
+	errSeedHex      = errors.New("this is hex: give the seed in its base58 form, which begins with s")
+	errSeedWords    = errors.New("these are words: give the seed in its base58 form, which begins with s, as mnemonics differ between wallets")
+	errSeedChecksum = errors.New("the seed's checksum is wrong: at least one character is mistyped or missing")
+	errSeedForm     = errors.New("this is no seed: it begins with s, then has 28 to 30 letters and digits without 0, O, I and l")
+)
+
+// ParseSeed reads a seed in its base58 form: "s…" for secp256k1, "sEd…" for ed25519. Spaces around it are taken off,
+// as they come with copying. No error repeats any of s.
+func ParseSeed(s string) (Seed, error) {
+	s = strings.TrimSpace(s)
+	switch {
+	case s == "":
+		return Seed{}, errSeedEmpty
+	case len(s) > 512:
+		return Seed{}, errSeedForm
+	case strings.ContainsAny(s, " \t"):
+		return Seed{}, errSeedWords
+	}
+	if _, err := model.ParseAddress(s); err == nil {
+		return Seed{}, errSeedAddress
+	}
+	if _, _, err := addresscodec.DecodeSeed(s); err != nil {
+		_, hexErr := hex.DecodeString(s)
+		switch {
+		case hexErr == nil && len(s) >= 32:
+			return Seed{}, errSeedHex
+		case s[0] == 'r' || s[0] == 'X' || s[0] == 'T':
+			return Seed{}, errSeedAddress
+		case s[0] == 'a' || s[0] == 'n':
+			return Seed{}, errSeedPublic
+		case s[0] == 's' && len(s) >= 20 && len(s) <= 40:
+			return Seed{}, errSeedChecksum
+		}
+		return Seed{}, errSeedForm
+	}
+	private, public, err := keypairs.DeriveKeypair(s, false)
+	if err != nil {
+		return Seed{}, errSeedForm // the library's text might say more than it should
+	}
+	address, err := keypairs.DeriveClassicAddress(public)
+	if err != nil {
+		return Seed{}, errSeedForm
+	}
+	pair := keyPair{private: private, public: public, address: model.Address(address)}
+	return Seed{keys: func() keyPair { return pair }}, nil
+}
+
+// Zero says whether there is no seed.
+func (s Seed) Zero() bool { return s.keys == nil }
+
+// Address returns the address of the account whose master key this is.
+func (s Seed) Address() model.Address {
+	if s.Zero() {
+		return ""
+	}
+	return s.keys().address
+}
+
+// PublicKey returns the public key in hex, as transactions carry it.
+func (s Seed) PublicKey() string {
+	if s.Zero() {
+		return ""
+	}
+	return s.keys().public
+}

@@ -1,0 +1,180 @@
+package ledger
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// EventKind says what an [Event] tells of.
+type EventKind int
+
+// What watchers hear of.
+const (
+	// EventUp: the node answers, and is subscribed to (again). Ledger is its last validated one. Whatever happened
+	// between the last event before and this one was missed.
+	EventUp EventKind = iota + 1
+	// EventDown: the line to the node is lost; Err says why. It is being mended.
+	EventDown
+	// EventLedger: Ledger was validated. A node that is asked, not subscribed to, may have validated others in between.
+	EventLedger
+	// EventTx: Tx stands in a validated ledger. Over WebSocket only, and after that ledger's EventLedger.
+	EventTx
+	// EventGap: the watcher was too slow, and transactions were dropped.
+	EventGap
+)
+
+// Event is what a node tells of by itself.
+type Event struct {
+	Kind   EventKind
+	Ledger model.Ledger
+	Tx     *Transaction
+	Err    error
+}
+
+// maxWatched bounds what waits for one watcher. A full ledger of 1,000 transactions that all concern one account
+// needs a quarter of it.
+const maxWatched = 4096
+
+// Watcher receives what a node tells of ledgers and of the transactions of some accounts. What arrives is only
+// enqueued: a slow watcher stops nobody, and loses transactions with an [EventGap] in their place.
+type Watcher struct {
+	accounts []model.Address
+	hub      *hub
+	link     link
+	fresh    bool // has not heard EventUp yet; the hub's mutex guards it
+
+	mu     sync.Mutex
+	events []Event
+	gap    bool
+	ready  chan struct{}
+}
+
+// Watch subscribes to validated ledgers and to the transactions of accounts, until Stop. The first event is EventUp,
+// or EventDown while there is no connection.
+func (c *Client) Watch(accounts ...model.Address) *Watcher {
+	w := &Watcher{accounts: accounts, hub: c.hub, link: c.link, fresh: true, ready: make(chan struct{}, 1)}
+	c.hub.add(w)
+	c.link.rewatch()
+	return w
+}
+
+// Ready receives when there is something to take.
+func (w *Watcher) Ready() <-chan struct{} { return w.ready }
+
+// Take returns what has arrived since the last call, in order.
+func (w *Watcher) Take() []Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	events := w.events
+	w.events, w.gap = nil, false
+	return events
+}
+
+// Stop ends the subscription.
+func (w *Watcher) Stop() {
+	w.hub.remove(w)
+	w.link.rewatch()
+}
+
+func (w *Watcher) put(e Event) {
+	w.mu.Lock()
+	if len(w.events) >= maxWatched && !w.gap {
+		w.events = slices.DeleteFunc(w.events, func(e Event) bool { return e.Kind == EventTx })
+		w.events = append(w.events, Event{Kind: EventGap})
+		w.gap = true
+	}
+	switch {
+	case w.gap && e.Kind == EventTx: // until taken: what follows a gap is filled along with it
+	case len(w.events) >= 2*maxWatched: // ledgers alone: hours of nobody taking; the newest is what counts
+		w.events = append(w.events[:0:0], Event{Kind: EventGap}, e)
+	default:
+		w.events = append(w.events, e)
+	}
+	w.mu.Unlock()
+	select {
+	case w.ready <- struct{}{}:
+	default:
+	}
+}
+
+// hub hands what a link hears to the watchers.
+type hub struct {
+	mu       sync.Mutex
+	watchers []*Watcher
+}
+
+func newHub() *hub { return &hub{} }
+
+func (h *hub) add(w *Watcher) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers = append(h.watchers, w)
+}
+
+func (h *hub) remove(w *Watcher) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers = slices.DeleteFunc(h.watchers, func(o *Watcher) bool { return o == w })
+}
+
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers = nil
+}
+
+func (h *hub) watched() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.watchers) > 0
+}
+
+// accounts returns all that are watched, each once.
+func (h *hub) accounts() []model.Address {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []model.Address
+	for _, w := range h.watchers {
+		all = append(all, w.accounts...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// up tells of a subscription: all watchers after a line was down, else only those that have not heard yet.
+func (h *hub) up(l model.Ledger, all bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range h.watchers {
+		if all || w.fresh {
+			w.fresh = false
+			w.put(Event{Kind: EventUp, Ledger: l})
+		}
+	}
+}
+
+func (h *hub) down(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range h.watchers {
+		w.put(Event{Kind: EventDown, Err: err})
+	}
+}
+
+func (h *hub) ledger(l model.Ledger) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range h.watchers {
+		w.put(Event{Kind: EventLedger, Ledger: l})
+	}
+}
+
+func (h *hub) transaction(t *Transaction) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range h.watchers {
+		w.put(Event{Kind: EventTx, Tx: t})
+	}
+}

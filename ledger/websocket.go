@@ -1,0 +1,464 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/coder/websocket"
+)
+
+// wsLink keeps one WebSocket connection to a node. One goroutine, run, owns it: connects, subscribes, sees to it that
+// the line is alive, tears it down, and begins again, without end until close. Each connection is a session.
+type wsLink struct {
+	cfg Config
+	hub *hub
+
+	ctx    context.Context // ends with close
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+	wake   chan struct{} // a watcher came or went
+
+	mu      sync.Mutex
+	session *session      // nil while there is none
+	changed chan struct{} // closed when session changes
+	lastErr error         // why there is none
+}
+
+// session is one connection. A request belongs to the session it was sent on, and ends with it.
+type session struct {
+	conn *websocket.Conn
+	out  chan *wsRequest
+	done chan struct{} // closed when the session is over
+
+	mu      sync.Mutex
+	pending map[uint64]*wsRequest
+	nextID  uint64
+	over    error // why it is over
+}
+
+type wsRequest struct {
+	id     uint64
+	method string
+	body   []byte
+	sent   bool // handed to the connection; the session's mutex guards it
+	done   func(*frame, error)
+}
+
+// maxOutgoing bounds the requests that wait to be written to a connection.
+const maxOutgoing = 1024
+
+func newWSLink(cfg Config, h *hub) *wsLink {
+	l := &wsLink{
+		cfg:     cfg,
+		hub:     h,
+		done:    make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		changed: make(chan struct{}),
+	}
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	go l.run()
+	return l
+}
+
+func (l *wsLink) streams() bool { return true }
+
+func (l *wsLink) close() {
+	l.cancel(ErrClosed)
+	<-l.done
+}
+
+func (l *wsLink) rewatch() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *wsLink) run() {
+	defer close(l.done)
+	defer l.setSession(nil, ErrClosed)
+	failures := 0
+	for {
+		began := l.cfg.Clock.Now()
+		connected, err := l.connect()
+		if l.ctx.Err() != nil {
+			return
+		}
+		if connected && l.cfg.Clock.Now().Sub(began) > l.cfg.MaxBackoff {
+			failures = 0 // it held for a while: the next attempt need not wait for what went wrong long ago
+		}
+		wait := backoff(failures, l.cfg.MinBackoff, l.cfg.MaxBackoff, l.cfg.Rand)
+		failures++
+		if connected || failures == 1 {
+			l.cfg.Logger.Warn("no connection to the node", "error", err, "retry_in", wait)
+			l.hub.down(err)
+		}
+		timer := l.cfg.Clock.NewTimer(wait)
+		select {
+		case <-timer.C():
+		case <-l.ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// connect dials and serves one session until it is over. connected says whether it came about.
+func (l *wsLink) connect() (connected bool, err error) {
+	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.DialTimeout)
+	conn, resp, err := websocket.Dial(ctx, l.cfg.URL, &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
+	cancel()
+	if err != nil {
+		err = withoutURL(err)
+		if resp != nil {
+			err = fmt.Errorf("the node answers HTTP %d instead of opening a WebSocket", resp.StatusCode)
+		}
+		l.setSession(nil, err)
+		return false, err
+	}
+	conn.SetReadLimit(l.cfg.MaxAnswer)
+	s := &session{conn: conn, out: make(chan *wsRequest, maxOutgoing), done: make(chan struct{}), pending: map[uint64]*wsRequest{}}
+	err = l.serve(s)
+	return true, err
+}
+
+// serve runs a session: one goroutine reads, one writes, one pings; the first that fails ends all three.
+func (l *wsLink) serve(s *session) error {
+	ctx, cancel := context.WithCancelCause(l.ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, part := range []func(context.Context, *session) error{l.read, l.write, l.ping} {
+		wg.Go(func() {
+			if err := part(ctx, s); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	l.setSession(s, nil)
+	l.subscribe(ctx, s, true)
+	for ctx.Err() == nil {
+		select {
+		case <-l.wake:
+			l.subscribe(ctx, s, false)
+		case <-ctx.Done():
+		}
+	}
+	err := context.Cause(ctx)
+	l.setSession(nil, err)
+	s.end(err)
+	_ = s.conn.CloseNow() // unblocks the reader; the error is that of a connection that is given up anyway
+	wg.Wait()
+	return err
+}
+
+func (l *wsLink) setSession(s *session, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.session, l.lastErr = s, why
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// current waits for a session, no longer than ConnectWait.
+func (l *wsLink) current(ctx context.Context, method string) (*session, error) {
+	l.mu.Lock()
+	s, changed, why := l.session, l.changed, l.lastErr
+	l.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	timer := l.cfg.Clock.NewTimer(l.cfg.ConnectWait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-changed:
+		case <-timer.C():
+			return nil, &ConnectionError{Method: method, Cause: why}
+		case <-ctx.Done():
+			if why == nil {
+				why = context.Cause(ctx)
+			}
+			return nil, &ConnectionError{Method: method, Cause: why}
+		case <-l.ctx.Done():
+			return nil, &ConnectionError{Method: method, Cause: ErrClosed}
+		}
+		l.mu.Lock()
+		s, changed, why = l.session, l.changed, l.lastErr
+		l.mu.Unlock()
+		if s != nil {
+			return s, nil
+		}
+	}
+}
+
+func (l *wsLink) call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	s, err := l.current(ctx, method)
+	if err != nil {
+		return nil, err
+	}
+	type reply struct {
+		raw json.RawMessage
+		err error
+	}
+	replies := make(chan reply, 1)
+	r := s.add(method, params, func(f *frame, err error) {
+		if err != nil {
+			replies <- reply{nil, err}
+			return
+		}
+		raw, err := f.answer(method)
+		replies <- reply{raw, err}
+	})
+	if r != nil {
+		select {
+		case s.out <- r:
+		case <-s.done:
+		case <-ctx.Done():
+		}
+	}
+	select {
+	case a := <-replies:
+		return a.raw, a.err
+	case <-ctx.Done():
+		s.drop(r, context.Cause(ctx))
+		a := <-replies
+		return a.raw, a.err
+	}
+}
+
+func (l *wsLink) post(ctx context.Context, method string, params json.RawMessage, done func(json.RawMessage, error)) func() {
+	l.mu.Lock()
+	s, why := l.session, l.lastErr
+	l.mu.Unlock()
+	if s == nil {
+		go done(nil, &ConnectionError{Method: method, Cause: why})
+		return func() {}
+	}
+	r := s.add(method, params, func(f *frame, err error) {
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		done(f.answer(method))
+	})
+	if r == nil {
+		return func() {}
+	}
+	select {
+	case s.out <- r:
+	case <-s.done: // its end has told done, or will
+	case <-ctx.Done():
+		s.drop(r, context.Cause(ctx))
+	}
+	return func() { s.drop(r, context.Canceled) }
+}
+
+// add registers a request. nil says that the session is over and done was called.
+func (s *session) add(method string, params json.RawMessage, done func(*frame, error)) *wsRequest {
+	s.mu.Lock()
+	if s.over != nil {
+		err := s.over
+		s.mu.Unlock()
+		go done(nil, &ConnectionError{Method: method, Cause: err})
+		return nil
+	}
+	s.nextID++
+	r := &wsRequest{id: s.nextID, method: method, done: done}
+	s.pending[r.id] = r
+	s.mu.Unlock()
+	b := make([]byte, 0, len(method)+len(params)+48)
+	b = append(b, `{"id":`...)
+	b = strconv.AppendUint(b, r.id, 10)
+	b = append(b, `,"command":"`...)
+	b = append(b, method...)
+	b = append(b, `",`...)
+	r.body = append(b, params[1:]...) // params is an object that is never empty: it holds api_version
+	return r
+}
+
+// drop gives a request up: its answer, if one comes, is ignored.
+func (s *session) drop(r *wsRequest, why error) {
+	if r == nil {
+		return
+	}
+	s.mu.Lock()
+	_, waiting := s.pending[r.id]
+	delete(s.pending, r.id)
+	sent := r.sent
+	s.mu.Unlock()
+	if waiting {
+		r.done(nil, &ConnectionError{Method: r.method, Sent: sent, Cause: why})
+	}
+}
+
+// end fails every request that waits. Requests that come later are refused by add.
+func (s *session) end(why error) {
+	s.mu.Lock()
+	s.over = why
+	waiting := s.pending
+	s.pending = nil
+	s.mu.Unlock()
+	close(s.done)
+	for _, r := range waiting {
+		r.done(nil, &ConnectionError{Method: r.method, Sent: r.sent, Cause: why})
+	}
+}
+
+func (l *wsLink) write(ctx context.Context, s *session) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-s.out:
+			s.mu.Lock()
+			_, wanted := s.pending[r.id]
+			r.sent = true
+			s.mu.Unlock()
+			if !wanted {
+				continue
+			}
+			writeCtx, cancel := context.WithTimeout(ctx, l.cfg.CallTimeout)
+			err := s.conn.Write(writeCtx, websocket.MessageText, r.body)
+			cancel()
+			if err != nil {
+				return fmt.Errorf("writing to the node: %w", err)
+			}
+		}
+	}
+}
+
+func (l *wsLink) ping(ctx context.Context, s *session) error {
+	for {
+		timer := l.cfg.Clock.NewTimer(l.cfg.PingInterval)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C():
+		}
+		pingCtx, cancel := context.WithTimeout(ctx, l.cfg.PingTimeout)
+		err := s.conn.Ping(pingCtx)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("the node does not answer a ping: %w", err)
+		}
+	}
+}
+
+func (l *wsLink) read(ctx context.Context, s *session) error {
+	for {
+		_, data, err := s.conn.Read(ctx)
+		if err != nil {
+			return fmt.Errorf("reading from the node: %w", err)
+		}
+		f, err := decodeFrame(data)
+		if err != nil {
+			return &AnswerError{Method: "a WebSocket message", Reason: "it cannot be read", Cause: err}
+		}
+		if err := l.dispatch(s, f); err != nil {
+			return err
+		}
+	}
+}
+
+// dispatch hands a message to whom it belongs. An error says that the other side does not speak the protocol, so that
+// nothing it says can be trusted to be about what was asked.
+func (l *wsLink) dispatch(s *session, f *frame) error {
+	switch f.Type {
+	case "response":
+		id, err := strconv.ParseUint(string(f.ID), 10, 64)
+		s.mu.Lock()
+		r, waiting := s.pending[id]
+		delete(s.pending, id)
+		asked := err == nil && id > 0 && id <= s.nextID
+		s.mu.Unlock()
+		switch {
+		case waiting:
+			r.done(f, nil)
+		case !asked:
+			return &AnswerError{Method: "a request", Reason: "it answers what was never asked, id " + excerpt(f.ID)}
+		}
+		return nil // else it is late: whoever asked has gone
+	case "ledgerClosed":
+		ledger, err := f.ledger()
+		if err != nil {
+			return &AnswerError{Method: "the ledger stream", Reason: "unusable", Cause: err}
+		}
+		l.hub.ledger(ledger)
+	case "transaction":
+		if f.Validated {
+			l.hub.transaction(f.transaction())
+		}
+	case "":
+		return &AnswerError{Method: "a WebSocket message", Reason: "it has no type"}
+	case "error":
+		return &AnswerError{Method: "a WebSocket message", Reason: "the node could not read what it was sent: " + excerpt([]byte(f.Error))}
+	}
+	return nil // other streams were not asked for, and do no harm
+}
+
+// subscribe asks for the ledger stream and all watched accounts. The node takes a repeated subscription as it takes
+// the first. Where it refuses or says nothing, the session is no use and ends.
+func (l *wsLink) subscribe(ctx context.Context, s *session, fresh bool) {
+	if !l.hub.watched() {
+		return
+	}
+	params := map[string]any{"streams": []string{"ledger"}}
+	if accounts := l.hub.accounts(); len(accounts) > 0 {
+		params["accounts"] = accounts
+	}
+	body, err := encodeParams(params)
+	if err != nil { // strings cannot fail to encode
+		l.cfg.Logger.Error("cannot subscribe", "error", err)
+		return
+	}
+	answered := make(chan struct{})
+	r := s.add("subscribe", body, func(f *frame, err error) {
+		close(answered)
+		if err == nil {
+			err = l.subscribed(f, fresh)
+		}
+		if err != nil && ctx.Err() == nil {
+			l.cfg.Logger.Warn("node does not take the subscription", "error", err)
+			_ = s.conn.CloseNow() // the reader then ends the session
+		}
+	})
+	if r == nil {
+		return
+	}
+	limit := l.cfg.Clock.NewTimer(l.cfg.CallTimeout)
+	defer limit.Stop()
+	select {
+	case s.out <- r:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-answered:
+	case <-ctx.Done():
+	case <-limit.C():
+		s.drop(r, errors.New("no answer in time"))
+	}
+}
+
+// subscribed runs on the reader's goroutine, so that watchers hear EventUp before all that was subscribed to.
+func (l *wsLink) subscribed(f *frame, fresh bool) error {
+	raw, err := f.answer("subscribe")
+	if err != nil {
+		return err
+	}
+	var state frame
+	if err := decodeObject(raw, &state); err != nil {
+		return &AnswerError{Method: "subscribe", Reason: "unusable", Cause: err}
+	}
+	ledger, err := state.ledger()
+	if err != nil {
+		return &AnswerError{Method: "subscribe", Reason: "unusable", Cause: err}
+	}
+	l.hub.up(ledger, fresh)
+	return nil
+}

@@ -1,0 +1,289 @@
+// The public JavaScript client of the XRP Ledger, unchanged, against the embedded ledger: it connects by WebSocket,
+// funds accounts from our faucet, and issues, accepts and deletes credentials with its own autofill and
+// submit-and-wait. Prints every check, and leaves with a status that is not 0 at the first one that fails.
+//
+// Runs twice: on a ledger that closes every second, and on one that closes only on ledger_accept.
+
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import xrpl from 'xrpl'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const binary = join(root, 'bin', process.platform === 'win32' ? 'sandbox.exe' : 'sandbox')
+const limit = 180_000 // ms, for everything: a hang is a failure
+
+const children = new Set() // none outlives this script
+let checks = 0
+function ok(what) {
+  checks++
+  console.log(`  ok  ${what}`)
+}
+
+const hex = (text) => Buffer.from(text).toString('hex').toUpperCase()
+
+// within fails when a promise has not settled in time: nothing here waits for long.
+async function within(ms, what, promise) {
+  const stop = new AbortController()
+  const late = sleep(ms, null, { signal: stop.signal }).then(() => {
+    throw new Error(`${what}: nothing after ${ms} ms`)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    stop.abort()
+    late.catch(() => {})
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+// ledger starts cmd/sandbox, and resolves with its address when it answers.
+async function startLedger(interval) {
+  const address = `127.0.0.1:${await freePort()}`
+  const child = spawn(binary, ['--listen', address, '--close-interval', interval], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  child.stdout.on('data', (data) => (said += data))
+  child.stderr.on('data', (data) => (said += data))
+  let exited = false
+  children.add(child)
+  child.on('exit', () => {
+    exited = true
+    children.delete(child)
+  })
+  for (const begun = Date.now(); ; await sleep(50)) {
+    if (exited || Date.now() - begun > 10_000) {
+      throw new Error(`the sandbox does not answer; it said:\n${said}`)
+    }
+    const answer = await fetch(`http://${address}/`, { method: 'POST', body: '{"method":"ping"}' }).catch(() => null)
+    if (answer?.ok) break
+  }
+  return {
+    address,
+    said: () => said,
+    async stop() {
+      if (exited) throw new Error(`the sandbox ended by itself; it said:\n${said}`)
+      const end = once(child, 'exit')
+      child.kill('SIGTERM')
+      const [status] = await within(10_000, 'stopping the sandbox', end)
+      assert.equal(status, 0, `exit status ${status} after SIGTERM; it said:\n${said}`)
+    },
+  }
+}
+
+async function send(client, wallet, tx, want = 'tesSUCCESS') {
+  const { result } = await client.submitAndWait({ Account: wallet.classicAddress, ...tx }, { wallet, autofill: true })
+  assert.equal(result.validated, true, `${tx.TransactionType} is not validated`)
+  assert.equal(result.meta.TransactionResult, want, tx.TransactionType)
+  return result
+}
+
+const credentialOf = (client, subject, issuer, type) =>
+  client.request({
+    command: 'ledger_entry',
+    ledger_index: 'validated',
+    credential: { subject: subject.classicAddress, issuer: issuer.classicAddress, credential_type: hex(type) },
+  })
+
+const absent = async (request) => {
+  await assert.rejects(request, (error) => error.data?.error === 'entryNotFound')
+}
+
+async function fund(client, address, wallet) {
+  const funded = await client.fundWallet(wallet, {
+    faucetHost: address, faucetPath: '/accounts', faucetProtocol: 'http',
+  })
+  assert.ok(funded.balance > 0)
+  return funded.wallet
+}
+
+// lifecycle is the tutorial's: issue, look up, accept, look up, revoke.
+async function lifecycle(client, issuer, subject, type) {
+  const created = await send(client, issuer, {
+    TransactionType: 'CredentialCreate', Subject: subject.classicAddress, CredentialType: hex(type), URI: hex('https://example.com/vc'),
+  })
+  assert.match(created.hash, /^[0-9A-F]{64}$/)
+  let entry = (await credentialOf(client, subject, issuer, type)).result.node
+  assert.equal(entry.LedgerEntryType, 'Credential')
+  assert.equal(entry.CredentialType, hex(type))
+  assert.equal(entry.Flags & 0x00010000, 0, 'accepted before its subject accepted')
+  ok(`${type}: issued, and on the ledger unaccepted`)
+
+  const again = await send(client, issuer, {
+    TransactionType: 'CredentialCreate', Subject: subject.classicAddress, CredentialType: hex(type),
+  }, 'tecDUPLICATE')
+  assert.equal(again.meta.AffectedNodes.length, 1, 'a tecDUPLICATE changes the sender alone')
+  ok(`${type}: a second one is tecDUPLICATE`)
+
+  await send(client, subject, { TransactionType: 'CredentialAccept', Issuer: issuer.classicAddress, CredentialType: hex(type) })
+  entry = (await credentialOf(client, subject, issuer, type)).result.node
+  assert.equal(entry.Flags & 0x00010000, 0x00010000, 'not accepted after its subject accepted')
+  for (const side of [issuer, subject]) {
+    const { result } = await client.request({ command: 'account_objects', account: side.classicAddress, type: 'credential', ledger_index: 'validated' })
+    assert.deepEqual(result.account_objects.map((o) => o.index), [entry.index])
+  }
+  ok(`${type}: accepted, and in both accounts' objects`)
+
+  await send(client, issuer, { TransactionType: 'CredentialDelete', Subject: subject.classicAddress, CredentialType: hex(type) })
+  await absent(credentialOf(client, subject, issuer, type))
+  for (const side of [issuer, subject]) {
+    const { result } = await client.request({ command: 'account_info', account: side.classicAddress, ledger_index: 'validated' })
+    assert.equal(result.account_data.OwnerCount, 0)
+  }
+  ok(`${type}: deleted, and no reserve left behind`)
+  return created
+}
+
+async function subscriptions(client, issuer, subject) {
+  const closes = []
+  const seen = []
+  const onLedger = (ledger) => closes.push(ledger.ledger_index)
+  const onTransaction = (message) => seen.push(message)
+  client.on('ledgerClosed', onLedger)
+  client.on('transaction', onTransaction)
+  const { result } = await client.request({ command: 'subscribe', streams: ['ledger'], accounts: [subject.classicAddress] })
+  assert.ok(result.ledger_index > 0)
+  const created = await send(client, issuer, {
+    TransactionType: 'CredentialCreate', Subject: subject.classicAddress, CredentialType: hex('Streamed'),
+  })
+  for (const begun = Date.now(); seen.length < 1 || closes.length < 2; await sleep(20)) {
+    assert.ok(Date.now() - begun < 10_000, `after 10 s: ${seen.length} transactions, ${closes.length} closes`)
+  }
+  assert.equal(seen[0].hash ?? seen[0].transaction?.hash, created.hash)
+  assert.equal(seen[0].validated, true)
+  closes.forEach((index, i) => assert.equal(index, closes[0] + i, `closes ${closes}`))
+  await client.request({ command: 'unsubscribe', streams: ['ledger'], accounts: [subject.classicAddress] })
+  client.off('ledgerClosed', onLedger)
+  client.off('transaction', onTransaction)
+  await send(client, subject, { TransactionType: 'CredentialDelete', Issuer: issuer.classicAddress, CredentialType: hex('Streamed') })
+  ok('subscribe: closes without a gap, and the transaction about the subject')
+}
+
+// pages: more entries than fit a page, issued at once with tickets so that it takes two closes and not twelve.
+async function pages(client, issuer, subject) {
+  const many = 12
+  const { result: info } = await client.request({ command: 'account_info', account: issuer.classicAddress, ledger_index: 'current' })
+  await send(client, issuer, { TransactionType: 'TicketCreate', TicketCount: many })
+  const first = info.account_data.Sequence + 1
+  await Promise.all(Array.from({ length: many }, (_, i) => send(client, issuer, {
+    TransactionType: 'CredentialCreate', Subject: subject.classicAddress, CredentialType: hex(`Page${i}`),
+    Sequence: 0, TicketSequence: first + i,
+  })))
+  const answers = await client.requestAll({ command: 'account_objects', account: issuer.classicAddress, type: 'credential', limit: 10, ledger_index: 'validated' })
+  const types = answers.flatMap((a) => a.result.account_objects).map((o) => o.CredentialType)
+  assert.ok(answers.length >= 2, 'everything came in one page')
+  assert.deepEqual(types.toSorted(), Array.from({ length: many }, (_, i) => hex(`Page${i}`)).toSorted())
+  ok(`${many} issued with tickets at once, and listed in ${answers.length} pages`)
+}
+
+async function lookups(client, issuer, created) {
+  const byHash = (await client.request({ command: 'tx', transaction: created.hash })).result
+  assert.equal(byHash.validated, true)
+  assert.equal(byHash.ledger_index, created.ledger_index)
+  const byCTID = (await client.request({ command: 'tx', ctid: created.ctid })).result
+  assert.equal(byCTID.hash, created.hash)
+  const v1 = (await client.request({ command: 'tx', transaction: created.hash, api_version: 1 })).result
+  assert.equal(v1.TransactionType, 'CredentialCreate')
+  await assert.rejects(client.request({ command: 'tx', transaction: '0'.repeat(63) + '1' }), (e) => e.data?.error === 'txnNotFound')
+  const history = (await client.request({ command: 'account_tx', account: issuer.classicAddress, limit: 200 })).result
+  assert.ok(history.transactions.some((t) => t.hash === created.hash))
+  ok('tx by hash, by ctid and in API version 1; account_tx')
+}
+
+// regularKey: the key that signs is not the master key, and of the other family.
+async function regularKey(client, issuer, subject) {
+  const key = xrpl.Wallet.generate(issuer.publicKey.startsWith('ED') ? 'ecdsa-secp256k1' : 'ed25519')
+  await send(client, issuer, { TransactionType: 'SetRegularKey', RegularKey: key.classicAddress })
+  const { result } = await client.submitAndWait({
+    TransactionType: 'CredentialCreate', Account: issuer.classicAddress, Subject: subject.classicAddress, CredentialType: hex('ByRegularKey'),
+  }, { wallet: key, autofill: true })
+  assert.equal(result.meta.TransactionResult, 'tesSUCCESS')
+  ok('issued with a regular key of the other family')
+}
+
+async function server(client) {
+  const { info } = (await client.request({ command: 'server_info' })).result
+  assert.ok(info.validated_ledger.seq > 0)
+  assert.ok(info.complete_ledgers.length > 0)
+  const { features } = (await client.request({ command: 'feature' })).result
+  assert.ok(Object.values(features).some((f) => f.name === 'Credentials' && f.enabled), 'the Credentials amendment is not enabled')
+  const { drops } = (await client.request({ command: 'fee' })).result
+  assert.ok(Number(drops.base_fee) > 0)
+  assert.equal(await client.getLedgerIndex() > 0, true)
+  ok(`server_info (${info.build_version}), feature, fee`)
+}
+
+async function walk(interval) {
+  console.log(`xrpl.js ${xrplVersion()} against a ledger that closes ${interval === '0s' ? 'only on ledger_accept' : `every ${interval}`}`)
+  const ledger = await startLedger(interval)
+  const client = new xrpl.Client(`ws://${ledger.address}`)
+  let closing = interval === '0s'
+  let closer = Promise.resolve()
+  try {
+    await within(10_000, 'connecting', client.connect())
+    ok('connected')
+    if (closing) {
+      const before = await client.getLedgerIndex()
+      await sleep(1500)
+      assert.equal(await client.getLedgerIndex(), before)
+      ok('the ledger stays open by itself')
+      closer = (async () => {
+        while (closing) {
+          await client.request({ command: 'ledger_accept' })
+          await sleep(200)
+        }
+      })()
+      closer.catch(() => {})
+    }
+    await server(client)
+    // One issuer and one subject of each key family: funded by the faucet, at the same moment.
+    const wallets = ['ed25519', 'ecdsa-secp256k1', 'ecdsa-secp256k1', 'ed25519'].map((family) => xrpl.Wallet.generate(family))
+    const [edIssuer, secpIssuer, secpSubject, edSubject] = await Promise.all(wallets.map((w) => fund(client, ledger.address, w)))
+    ok('four accounts funded, two of each key family')
+
+    const created = await lifecycle(client, edIssuer, secpSubject, 'Ed25519.to.secp256k1')
+    await lifecycle(client, secpIssuer, edSubject, 'Secp256k1.to.ed25519')
+    await lookups(client, edIssuer, created)
+    await subscriptions(client, edIssuer, edSubject)
+    await pages(client, secpIssuer, secpSubject)
+    await regularKey(client, edIssuer, secpSubject)
+  } catch (error) {
+    console.error(`the sandbox said:\n${ledger.said()}`)
+    throw error
+  } finally {
+    closing = false
+    await closer.catch(() => {})
+    await client.disconnect()
+  }
+  await ledger.stop()
+  ok('the sandbox stopped cleanly on SIGTERM')
+}
+
+function xrplVersion() {
+  const said = spawnSync(process.execPath, ['-p', "require('xrpl/package.json').version"], { cwd: fileURLToPath(new URL('.', import.meta.url)) })
+  return String(said.stdout).trim()
+}
+
+const watchdog = setTimeout(() => {
+  console.error(`not done after ${limit / 1000} s`)
+  process.exit(1)
+}, limit)
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')))
+
+const build = spawnSync('go', ['build', '-o', binary, './cmd/sandbox'], { cwd: root, stdio: 'inherit' })
+assert.equal(build.status, 0, 'cmd/sandbox does not build')
+await walk('1s')
+await walk('0s')
+clearTimeout(watchdog)
+console.log(`${checks} checks passed`)
