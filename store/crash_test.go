@@ -1,0 +1,5 @@
+package store
+
+const crashPath = "STORE_TEST_CRASH_PATH"
+
+func crashChild() {}
