@@ -156,6 +156,7 @@ type operation struct {
 	signings int
 	lost     int
 	last     Submission // what the node said last
+	unheard  bool       // in stateRetry: the node did not answer, which says nothing of what it made of it
 }
 
 type state int
@@ -651,7 +652,13 @@ func (l *Lane) transaction(t *Transaction) {
 // foreign notices a transaction of the account that this lane did not send.
 func (l *Lane) foreign(t *Transaction) {
 	account, sequence, err := t.sender()
-	if err != nil || account != l.cfg.Account || sequence < l.next || sequence == math.MaxUint32 {
+	if err != nil || account != l.cfg.Account || sequence == math.MaxUint32 {
+		return
+	}
+	if op := l.inFlight[sequence]; op != nil {
+		op.state = stateLookUp
+	}
+	if sequence < l.next {
 		return
 	}
 	l.log.Warn("another process sends from this account, and takes sequences that the lane hands out", "hash", t.Hash, "sequence", sequence)
@@ -896,7 +903,7 @@ func (l *Lane) send(op *operation) {
 
 // unanswered deals with a submission whose outcome is not known, or that the node refused to look at.
 func (l *Lane) unanswered(op *operation, err error) {
-	op.state = stateRetry
+	op.state, op.unheard = stateRetry, true
 	var node *NodeError
 	var lost *ConnectionError
 	switch {
@@ -914,7 +921,7 @@ func (l *Lane) unanswered(op *operation, err error) {
 
 // answered does what [actionFor] says.
 func (l *Lane) answered(op *operation, a *attempt, s Submission) {
-	op.last = s
+	op.last, op.unheard = s, false
 	if s.OpenLedgerCost > 0 {
 		l.openCost = s.OpenLedgerCost
 		if l.openCost > a.Fee && !l.hold {
@@ -1266,10 +1273,9 @@ func (l *Lane) tick() {
 		if len(l.waiting) > 0 && !l.mayBegin() {
 			l.reprice()
 		}
-		if !l.resumeAt.IsZero() && !now.Before(l.resumeAt) {
-			l.resumeAt = time.Time{}
+		if l.up && !now.Before(l.resumeAt) { // what the node did answer waits for the next ledger
 			for _, op := range l.ordered() {
-				if op.state == stateRetry && op.newest().LastLedgerSequence > l.validated.Index {
+				if op.state == stateRetry && op.unheard && op.newest().LastLedgerSequence > l.validated.Index {
 					l.send(op)
 				}
 			}

@@ -235,7 +235,7 @@ func (l *wsLink) post(ctx context.Context, method string, params json.RawMessage
 	s, why := l.session, l.lastErr
 	l.mu.Unlock()
 	if s == nil {
-		go done(nil, &ConnectionError{Method: method, Cause: why})
+		done(nil, &ConnectionError{Method: method, Cause: why})
 		return func() {}
 	}
 	r := s.add(method, params, func(f *frame, err error) {
@@ -263,7 +263,7 @@ func (s *session) add(method string, params json.RawMessage, done func(*frame, e
 	if s.over != nil {
 		err := s.over
 		s.mu.Unlock()
-		go done(nil, &ConnectionError{Method: method, Cause: err})
+		done(nil, &ConnectionError{Method: method, Cause: err})
 		return nil
 	}
 	s.nextID++
