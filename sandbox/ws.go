@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,7 +30,8 @@ type wsConn struct {
 	queue  [][]byte
 	size   int // bytes of queue
 	closed bool
-	slow   bool
+	slow   bool          // it does not read
+	tooBig bool          // it sent a message past maxMessage
 	wake   chan struct{} // there is something to send
 	room   chan struct{} // there is room to answer into
 }
@@ -42,7 +44,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	ws.SetReadLimit(maxMessage)
+	ws.SetReadLimit(-1) // readRequests bounds messages
 	c := &wsConn{ws: ws, lim: &s.lim, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(s.ctx)
 	var others sync.WaitGroup
@@ -54,47 +56,67 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		c.keepAlive(ctx)
 	})
+	// Its end cuts the connection off, without a goodbye: coder/websocket does so when the context of a Read ends.
+	reading, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
 	others.Go(func() {
 		<-ctx.Done()
+		late := time.AfterFunc(c.lim.closeTime, cutOff)
+		defer late.Stop()
 		c.close(s.ctx.Err() != nil)
 	})
-	s.readRequests(ctx, c)
+	s.readRequests(ctx, reading, cutOff, c)
 	s.hub.forget(c)
 	cancel()
 	others.Wait()
 }
 
-// close says goodbye, and hangs up on who does not say it back in time. It ends the reading too.
+// close says goodbye, and waits for the other side's. It ends the reading too.
 func (c *wsConn) close(shutdown bool) {
 	c.mu.Lock()
 	code, reason := websocket.StatusNormalClosure, ""
 	switch {
 	case c.slow:
 		code, reason = websocket.StatusPolicyViolation, tooSlow
+	case c.tooBig:
+		code, reason = websocket.StatusMessageTooBig, "a message has at most "+strconv.Itoa(maxMessage)+" bytes"
 	case shutdown:
 		code, reason = websocket.StatusGoingAway, "Shutting Down"
 	}
 	c.closed = true
 	c.mu.Unlock()
-	hangUp := time.AfterFunc(c.lim.closeTime, func() { _ = c.ws.CloseNow() }) // what else is there to do
-	defer hangUp.Stop()
 	_ = c.ws.Close(code, reason) // it may be closed already
 }
 
-// readRequests answers requests until the connection is closed, by either side.
-func (s *Server) readRequests(ctx context.Context, c *wsConn) {
+// readRequests answers requests until the connection is closed, by either side; ctx ends when it is to be, and cutOff ends reading.
+func (s *Server) readRequests(ctx, reading context.Context, cutOff context.CancelFunc, c *wsConn) {
 	for {
-		// Not under ctx: its end would cut the connection off before the goodbye.
-		_, text, err := c.ws.Read(context.WithoutCancel(ctx))
+		_, message, err := c.ws.Reader(reading)
 		if err != nil {
 			return
 		}
-		leave, err := s.enter(ctx, int64(len(text)))
+		// From here on it must arrive in time.
+		late := time.AfterFunc(s.lim.requestTime, cutOff)
+		text, forget, err := s.readBody(reading, message, maxMessage)
+		late.Stop()
 		if err != nil {
+			return
+		}
+		if len(text) > maxMessage {
+			forget()
+			c.mu.Lock()
+			c.tooBig = true
+			c.mu.Unlock()
+			return
+		}
+		done, err := s.handle(ctx)
+		if err != nil {
+			forget()
 			return
 		}
 		reply := s.answerWebSocket(ctx, c, text)
-		leave()
+		done()
+		forget()
 		if !c.answer(ctx, reply) {
 			return
 		}

@@ -316,7 +316,7 @@ func TestWebSocketTooSlow(t *testing.T) {
 // A client that is gone without a word is noticed.
 func TestWebSocketKeepAlive(t *testing.T) {
 	lim := standardLimits
-	lim.pingEvery, lim.pongTime = 20*time.Millisecond, 50*time.Millisecond
+	lim.pingEvery, lim.pongTime, lim.closeTime = 20*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	s := startLimited(t, Config{}, lim)
 	dial(t, s)     // it never reads, so it never answers a ping
 	s.conns.Wait() // until the server has given up on it
@@ -327,12 +327,12 @@ func TestWebSocketShutdown(t *testing.T) {
 	s := startServer(t, Config{})
 	k := dial(t, s)
 	k.ask(`{"command":"subscribe","streams":["ledger"]}`)
-	ended := make(chan websocket.CloseError)
-	go func() { ended <- k.ended() }()
-	if err := s.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
-	if e := <-ended; e.Code != websocket.StatusGoingAway {
+	closed := make(chan error)
+	go func() { closed <- s.Close(context.Background()) }()
+	if e := k.ended(); e.Code != websocket.StatusGoingAway {
 		t.Error(e)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }
