@@ -709,3 +709,30 @@ func TestLedgerAge(t *testing.T) {
 		}
 	}
 }
+
+// What nobody watches any more is not left subscribed to.
+func TestUnsubscribe(t *testing.T) {
+	gone := make(chan map[string]any, 8)
+	s := newStub(t, func(_ int, method string, params map[string]any) string {
+		switch method {
+		case "unsubscribe":
+			gone <- params
+			return reply(params, `{}`)
+		case "subscribe":
+			return reply(params, `{"fee_base":10,"ledger_hash":"`+testHash+`","ledger_index":7,"ledger_time":848597134,"reserve_base":1000000,"reserve_inc":200000}`)
+		}
+		return refuse(params, "unknownCmd", "")
+	})
+	c := newClient(t, s.ws(), nil)
+	first, second := c.Watch(testIssuer, testAlice), c.Watch(testIssuer)
+	wantEvent(t, first, EventUp)
+	wantEvent(t, second, EventUp)
+	first.Stop()
+	if p := <-gone; fmt.Sprint(p["accounts"]) != fmt.Sprint([]any{string(testAlice)}) || p["streams"] != nil {
+		t.Errorf("unsubscribed from %v", p)
+	}
+	second.Stop()
+	if p := <-gone; fmt.Sprint(p["accounts"]) != fmt.Sprint([]any{string(testIssuer)}) || fmt.Sprint(p["streams"]) != "[ledger]" {
+		t.Errorf("unsubscribed from %v", p)
+	}
+}
