@@ -107,10 +107,11 @@ CREATE TABLE lanes (
     expires BIGINT NOT NULL  -- by the database's clock
 );
 
--- One row that is written to find out whether the database can be.
+-- One row that is written to find out whether there is room to write.
 CREATE TABLE probe (
-    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
-    at BIGINT NOT NULL
+    id      BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    at      BIGINT NOT NULL,
+    ballast BYTEA
 );
 
 INSERT INTO probe (id, at) VALUES (1, 0);

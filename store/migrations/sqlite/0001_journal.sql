@@ -107,10 +107,11 @@ CREATE TABLE lanes (
     expires INTEGER NOT NULL  -- by the database's clock
 ) STRICT, WITHOUT ROWID;
 
--- One row that is written to find out whether the database can be.
+-- One row that is written to find out whether there is room to write.
 CREATE TABLE probe (
-    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    at INTEGER NOT NULL
+    id      INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    at      INTEGER NOT NULL,
+    ballast BLOB
 ) STRICT;
 
 INSERT INTO probe (id, at) VALUES (1, 0);
