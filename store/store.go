@@ -73,7 +73,8 @@ type Store struct {
 
 	ids     ids
 	hub     *hub
-	creates gathering
+	creates gathering[*creation]
+	reads   gathering[*reading]
 	locks   laneLocks
 	failing atomic.Bool // the last write failed for want of the database
 
@@ -97,8 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.PollInterval <= 0 {
 		cfg.PollInterval = 2 * time.Second
 	}
-	s := &Store{cfg: cfg, log: cfg.Logger, clock: cfg.Clock}
-	s.creates.turn = make(chan struct{}, 1)
+	s := &Store{cfg: cfg, log: cfg.Logger, clock: cfg.Clock, creates: newGathering[*creation](), reads: newGathering[*reading]()}
 	s.hub = newHub(s)
 	var listen func(context.Context)
 	var err error
@@ -225,15 +225,19 @@ func (s *Store) write(ctx context.Context, doing string, f func(t *txn) error) e
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	var err error
-	for try := range tries {
+	for try := 0; try < tries; {
 		if err = s.tryWrite(ctx, f); err == nil {
 			s.failing.Store(false)
 			return nil
 		}
+		if ctx.Err() == nil && busy(err) {
+			continue // it has waited for a moment, and the context says for how many
+		}
 		if ctx.Err() != nil || !lost(err) && !transient(err) {
 			break
 		}
-		s.log.Debug("a transaction is run again", "doing", doing, "try", try+1, "error", err)
+		try++
+		s.log.Debug("a transaction is run again", "doing", doing, "try", try, "error", err)
 	}
 	err = fault(doing, err)
 	if model.CodeOf(err) == model.CodeStoreUnavailable && !errors.Is(err, context.Canceled) {

@@ -74,9 +74,9 @@ CREATE TABLE attempts (
 ) STRICT;
 
 CREATE UNIQUE INDEX attempts_validated ON attempts (operation) WHERE state = 'validated';
--- Two operations never hold one sequence or ticket; a replacement shares that of its own operation.
-CREATE UNIQUE INDEX attempts_sequence ON attempts (issuer, sequence) WHERE state = 'signed' AND replaces = 0 AND sequence > 0;
-CREATE UNIQUE INDEX attempts_ticket ON attempts (issuer, ticket) WHERE state = 'signed' AND replaces = 0 AND ticket > 0;
+-- Two operations never sign the same sequence or ticket at the same time; a replacement shares that of its own operation.
+CREATE UNIQUE INDEX attempts_sequence ON attempts (issuer, sequence, replaces) WHERE state = 'signed' AND sequence > 0;
+CREATE UNIQUE INDEX attempts_ticket ON attempts (issuer, ticket, replaces) WHERE state = 'signed' AND ticket > 0;
 
 CREATE TABLE idempotency_keys (
     issuer       TEXT    NOT NULL,
