@@ -413,6 +413,7 @@ func (l *Lane) cameUp(led model.Ledger) {
 		if led.Index+uint32(resendAfter) < l.validated.Index { // not just a node that lags: another ledger
 			l.covered = 0
 		}
+		l.hold, l.holdAt, l.askedAt = false, 0, 0 // counted in ledgers that are still to come
 	}
 	l.validated = led
 	for _, op := range l.inFlight {
