@@ -93,8 +93,9 @@ type Client struct {
 type link interface {
 	// call sends a request and waits for its result. params is a JSON object.
 	call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
-	// post sends a request behind all those posted before it, and does not wait: done is called once, from another
-	// goroutine, and must only enqueue. giveUp makes it be called at once with a [ConnectionError], if it was not yet.
+	// post sends a request behind all those posted before it, and does not wait: done is called once, by whatever
+	// goroutine and perhaps before post returns, and must only enqueue. giveUp has it called soon, with a
+	// [ConnectionError], if it was not yet.
 	post(ctx context.Context, method string, params json.RawMessage, done func(json.RawMessage, error)) (giveUp func())
 	// streams says whether the node tells of ledgers and transactions by itself.
 	streams() bool

@@ -51,7 +51,8 @@
 //   - waiting: nothing is signed. The lane signs it when the ledger has room and the price is right; the lane refuses it
 //     when that does not come about in time (ledgerUnavailable, nothing was sent); its caller takes it back by leaving.
 //   - sent: signed, and handed to the node, which has not answered. The answer moves it on. An answer that is lost says
-//     nothing: the same blob is sent again, at the latest two ledgers later or when the line is back.
+//     nothing: the same blob is sent again, a second after it is known to be lost, two ledgers later, or when the line
+//     is back, whatever comes first.
 //   - taken: the node has put it into its open ledger (tes, tec, tefALREADY). A validated ledger moves it on. One that is
 //     in none after three ledgers is sent again.
 //   - queued: the node keeps it for a later ledger (terQUEUED). A validated ledger moves it on. It is not sent again

@@ -47,6 +47,15 @@ func (e *NodeError) Behind() bool {
 	return false
 }
 
+// withheld says that this server does not offer the request, or not to us; others may.
+func (e *NodeError) withheld() bool {
+	switch e.Code {
+	case "unknownCmd", "noPermission", "forbidden", "notSupported", "notImpl":
+		return true
+	}
+	return false
+}
+
 // AnswerError is an answer that cannot be one: no JSON, empty, too big, for another request, or without a field that
 // it must have. Nothing of it was used.
 type AnswerError struct {

@@ -128,6 +128,22 @@ func (l *httpLink) call(ctx context.Context, method string, params json.RawMessa
 	return decodeHTTP(method, answer)
 }
 
+// ask is one request with its answer decoded, as a poll makes it: it comes again by itself.
+func (l *httpLink) ask(ctx context.Context, method string, params map[string]any, decode func(json.RawMessage) error) error {
+	body, err := encodeParams(params)
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	raw, err := l.call(ctx, method, body)
+	if err != nil {
+		return err
+	}
+	if err := decode(raw); err != nil {
+		return &AnswerError{Method: method, Reason: "unusable", Cause: err}
+	}
+	return nil
+}
+
 // connectionError tells whether the request can have reached the node: not, when no connection came about.
 func connectionError(ctx context.Context, method string, err error) error {
 	sent := true
@@ -163,14 +179,12 @@ func parseRetryAfter(s string) time.Duration {
 }
 
 func (l *httpLink) post(ctx context.Context, method string, params json.RawMessage, done func(json.RawMessage, error)) func() {
-	p := &httpPost{method: method, params: params}
-	p.ctx, p.cancel = context.WithTimeout(ctx, time.Hour) // bounded by CallTimeout once its turn has come
-	var once sync.Once
-	p.done = func(raw json.RawMessage, err error) { once.Do(func() { done(raw, err) }) }
+	p := &httpPost{method: method, params: params, done: done}
+	p.ctx, p.cancel = context.WithCancel(ctx)
 	select {
 	case <-l.ctx.Done():
 		p.cancel()
-		go p.done(nil, &ConnectionError{Method: method, Cause: ErrClosed})
+		done(nil, &ConnectionError{Method: method, Cause: ErrClosed})
 		return func() {}
 	default:
 	}
@@ -178,7 +192,7 @@ func (l *httpLink) post(ctx context.Context, method string, params json.RawMessa
 	case l.posts <- p:
 	default:
 		p.cancel()
-		go p.done(nil, &ConnectionError{Method: method, Cause: errors.New("too many requests wait to be sent")})
+		done(nil, &ConnectionError{Method: method, Cause: errors.New("too many requests wait to be sent")})
 	}
 	return p.cancel
 }
@@ -222,7 +236,7 @@ func (l *httpLink) poll() {
 			}
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, l.cfg.CallTimeout)
-		ledger, err := validatedLedger(ctx, l.call)
+		ledger, err := validatedLedger(ctx, l.ask)
 		cancel()
 		wait := l.cfg.PollInterval
 		switch {

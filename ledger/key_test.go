@@ -21,7 +21,7 @@ func sendFields(t *testing.T, node *sandbox.Server, c *Client, seed Seed, fields
 		t.Fatal(err)
 	}
 	fields["Sequence"], fields["Fee"], fields["SigningPubKey"] = info.Sequence, "10", seed.PublicKey()
-	blob, err := signFields(fields, seed.keys().private)
+	blob, err := signFields(fields, seed.keys())
 	if err != nil {
 		t.Fatal(err)
 	}

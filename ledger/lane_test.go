@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -636,5 +640,275 @@ func TestLaneNodeDown(t *testing.T) {
 	var e *model.Error
 	if !errors.As(err, &e) || e.Code != model.CodeLedgerUnavailable || e.RetryAfter == 0 || e.Pending != nil {
 		t.Errorf("got %+v", err)
+	}
+}
+
+// TestLaneRandomFaults drops, delays and falsifies messages at random, and cuts the line, for hundreds of transactions.
+// What was told must be what the ledger holds. LEDGER_FAULT_SEED repeats a run.
+func TestLaneRandomFaults(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("LEDGER_FAULT_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed = n
+	}
+	t.Logf("LEDGER_FAULT_SEED=%d", seed)
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, seed))
+	chance := func(one int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return random.IntN(one) == 0
+	}
+	const n = 300
+	node := startSandbox(t, sandbox.Config{LedgerCapacity: 40})
+	fund(t, node, 10_000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	lane, _ := startLane(t, p.ws(), func(c *Config) { c.CallTimeout = 300 * time.Millisecond }, patient)
+	awaitLane(t, lane, "the lane is up", isUp)
+	p.filter(func(data []byte) []byte {
+		switch {
+		case chance(150):
+			go p.cut()
+		case isSubmit(data) && chance(20):
+			return nil
+		case chance(100):
+			return nil
+		}
+		return data
+	}, func(data []byte) []byte {
+		switch {
+		case chance(300):
+			go p.cut()
+		case isSubmitAnswer(data) && chance(20):
+			return nil
+		case isTransaction(data) && chance(10):
+			return nil
+		case chance(300):
+			return []byte("{}")
+		case chance(100):
+			return nil
+		}
+		return data
+	})
+	outcomes := make(chan outcome, n)
+	for i := range n {
+		go func() {
+			ctx := t.Context()
+			if i%10 == 0 { // some callers are not patient
+				var cancel func()
+				ctx, cancel = context.WithTimeout(ctx, 50*time.Millisecond)
+				defer cancel()
+			}
+			v, err := lane.Submit(ctx, create(i))
+			outcomes <- outcome{i, v, err}
+		}()
+	}
+	keepClosing(t, node, 30*time.Millisecond)
+	counts := map[string]int{}
+	mustStand, mustNot := map[model.CredentialType]bool{}, map[model.CredentialType]bool{}
+	for o := range collect(outcomes, n) {
+		var e *model.Error
+		switch {
+		case o.err == nil:
+			counts["done"]++
+			mustStand[create(o.n).Type] = true
+		case errors.As(o.err, &e) && e.Pending != nil:
+			counts["pending"]++ // may or may not
+		case errors.As(o.err, &e) && (e.Code == model.CodeNotValidated || e.Code == model.CodeLedgerUnavailable):
+			counts[string(e.Code)]++
+			mustNot[create(o.n).Type] = true
+		default:
+			t.Errorf("%d: %v", o.n, o.err)
+		}
+	}
+	t.Log(counts)
+	p.filter(nil, nil)
+	awaitLane(t, lane, "nothing is in flight", func(s Status) bool { return s.InFlight == 0 && s.Waiting == 0 })
+	all := onLedger(t, node.URL())
+	for which := range mustStand {
+		if !all[which] {
+			t.Errorf("%s was told to be done and is not on the ledger", which)
+		}
+	}
+	for which := range mustNot {
+		if all[which] {
+			t.Errorf("%s was told not to be and is on the ledger", which)
+		}
+	}
+	if counts["done"] < n/2 {
+		t.Errorf("only %d of %d were done", counts["done"], n)
+	}
+}
+
+// What a node makes of single submissions: nothing that fails holds up or doubles the others.
+func TestLaneSingleResults(t *testing.T) {
+	const n, third = 10, 3
+	tests := []struct {
+		name   string
+		result string // what the node says of the third; it does not get it
+		times  int64  // how often
+		want   model.Code
+	}{
+		{"malformed", "temMALFORMED", 1000, model.CodeInternal},
+		{"a wrong key", "tefBAD_AUTH", 1000, model.CodeNotValidated},
+		{"switched off", "temDISABLED", 1000, model.CodeNotValidated},
+		{"another network", "telWRONG_NETWORK", 1000, model.CodeNotValidated},
+		{"past, which is not so", "tefPAST_SEQ", 2, ""},
+		{"too late, which is not so", "tefMAX_LEDGER", 2, ""},
+		{"no room", "telCAN_NOT_QUEUE_FULL", 2, ""},
+		{"no money", "telCAN_NOT_QUEUE_BALANCE", 1, ""},
+		{"too cheap", "telINSUF_FEE_P", 1, ""},
+		{"too cheap for the queue", "telCAN_NOT_QUEUE_FEE", 1, ""},
+		{"not its turn", "terPRE_SEQ", 2, ""},
+		{"taken, and forgotten", "tesSUCCESS", 1, ""},
+		{"a failure that is not final", "tecDUPLICATE", 1, ""},
+		{"queued, and forgotten", "terQUEUED", 1, ""},
+		{"a result from the future", "tefNEW", 1, model.CodeNotValidated},
+		{"a class from the future", "xyzNEW", 1, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			node := startSandbox(t, sandbox.Config{})
+			fund(t, node, 1000, testIssuer, testAlice)
+			p := newProxy(t, node.WebSocketURL())
+			lane, _ := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.LedgerOffset, c.Signings = 8, 20 })
+			awaitLane(t, lane, "the lane is up", isUp)
+			kind := create(third).Type.Hex()
+			var told atomic.Int64
+			p.filter(func(data []byte) []byte {
+				if isSubmit(data) && strings.Contains(string(data), "701F"+fmt.Sprintf("%02X", len(kind)/2)+kind) && told.Add(1) <= tt.times {
+					p.answer(fakeSubmit(t, data, tt.result))
+					return nil
+				}
+				return data
+			}, nil)
+			outcomes := submitAll(t.Context(), lane, n)
+			awaitLane(t, lane, "the lane has begun", hasBegun)
+			keepClosing(t, node, 20*time.Millisecond)
+			for o := range collect(outcomes, n) {
+				want := model.Code("")
+				if o.n == third {
+					want = tt.want
+				}
+				if model.CodeOf(o.err) != want {
+					t.Errorf("%d: got %v, want %q", o.n, o.err, want)
+				}
+			}
+			awaitLane(t, lane, "nothing is in flight", func(s Status) bool { return s.InFlight == 0 && s.Waiting == 0 })
+			all := onLedger(t, node.URL())
+			if wanted := tt.want == ""; all[create(third).Type] != wanted {
+				t.Errorf("on the ledger %v, want %v", !wanted, wanted)
+			}
+			if told.Load() == 0 {
+				t.Error("the node was not asked about the third")
+			}
+			if _, err := lane.Submit(t.Context(), create(n)); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// A node that answers `fee` with less than it takes gets the rest: the same sequence, signed again.
+func TestLaneRaisesFee(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	p.filter(nil, func(data []byte) []byte {
+		return []byte(strings.NewReplacer(`"base_fee":"10"`, `"base_fee":"1"`, `"open_ledger_fee":"10"`, `"open_ledger_fee":"1"`,
+			`"open_ledger_cost":"10"`, `"open_ledger_cost":"1"`).Replace(string(data)))
+	})
+	lane, _ := startLane(t, p.ws(), nil, patient)
+	awaitLane(t, lane, "the lane is up", isUp)
+	outcomes := submitAll(t.Context(), lane, 5)
+	awaitLane(t, lane, "the lane has begun", hasBegun)
+	keepClosing(t, node, 20*time.Millisecond)
+	wantAll(t, node, outcomes, 5)
+}
+
+// Over HTTP, too, each transaction happens once.
+func TestLaneHTTPFaults(t *testing.T) {
+	const n = 40
+	tests := []struct {
+		name  string
+		fault func(n int64, body []byte, w http.ResponseWriter) bool
+		keep  func(n int64, body []byte) bool
+	}{
+		{"answers are lost", func(int64, []byte, http.ResponseWriter) bool { return false },
+			func(n int64, body []byte) bool { return n%5 != 0 }},
+		{"the node is busy", func(n int64, _ []byte, w http.ResponseWriter) bool {
+			if n%6 == 0 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			return n%6 == 0
+		}, func(int64, []byte) bool { return true }},
+		{"some answers make no sense", func(n int64, _ []byte, w http.ResponseWriter) bool {
+			if n%7 == 0 {
+				fmt.Fprint(w, "{}")
+			}
+			return n%7 == 0
+		}, func(int64, []byte) bool { return true }},
+		{"requests are lost", func(n int64, _ []byte, w http.ResponseWriter) bool {
+			if n%5 == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}, func(int64, []byte) bool { return true }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			node := startSandbox(t, sandbox.Config{})
+			fund(t, node, 1000, testIssuer, testAlice)
+			url := httpProxy(t, node.URL(), tt.fault, tt.keep)
+			lane, _ := startLane(t, url, nil, patient)
+			outcomes := submitAll(t.Context(), lane, n)
+			awaitLane(t, lane, "the lane has begun", hasBegun)
+			keepClosing(t, node, 50*time.Millisecond)
+			wantAll(t, node, outcomes, n)
+		})
+	}
+}
+
+// A node that comes back with another ledger, a younger one, is worked with as it is.
+func TestLaneFreshLedger(t *testing.T) {
+	first, err := sandbox.Start(context.Background(), sandbox.Config{Listen: "127.0.0.1:0", Logger: testLog(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fund(t, first, 1000, testIssuer, testAlice)
+	lane, client := startLane(t, first.WebSocketURL(), nil, nil)
+	outcomes := submitAll(t.Context(), lane, 3)
+	awaitOpen(t, client, 3)
+	var old uint32
+	for range 20 {
+		old = accept(t, first)
+	}
+	for o := range collect(outcomes, 3) {
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+	}
+	awaitLane(t, lane, "all is heard", func(s Status) bool { return s.Validated.Index >= old-1 })
+	if err := first.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	awaitLane(t, lane, "the lane is down", func(s Status) bool { return !s.Up })
+	second, err := sandbox.Start(context.Background(), sandbox.Config{Listen: first.Addr(), Logger: testLog(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close(context.Background())
+	fund(t, second, 1000, testIssuer, testAlice)
+	awaitLane(t, lane, "the lane is up", isUp)
+	outcomes = submitAll(t.Context(), lane, 3)
+	awaitOpen(t, client, 3)
+	accept(t, second)
+	for o := range collect(outcomes, 3) {
+		if o.err != nil || o.v.LedgerIndex >= old {
+			t.Errorf("%d: in ledger %d after %d, %v", o.n, o.v.LedgerIndex, old, o.err)
+		}
 	}
 }

@@ -505,7 +505,9 @@ func TestSubscriptionRefused(t *testing.T) {
 	w := newClient(t, s.ws(), nil).Watch()
 	defer w.Stop()
 	wantEvent(t, w, EventUp)
-	if tries != 3 {
+	mu.Lock()
+	defer mu.Unlock()
+	if tries < 3 {
 		t.Errorf("%d subscriptions, want 3", tries)
 	}
 }
@@ -657,5 +659,80 @@ func TestCloseEndsCalls(t *testing.T) {
 	h.Close()
 	if _, err := h.Fee(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("after closing: %v", err)
+	}
+}
+
+// A server that does not know server_state is asked for the same in other ways.
+func TestLedgerWithoutServerState(t *testing.T) {
+	s := newStub(t, func(_ int, method string, params map[string]any) string {
+		switch method {
+		case "server_info":
+			return reply(params, `{"info":{"complete_ledgers":"2-7","server_state":"full","validated_ledger":{"base_fee_xrp":1e-05,"hash":"`+testHash+`","reserve_base_xrp":1,"reserve_inc_xrp":0.2,"seq":7}}}`)
+		case "ledger":
+			if params["ledger_index"] == "validated" {
+				return reply(params, `{"ledger":{"close_time":848597134},"ledger_hash":"`+testHash+`","ledger_index":7,"validated":true}`)
+			}
+		}
+		return refuse(params, "unknownCmd", "")
+	})
+	bothWays(t, s, nil, func(t *testing.T, c *Client) {
+		got, err := c.Ledger(t.Context())
+		want := model.Ledger{Index: 7, Hash: testHash, CloseTime: 848597134, BaseFee: 10, ReserveBase: 1_000_000, ReserveIncrement: 200_000}
+		if err != nil || got != want {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
+	w := newClient(t, s.http(), nil).Watch()
+	defer w.Stop()
+	if up := wantEvent(t, w, EventUp); up.Ledger.Index != 7 {
+		t.Errorf("up at %+v", up.Ledger)
+	}
+}
+
+// A node whose last validated ledger is old is behind, where that is asked for.
+func TestLedgerAge(t *testing.T) {
+	s := newStub(t, func(_ int, _ string, params map[string]any) string { return reply(params, stateResult(7)) })
+	closed := model.Time(848597007)
+	clock := newFakeClock()
+	c := newClient(t, s.http(), func(c *Config) { c.Clock, c.MaxLedgerAge = clock, time.Minute })
+	for age, want := range map[time.Duration]model.Code{0: "", time.Minute: "", time.Minute + time.Second: model.CodeLedgerUnavailable} {
+		clock.mu.Lock()
+		clock.now = closed.Add(age)
+		clock.mu.Unlock()
+		_, err := c.Ledger(t.Context())
+		if model.CodeOf(err) != want {
+			t.Errorf("at %v: %v, want %q", age, err, want)
+		}
+		var e *model.Error
+		if errors.As(err, &e) && !strings.Contains(e.Message, "behind") {
+			t.Errorf("at %v: %s", age, e.Message)
+		}
+	}
+}
+
+// What nobody watches any more is not left subscribed to.
+func TestUnsubscribe(t *testing.T) {
+	gone := make(chan map[string]any, 8)
+	s := newStub(t, func(_ int, method string, params map[string]any) string {
+		switch method {
+		case "unsubscribe":
+			gone <- params
+			return reply(params, `{}`)
+		case "subscribe":
+			return reply(params, `{"fee_base":10,"ledger_hash":"`+testHash+`","ledger_index":7,"ledger_time":848597134,"reserve_base":1000000,"reserve_inc":200000}`)
+		}
+		return refuse(params, "unknownCmd", "")
+	})
+	c := newClient(t, s.ws(), nil)
+	first, second := c.Watch(testIssuer, testAlice), c.Watch(testIssuer)
+	wantEvent(t, first, EventUp)
+	wantEvent(t, second, EventUp)
+	first.Stop()
+	if p := <-gone; fmt.Sprint(p["accounts"]) != fmt.Sprint([]any{string(testAlice)}) || p["streams"] != nil {
+		t.Errorf("unsubscribed from %v", p)
+	}
+	second.Stop()
+	if p := <-gone; fmt.Sprint(p["accounts"]) != fmt.Sprint([]any{string(testIssuer)}) || fmt.Sprint(p["streams"]) != "[ledger]" {
+		t.Errorf("unsubscribed from %v", p)
 	}
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// caller is one request to a node: a link's call.
-type caller func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
-
 // ServerInfo is what a node says of itself.
 type ServerInfo struct {
 	// NetworkID is 0 on the main network, and wherever the node names none.
@@ -78,22 +75,54 @@ func decodeServerInfo(raw json.RawMessage, s *ServerInfo) error {
 // errNoValidated is a node that has no validated ledger (yet).
 var errNoValidated = errors.New("the node has no validated ledger: it does not follow its network")
 
-// validatedLedger asks for the last validated ledger with what things cost in it: `server_state` has all of it, in
-// whole numbers.
-func validatedLedger(ctx context.Context, call caller) (model.Ledger, error) {
-	params, err := encodeParams(nil)
-	if err != nil {
-		return model.Ledger{}, err
-	}
-	raw, err := call(ctx, "server_state", params)
-	if err != nil {
-		return model.Ledger{}, err
-	}
+// asker is a request with its answer decoded: [Client.call], or a link's.
+type asker func(ctx context.Context, method string, params map[string]any, decode func(json.RawMessage) error) error
+
+// validatedLedger asks for the last validated ledger with what things cost in it. `server_state` has all of it, in whole
+// numbers; a server that does not know it is asked for the ledger and for `server_info`.
+func validatedLedger(ctx context.Context, ask asker) (model.Ledger, error) {
 	var l model.Ledger
-	if err := decodeServerState(raw, &l); err != nil {
-		return model.Ledger{}, &AnswerError{Method: "server_state", Reason: "unusable", Cause: err}
+	err := ask(ctx, "server_state", nil, func(raw json.RawMessage) error { return decodeServerState(raw, &l) })
+	var node *NodeError
+	if !errors.As(err, &node) || !node.withheld() {
+		return l, err
 	}
+	var info ServerInfo
+	if err := ask(ctx, "server_info", nil, func(raw json.RawMessage) error { return decodeServerInfo(raw, &info) }); err != nil {
+		return model.Ledger{}, err
+	}
+	if err := ask(ctx, "ledger", map[string]any{"ledger_index": validatedIndex}, func(raw json.RawMessage) error { return decodeLedger(raw, &l) }); err != nil {
+		return model.Ledger{}, err
+	}
+	l.BaseFee, l.ReserveBase, l.ReserveIncrement = info.Validated.BaseFee, info.Validated.ReserveBase, info.Validated.ReserveIncrement
 	return l, nil
+}
+
+func decodeLedger(raw json.RawMessage, l *model.Ledger) error {
+	var a struct {
+		Index     json.RawMessage `json:"ledger_index"`
+		Hash      string          `json:"ledger_hash"`
+		Validated bool            `json:"validated"`
+		Ledger    struct {
+			CloseTime json.RawMessage `json:"close_time"`
+		} `json:"ledger"`
+	}
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return err
+	}
+	if !a.Validated {
+		return errors.New("it is not from a validated ledger")
+	}
+	*l = model.Ledger{Hash: a.Hash}
+	err := errors.Join(
+		number(a.Index, "ledger_index", &l.Index),
+		hash256(a.Hash, "ledger_hash"),
+		number(a.Ledger.CloseTime, "close_time", &l.CloseTime),
+	)
+	if err == nil && l.Index == 0 {
+		return errNoValidated
+	}
+	return err
 }
 
 func decodeServerState(raw json.RawMessage, l *model.Ledger) error {
@@ -138,8 +167,7 @@ func decodeServerState(raw json.RawMessage, l *model.Ledger) error {
 // [model.CodeLedgerUnavailable].
 func (c *Client) Ledger(ctx context.Context) (model.Ledger, error) {
 	const doing = "reading the validated ledger"
-	var l model.Ledger
-	err := c.call(ctx, "server_state", nil, func(raw json.RawMessage) error { return decodeServerState(raw, &l) })
+	l, err := validatedLedger(ctx, c.call)
 	if err != nil {
 		return model.Ledger{}, unavailable(doing, err)
 	}
@@ -479,13 +507,11 @@ func (c *Client) Feature(ctx context.Context, name string) (enabled, known bool,
 		return fmt.Errorf("it does not tell of %s", name)
 	})
 	var node *NodeError
-	if errors.As(err, &node) && !node.Busy() {
-		switch node.Code {
-		case "badFeature": // a node too old to know of it
-			return false, true, nil
-		case "noPermission", "unknownCmd", "forbidden", "notSupported":
-			return false, false, nil
-		}
+	switch {
+	case errors.As(err, &node) && node.Code == "badFeature": // a node too old to know of it
+		return false, true, nil
+	case errors.As(err, &node) && node.withheld():
+		return false, false, nil
 	}
 	return enabled, known, err
 }

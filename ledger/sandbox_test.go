@@ -1,15 +1,18 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -194,6 +197,7 @@ type proxy struct {
 	// toNode and toClient get each message; what they return is passed on, nil drops it.
 	toNode, toClient func([]byte) []byte
 	conns            []*websocket.Conn
+	client           *websocket.Conn // the last that came
 	wg               sync.WaitGroup
 }
 
@@ -227,6 +231,14 @@ func (p *proxy) cut() {
 	p.conns = nil
 }
 
+// answer sends the client a message of the test's own. Filters run without the lock, and may call it.
+func (p *proxy) answer(text string) {
+	p.mu.Lock()
+	c := p.client
+	p.mu.Unlock()
+	_ = c.Write(context.Background(), websocket.MessageText, []byte(text))
+}
+
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.wg.Add(1)
 	defer p.wg.Done()
@@ -243,7 +255,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client.SetReadLimit(1 << 24)
 	node.SetReadLimit(1 << 24)
 	p.mu.Lock()
-	p.conns = append(p.conns, client, node)
+	p.conns, p.client = append(p.conns, client, node), client
 	p.mu.Unlock()
 	var wg sync.WaitGroup
 	pass := func(from, to *websocket.Conn, which *func([]byte) []byte) {
@@ -279,4 +291,51 @@ func isSubmitAnswer(data []byte) bool {
 func isTransaction(data []byte) bool {
 	var f struct{ Type string }
 	return json.Unmarshal(data, &f) == nil && f.Type == "transaction"
+}
+
+// fakeSubmit writes the answer of a node to a submission, with the engine result that the test wants.
+func fakeSubmit(t testing.TB, data []byte, result string) string {
+	t.Helper()
+	var req struct {
+		ID   int    `json:"id"`
+		Blob string `json:"tx_blob"`
+	}
+	if err := json.Unmarshal(data, &req); err != nil {
+		t.Error(err)
+	}
+	hash, err := transactionHash(req.Blob)
+	if err != nil {
+		t.Error(err)
+	}
+	return fmt.Sprintf(`{"id":%d,"result":{"engine_result":%q,"engine_result_message":"made up","open_ledger_cost":"10","tx_json":{"hash":%q}},"status":"success","type":"response"}`,
+		req.ID, result, hash)
+}
+
+// httpProxy stands before a node's HTTP side. fault gets each request with its number; it may answer in the node's place
+// (return true), and afterwards has the node's answer to lose (return false from keep).
+func httpProxy(t testing.TB, node string, fault func(n int64, body []byte, w http.ResponseWriter) (answered bool), keep func(n int64, body []byte) bool) string {
+	t.Helper()
+	var n atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k := n.Add(1)
+		body, err := io.ReadAll(r.Body)
+		if err != nil || fault(k, body, w) {
+			return
+		}
+		resp, err := http.Post(node, "application/json", bytes.NewReader(body)) //nolint:noctx // a test's own server
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil || !keep(k, body) {
+			panic(http.ErrAbortHandler) // breaks the connection
+		}
+		_, _ = w.Write(answer)
+	}))
+	t.Cleanup(func() {
+		s.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return s.URL
 }

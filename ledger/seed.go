@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	addresscodec "github.com/Peersyst/xrpl-go/address-codec"
 	"github.com/Peersyst/xrpl-go/keypairs"
 
+	"github.com/xrplissuer/credential-issuer/hexutil"
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
@@ -24,6 +26,24 @@ type Seed struct {
 type keyPair struct {
 	private, public string // hex, with the family's prefix
 	address         model.Address
+	// ed25519 is the expanded key where that is the family: the library expands it anew for each signature, which takes
+	// longer than the signature.
+	ed25519 ed25519.PrivateKey
+}
+
+// ed25519Prefix begins the keys of that family in hex.
+const ed25519Prefix = "ED"
+
+// sign signs a message and returns the signature in hex.
+func (k keyPair) sign(message []byte) (string, error) {
+	if k.ed25519 != nil {
+		return strings.ToUpper(hex.EncodeToString(ed25519.Sign(k.ed25519, message))), nil
+	}
+	signature, err := keypairs.Sign(string(message), k.private)
+	if err != nil {
+		return "", errors.New("the key does not sign")
+	}
+	return signature, nil
 }
 
 const redacted = "[redacted]"
@@ -65,6 +85,8 @@ func ParseSeed(s string) (Seed, error) {
 		return Seed{}, errSeedForm
 	case strings.ContainsAny(s, " \t"):
 		return Seed{}, errSeedWords
+	case !hexutil.Printable(s): // the library's base58 panics on bytes beyond ASCII
+		return Seed{}, errSeedForm
 	}
 	if _, err := model.ParseAddress(s); err == nil {
 		return Seed{}, errSeedAddress
@@ -92,6 +114,13 @@ func ParseSeed(s string) (Seed, error) {
 		return Seed{}, errSeedForm
 	}
 	pair := keyPair{private: private, public: public, address: model.Address(address)}
+	if raw, ok := strings.CutPrefix(strings.ToUpper(private), ed25519Prefix); ok && strings.HasPrefix(public, ed25519Prefix) {
+		seed, err := hex.DecodeString(raw)
+		if err != nil || len(seed) != ed25519.SeedSize {
+			return Seed{}, errSeedForm
+		}
+		pair.ed25519 = ed25519.NewKeyFromSeed(seed)
+	}
 	return Seed{keys: func() keyPair { return pair }}, nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	binarycodec "github.com/Peersyst/xrpl-go/binary-codec"
-	"github.com/Peersyst/xrpl-go/keypairs"
 
 	"github.com/xrplissuer/credential-issuer/hexutil"
 	"github.com/xrplissuer/credential-issuer/model"
@@ -72,7 +71,7 @@ func (s Seed) Sign(tx model.Transaction, terms Terms) (Signed, error) {
 	if terms.NetworkID > maxLegacyNetworkID {
 		fields["NetworkID"] = terms.NetworkID
 	}
-	blob, err := signFields(fields, keys.private)
+	blob, err := signFields(fields, keys)
 	if err != nil {
 		return Signed{}, fmt.Errorf("signing %s: %w", tx.TransactionType(), err)
 	}
@@ -139,7 +138,7 @@ func checkContent(t model.CredentialType, uri string, parties ...model.Address) 
 
 // signFields encodes and signs. The library panics on values it does not expect; none of ours are, but a panic here
 // would take the lane along.
-func signFields(fields map[string]any, private string) (blob string, err error) {
+func signFields(fields map[string]any, keys keyPair) (blob string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			blob, err = "", errors.New("the codec panicked") // not with r, which may hold what was being signed with
@@ -153,9 +152,9 @@ func signFields(fields map[string]any, private string) (blob string, err error) 
 	if err != nil {
 		return "", fmt.Errorf("encoding: %w", err)
 	}
-	signature, err := keypairs.Sign(string(raw), private)
+	signature, err := keys.sign(raw)
 	if err != nil {
-		return "", errors.New("the key does not sign")
+		return "", err
 	}
 	fields["TxnSignature"] = signature
 	blob, err = binarycodec.Encode(fields)

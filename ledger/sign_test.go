@@ -62,7 +62,7 @@ func TestSignAsRecorded(t *testing.T) {
 				fields[name] = v
 			}
 			delete(fields, "TxnSignature")
-			blob, err := signFields(fields, seed.keys().private)
+			blob, err := signFields(fields, seed.keys())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/Peersyst/xrpl-go/binary-codec/definitions"
@@ -121,32 +123,59 @@ func (t *Transaction) Validated(networkID uint32) (model.Validated, error) {
 	return v, err
 }
 
-// body writes the answer of `tx`. What the stream leaves out of tx_json is put there.
+// body writes the answer of `tx`. What the stream leaves out of tx_json is put there, and what `tx` has elsewhere is taken
+// out. The pieces are JSON already, so that they are only put together.
 func (t *Transaction) body(v model.Validated) (json.RawMessage, error) {
-	var tx map[string]json.RawMessage
-	if err := decodeObject(t.TxJSON, &tx); err != nil {
+	tx, err := t.txJSON()
+	if err != nil {
 		return nil, fmt.Errorf("transaction in a ledger: tx_json: %w", err)
+	}
+	b := make([]byte, 0, len(t.Meta)+len(tx)+640)
+	text := func(name, value string) {
+		b = append(b, name...)
+		quoted, _ := json.Marshal(value) // a string always encodes
+		b = append(b, quoted...)
+	}
+	text(`{"close_time_iso":`, t.CloseTimeISO)
+	if v.CTID != "" {
+		text(`,"ctid":`, v.CTID)
+	}
+	text(`,"engine_result":`, v.EngineResult)
+	b = strconv.AppendInt(append(b, `,"engine_result_code":`...), int64(v.EngineResultCode), 10)
+	text(`,"engine_result_message":`, v.EngineResultMessage)
+	text(`,"hash":`, t.Hash)
+	text(`,"ledger_hash":`, t.LedgerHash)
+	b = strconv.AppendUint(append(b, `,"ledger_index":`...), uint64(v.LedgerIndex), 10)
+	b = append(append(b, `,"meta":`...), t.Meta...)
+	b = append(append(b, `,"tx_json":`...), tx...)
+	return append(b, `,"validated":true}`...), nil
+}
+
+func (t *Transaction) txJSON() (json.RawMessage, error) {
+	var own struct {
+		CTID        json.RawMessage `json:"ctid"`
+		Hash        json.RawMessage `json:"hash"`
+		LedgerIndex json.RawMessage `json:"ledger_index"`
+	}
+	if err := decodeObject(t.TxJSON, &own); err != nil {
+		return nil, err
+	}
+	switch {
+	case own.CTID == nil && own.Hash == nil && string(own.LedgerIndex) == string(t.ledgerIndex):
+		return t.TxJSON, nil
+	case own.CTID == nil && own.Hash == nil && own.LedgerIndex == nil:
+		if rest := bytes.TrimLeft(bytes.TrimLeft(t.TxJSON, " \t\r\n")[1:], " \t\r\n"); rest[0] != '}' {
+			return slices.Concat(json.RawMessage(`{"ledger_index":`), t.ledgerIndex, json.RawMessage(`,`), rest), nil
+		}
+	}
+	var tx map[string]json.RawMessage
+	if err := json.Unmarshal(t.TxJSON, &tx); err != nil {
+		return nil, err
 	}
 	delete(tx, "ctid")
 	delete(tx, "hash")
 	tx["ledger_index"] = t.ledgerIndex
-	all := struct {
-		CloseTimeISO        string                     `json:"close_time_iso"`
-		CTID                string                     `json:"ctid,omitempty"`
-		EngineResult        string                     `json:"engine_result"`
-		EngineResultCode    int                        `json:"engine_result_code"`
-		EngineResultMessage string                     `json:"engine_result_message"`
-		Hash                string                     `json:"hash"`
-		LedgerHash          string                     `json:"ledger_hash"`
-		LedgerIndex         uint32                     `json:"ledger_index"`
-		Meta                json.RawMessage            `json:"meta"`
-		TxJSON              map[string]json.RawMessage `json:"tx_json"`
-		Validated           bool                       `json:"validated"`
-	}{
-		t.CloseTimeISO, v.CTID, v.EngineResult, v.EngineResultCode, v.EngineResultMessage,
-		t.Hash, t.LedgerHash, v.LedgerIndex, t.Meta, tx, true,
-	}
-	return json.Marshal(all)
+	return json.Marshal(tx)
 }
 
 // ctid names a validated transaction by its place (XLS-37): the ledger, the index in it, and the network. It is empty

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/coder/websocket"
+
+	"github.com/xrplissuer/credential-issuer/model"
 )
 
 // wsLink keeps one WebSocket connection to a node. One goroutine, run, owns it: connects, subscribes, sees to it that
@@ -33,6 +36,9 @@ type session struct {
 	conn *websocket.Conn
 	out  chan *wsRequest
 	done chan struct{} // closed when the session is over
+
+	subscribed []model.Address // owned by the goroutine that serves
+	listening  bool            // to the ledger stream; likewise
 
 	mu      sync.Mutex
 	pending map[uint64]*wsRequest
@@ -235,7 +241,7 @@ func (l *wsLink) post(ctx context.Context, method string, params json.RawMessage
 	s, why := l.session, l.lastErr
 	l.mu.Unlock()
 	if s == nil {
-		go done(nil, &ConnectionError{Method: method, Cause: why})
+		done(nil, &ConnectionError{Method: method, Cause: why})
 		return func() {}
 	}
 	r := s.add(method, params, func(f *frame, err error) {
@@ -263,7 +269,7 @@ func (s *session) add(method string, params json.RawMessage, done func(*frame, e
 	if s.over != nil {
 		err := s.over
 		s.mu.Unlock()
-		go done(nil, &ConnectionError{Method: method, Cause: err})
+		done(nil, &ConnectionError{Method: method, Cause: err})
 		return nil
 	}
 	s.nextID++
@@ -404,14 +410,44 @@ func (l *wsLink) dispatch(s *session, f *frame) error {
 	return nil // other streams were not asked for, and do no harm
 }
 
+// unsubscribe tells the node what is watched no more. Whether it listens does not matter: what nobody watches is dropped.
+func (l *wsLink) unsubscribe(s *session, accounts []model.Address, watched bool) {
+	params := map[string]any{}
+	gone := slices.DeleteFunc(slices.Clone(s.subscribed), func(a model.Address) bool { return slices.Contains(accounts, a) })
+	if len(gone) > 0 {
+		params["accounts"] = gone
+	}
+	if s.listening && !watched {
+		params["streams"] = []string{"ledger"}
+	}
+	if len(params) == 0 {
+		return
+	}
+	body, err := encodeParams(params)
+	if err != nil { // strings cannot fail to encode
+		return
+	}
+	if r := s.add("unsubscribe", body, func(*frame, error) {}); r != nil {
+		select {
+		case s.out <- r:
+		case <-s.done:
+		default:
+			s.drop(r, context.Canceled)
+		}
+	}
+}
+
 // subscribe asks for the ledger stream and all watched accounts. The node takes a repeated subscription as it takes
 // the first. Where it refuses or says nothing, the session is no use and ends.
 func (l *wsLink) subscribe(ctx context.Context, s *session, fresh bool) {
-	if !l.hub.watched() {
+	accounts, watched := l.hub.accounts(), l.hub.watched()
+	l.unsubscribe(s, accounts, watched)
+	s.subscribed, s.listening = accounts, watched
+	if !watched {
 		return
 	}
 	params := map[string]any{"streams": []string{"ledger"}}
-	if accounts := l.hub.accounts(); len(accounts) > 0 {
+	if len(accounts) > 0 {
 		params["accounts"] = accounts
 	}
 	body, err := encodeParams(params)

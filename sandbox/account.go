@@ -274,7 +274,7 @@ func ownedEntries(l *engine.Ledger, id codec.AccountID, types []codec.LedgerEntr
 				continue
 			}
 			if types == nil || slices.Contains(types, entryType(e)) {
-				objects = append(objects, entryJSON(key, e))
+				objects = append(objects, shown(entryJSON(key, e)))
 			}
 			if seen++; seen == limit {
 				if i+1 < len(entries) {

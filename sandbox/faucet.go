@@ -156,10 +156,11 @@ func (s *Server) serveFaucet(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusMethodNotAllowed, "The faucet takes POST.")
 		return
 	}
-	body, err := readAll(r)
+	body, forget, err := s.readBody(r.Context(), r.Body, faucetBody)
 	if err != nil {
 		return // it did not arrive
 	}
+	defer forget()
 	if len(body) > faucetBody {
 		fail(http.StatusRequestEntityTooLarge, "The body is too long.")
 		return

@@ -22,9 +22,11 @@ const maxRequest = 1_000_000
 
 // limits bound what callers can make the server hold, and how long. Tests have smaller ones.
 type limits struct {
-	conns   int   // connections; further ones wait to be accepted
-	header  int   // bytes of HTTP headers
-	reading int64 // bytes of requests that are being read or answered; further requests wait
+	conns    int   // connections; further ones wait to be accepted
+	header   int   // bytes of HTTP headers
+	small    int   // bytes up to which a request is a small one
+	large    int64 // bytes of other requests that are being read or answered; further ones wait
+	handling int64 // requests that are being answered; further ones wait
 
 	headerTime  time.Duration // for the headers of a request to arrive
 	requestTime time.Duration // for all of it
@@ -41,7 +43,7 @@ type limits struct {
 }
 
 var standardLimits = limits{
-	conns: 1024, header: 16 << 10, reading: 16 << 20,
+	conns: 1024, header: 16 << 10, small: 64 << 10, large: 4 << 20, handling: 64,
 	headerTime: 10 * time.Second, requestTime: 30 * time.Second, replyTime: 60 * time.Second, idleTime: 60 * time.Second,
 	graceTime: 5 * time.Second,
 	backlog:   16 << 20, backPressure: 1 << 20, sendTime: 30 * time.Second, pingEvery: 60 * time.Second, pongTime: 20 * time.Second,
@@ -191,29 +193,61 @@ Faucet:     curl -X POST %s/accounts
 `, l.Seq, s.URL(), s.WebSocketURL(), s.URL()))
 }
 
-// enter waits for room to read a request of at most n bytes; leave gives the room back.
-func (s *Server) enter(ctx context.Context, n int64) (leave func(), err error) {
-	if n < 0 || n > maxRequest {
-		n = maxRequest
+// readBody reads a request of at most maxRequest bytes, and one byte more of a longer one. Once it turns out not to be a small one
+// it waits for room: a caller can make the server hold a small request for each connection, and a few large ones in all. done
+// gives the room back, and is to be called when the request is answered.
+func (s *Server) readBody(ctx context.Context, r io.Reader, most int) (body []byte, done func(), err error) {
+	done = func() {}
+	buf := make([]byte, 0, 1<<10)
+	for {
+		if len(buf) == cap(buf) {
+			grown := make([]byte, len(buf), min(2*cap(buf), most+1))
+			copy(grown, buf)
+			buf = grown
+		}
+		if cap(buf) > s.lim.small && len(buf) <= s.lim.small {
+			buf = buf[: len(buf) : s.lim.small+1]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case errors.Is(err, io.EOF), len(buf) > most:
+			return buf, done, nil
+		case err != nil:
+			done()
+			return nil, nil, err
+		case len(buf) == s.lim.small+1:
+			if err := s.large.Acquire(ctx, int64(most)); err != nil {
+				return nil, nil, err
+			}
+			done = sync.OnceFunc(func() { s.large.Release(int64(most)) })
+			grown := make([]byte, len(buf), min(2*len(buf), most+1))
+			copy(grown, buf)
+			buf = grown
+		}
 	}
-	n += 4 << 10 // what a small request takes
-	if err := s.reading.Acquire(ctx, n); err != nil {
+}
+
+// handle waits for its turn to answer a request; done ends it.
+func (s *Server) handle(ctx context.Context) (done func(), err error) {
+	if err := s.handling.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
-	return func() { s.reading.Release(n) }, nil
+	return func() { s.handling.Release(1) }, nil
 }
 
 func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
-	leave, err := s.enter(r.Context(), r.ContentLength)
-	if err != nil {
-		return // the client has gone, or the server ends
-	}
-	defer leave()
-	body, err := readAll(r)
+	body, forget, err := s.readBody(r.Context(), r.Body, maxRequest)
 	if err != nil {
 		return // it did not arrive
 	}
+	defer forget()
+	done, err := s.handle(r.Context())
+	if err != nil {
+		return // the client has gone, or the server ends
+	}
 	status, reply := s.answerHTTP(r.Context(), body)
+	done()
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=UTF-8")
 	h.Set("Server", "rippled-json-rpc/rippled-"+buildVersion)
@@ -222,28 +256,6 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(append(reply, '\r', '\n')) // the client has gone; there is nobody to tell
-}
-
-// readAll reads a body, but no more than one byte past what is allowed.
-func readAll(r *http.Request) ([]byte, error) {
-	n := r.ContentLength
-	if n < 0 || n > maxRequest {
-		n = 4 << 10
-	}
-	buf := make([]byte, 0, n+1)
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		m, err := r.Body.Read(buf[len(buf):min(cap(buf), maxRequest+1)])
-		buf = buf[:len(buf)+m]
-		switch {
-		case len(buf) > maxRequest || errors.Is(err, io.EOF):
-			return buf, nil
-		case err != nil:
-			return nil, err
-		}
-	}
 }
 
 // Codes that rippled uses for the requests of a batch that are none (ServerHandler.cpp).

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
@@ -275,23 +276,30 @@ func TestHTTPConnections(t *testing.T) {
 	}
 }
 
-// The bytes of requests that are being read at a time are bounded; the next waits.
+// The bytes of large requests that are being read at a time are bounded; the next waits, and small ones do not.
 func TestHTTPReading(t *testing.T) {
 	lim := standardLimits
-	lim.reading = maxRequest + 10<<10
+	lim.large = maxRequest
 	s := startLimited(t, Config{}, lim)
-	slow, next := dialRaw(t, s), dialRaw(t, s)
-	write(t, slow, fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n{", maxRequest))
-	for s.reading.TryAcquire(maxRequest) { // until it is being read
-		s.reading.Release(maxRequest)
+	slow, next, small := dialRaw(t, s), dialRaw(t, s), dialRaw(t, s)
+	write(t, slow, fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n{%s", maxRequest, strings.Repeat(" ", lim.small+1)))
+	for s.large.TryAcquire(1) { // until it is being read
+		s.large.Release(1)
 		time.Sleep(time.Millisecond)
 	}
-	body := `{"method":"ping"}` + strings.Repeat(" ", 20<<10)
-	write(t, next, fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+	request := func(size int) string {
+		body := `{"method":"ping"}` + strings.Repeat(" ", size-17)
+		return fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	one := make([]byte, 1)
+	write(t, small, request(lim.small))
+	if _, err := io.ReadFull(small, one); err != nil {
+		t.Error("a small request was not read beside a large one:", err)
+	}
+	write(t, next, request(lim.small+1000))
 	if err := next.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
-	one := make([]byte, 1)
 	if _, err := io.ReadFull(next, one); err == nil {
 		t.Error("a request was read although there was no room for it")
 	}
@@ -304,6 +312,42 @@ func TestHTTPReading(t *testing.T) {
 	if _, err := io.ReadFull(next, one); err != nil {
 		t.Error("the request was not read when there was room again:", err)
 	}
+}
+
+// A request that has room, and is cut off, gives it back; and bodies arrive whole, however they are cut.
+func TestReadBody(t *testing.T) {
+	lim := standardLimits
+	lim.small, lim.large = 100, 300
+	s := startLimited(t, Config{}, lim)
+	for _, size := range []int{0, 1, 99, 100, 101, 102, 150, 299, 300, 301, 302, 5000} {
+		want := bytes.Repeat([]byte("x"), size)
+		for _, r := range []io.Reader{bytes.NewReader(want), iotest.OneByteReader(bytes.NewReader(want)), iotest.DataErrReader(bytes.NewReader(want))} {
+			got, done, err := s.readBody(context.Background(), r, 300)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) != min(size, 301) && (size <= 301 || len(got) < 301) {
+				t.Errorf("%d bytes of %d", len(got), size)
+			}
+			if !bytes.HasPrefix(want, got) {
+				t.Errorf("other bytes than were sent, of %d", size)
+			}
+			done()
+		}
+		broken := iotest.TimeoutReader(iotest.HalfReader(io.MultiReader(bytes.NewReader(want), bytes.NewReader(want))))
+		if _, _, err := s.readBody(context.Background(), broken, 300); err == nil && size > 0 && 2*size <= 300 {
+			t.Errorf("%d: an interrupted body was taken", size)
+		}
+	}
+	if !s.large.TryAcquire(lim.large) {
+		t.Error("room was not given back")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := s.readBody(ctx, strings.NewReader(strings.Repeat("x", 200)), 300); err == nil {
+		t.Error("there was no room, and nobody waits")
+	}
+	s.large.Release(lim.large)
 }
 
 // A server that cannot begin says why.

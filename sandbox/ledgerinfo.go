@@ -16,9 +16,9 @@ type fill struct {
 	entries                                             codec.LedgerEntryType
 }
 
-// maxDump is the most entries of a ledger that `ledger` shows at once, with full or accounts. rippled shows all there are to an
-// administrator; past this bound the answer is "tooBusy", and `ledger_data` has pages.
-const maxDump = 50_000
+// maxDump is the most entries, or whole transactions, that `ledger` shows at once. rippled shows all there are to an
+// administrator; past this bound the answer is "tooBusy", and other requests have pages.
+const maxDump = 10_000
 
 // ledger is `ledger` (LedgerHandler.cpp).
 func ledger(c *call) obj {
@@ -46,6 +46,9 @@ func ledger(c *call) obj {
 		}
 		if (f.full || f.accounts) && l.State.Len() > maxDump {
 			return rpcErrorText(errTooBusy, "This ledger has more entries than are shown at once. Use ledger_data, which has pages.")
+		}
+		if (f.full || f.transactions && f.expand) && l.TxCount() > maxDump {
+			return rpcErrorText(errTooBusy, "This ledger has more transactions than are shown at once. Use tx for each.")
 		}
 		if f.queue && !l.Open {
 			return rpcError(errInvalidParams)
@@ -135,7 +138,11 @@ func (c *call) headerJSON(o obj, h *engine.Header, open, full bool) {
 func (c *call) ledgerTxs(l *engine.Ledger, f fill) []any {
 	txs := []any{}
 	for r := range l.Txs() {
-		txs = append(txs, c.ledgerTx(l, r, f))
+		t := c.ledgerTx(l, r, f)
+		if o, ok := t.(obj); ok {
+			t = shown(o)
+		}
+		txs = append(txs, t)
 	}
 	return txs
 }
@@ -201,9 +208,9 @@ func ledgerState(l *engine.Ledger, f fill) []any {
 		}
 		switch {
 		case f.binary:
-			entries = append(entries, obj{"hash": key.String(), "tx_blob": upperHex(raw)})
+			entries = append(entries, shown(obj{"hash": key.String(), "tx_blob": upperHex(raw)}))
 		case f.expand || f.full:
-			entries = append(entries, entryJSON(key, e))
+			entries = append(entries, shown(entryJSON(key, e)))
 		default:
 			entries = append(entries, key.String())
 		}
@@ -330,9 +337,9 @@ func ledgerData(c *call) obj {
 			continue
 		}
 		if binary {
-			state = append(state, obj{"data": upperHex(raw), "index": key.String()})
+			state = append(state, shown(obj{"data": upperHex(raw), "index": key.String()}))
 		} else {
-			state = append(state, entryJSON(key, l.Entry(key)))
+			state = append(state, shown(entryJSON(key, l.Entry(key))))
 		}
 	}
 	result["state"] = state

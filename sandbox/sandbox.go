@@ -64,7 +64,8 @@ type Server struct {
 	listener net.Listener
 	loopback bool
 	http     *http.Server
-	reading  *semaphore.Weighted // bytes of requests that are being read or answered
+	large    *semaphore.Weighted // bytes of large requests
+	handling *semaphore.Weighted // requests that are being answered
 	faucetMu sync.Mutex
 
 	ctx     context.Context // ends when the server is to stop
@@ -98,8 +99,8 @@ func start(ctx context.Context, cfg Config, lim limits) (*Server, error) {
 	s := &Server{
 		cfg: cfg, lim: lim, log: cfg.Logger,
 		hub: newHub(), counters: newCounters(cfg.Now), checked: newTxChecks(cfg.Now), started: cfg.Now(),
-		reading: semaphore.NewWeighted(lim.reading),
-		done:    make(chan struct{}),
+		large: semaphore.NewWeighted(lim.large), handling: semaphore.NewWeighted(lim.handling),
+		done: make(chan struct{}),
 	}
 	if err := s.listen(ctx); err != nil {
 		return nil, err
@@ -123,7 +124,10 @@ func (s *Server) listen(ctx context.Context) error {
 	if !ok {
 		return errors.Join(fmt.Errorf("listening on %s: not a TCP address", s.cfg.Listen), l.Close())
 	}
-	s.loopback = a.IP.IsLoopback()
+	if s.loopback = a.IP.IsLoopback(); !s.loopback {
+		s.log.Warn("the ledger listens beyond this machine: whoever reaches it can close ledgers and spend the genesis account's XRP",
+			"address", a.String())
+	}
 	if s.id, err = newIdentity(a.Port); err != nil {
 		return errors.Join(err, l.Close())
 	}

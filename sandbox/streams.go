@@ -71,9 +71,8 @@ type event struct {
 	result engine.TER
 	seq    uint32
 
-	ledger   *engine.Ledger // closed
-	records  []*engine.TxRecord
-	complete string
+	ledger  *engine.Ledger // closed
+	records []*engine.TxRecord
 
 	fees *feeSummary
 }

@@ -293,7 +293,7 @@ func accountTx(c *call) obj {
 	if most == 0 || most == 1<<32-1 {
 		most = accountTxPage
 	}
-	most = min(most, maxPage)
+	most = min(most, maxTxPage)
 	lo, hi := lowest, highest
 	if from != nil { // its ledger is looked at even outside the range
 		if forward {
@@ -322,7 +322,7 @@ func accountTx(c *call) obj {
 			result["marker"] = obj{"ledger": r.LedgerSeq, "seq": r.Index}
 			break
 		}
-		txs = append(txs, c.accountTxJSON(r, binary))
+		txs = append(txs, shown(c.accountTxJSON(r, binary)))
 	}
 	result["transactions"] = txs
 	return result

@@ -18,7 +18,12 @@ func objectFromJSON(name string, v *rjson.Value) (*codec.Object, error) {
 	return parseFields(name, v, 0)
 }
 
-func fieldError(name, what string) error { return fmt.Errorf("Field '%s' %s", name, what) } //nolint:staticcheck // rippled's words
+// refusal is an error in rippled's words.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+func fieldError(name, what string) error { return refusal("Field '" + name + "' " + what) }
 
 func parseFields(name string, v *rjson.Value, depth int) (*codec.Object, error) {
 	if !v.IsObject() {
@@ -188,7 +193,7 @@ func parseArray(o *codec.Object, f *codec.Field, name string, v *rjson.Value, de
 	for i, e := range v.Elements() {
 		at := fmt.Sprintf("%s[%d]", name, i)
 		if !e.IsObject() || e.Len() != 1 {
-			return fmt.Errorf("Field '%s' must be an object with a single key/object value.", at) //nolint:staticcheck // rippled's words
+			return fieldError(at, "must be an object with a single key/object value.")
 		}
 		var el codec.Element
 		var failed error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,7 +30,8 @@ type wsConn struct {
 	queue  [][]byte
 	size   int // bytes of queue
 	closed bool
-	slow   bool
+	slow   bool          // it does not read
+	tooBig bool          // it sent a message past maxMessage
 	wake   chan struct{} // there is something to send
 	room   chan struct{} // there is room to answer into
 }
@@ -42,59 +44,80 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	ws.SetReadLimit(maxMessage)
+	ws.SetReadLimit(-1) // readRequests bounds messages
 	c := &wsConn{ws: ws, lim: &s.lim, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	// The end of ctx is when the connection is to be closed. The end of wire cuts it off, without a goodbye: coder/websocket does
+	// so when the context of a Read or a Write ends.
 	ctx, cancel := context.WithCancel(s.ctx)
+	wire, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
 	var others sync.WaitGroup
 	others.Go(func() {
 		defer cancel()
-		c.send(ctx)
+		c.send(ctx, wire)
 	})
 	others.Go(func() {
 		defer cancel()
-		c.keepAlive(ctx)
+		c.keepAlive(ctx, wire)
 	})
 	others.Go(func() {
 		<-ctx.Done()
+		late := time.AfterFunc(c.lim.closeTime, cutOff)
+		defer late.Stop()
 		c.close(s.ctx.Err() != nil)
 	})
-	s.readRequests(ctx, c)
+	s.readRequests(ctx, wire, cutOff, c)
 	s.hub.forget(c)
 	cancel()
 	others.Wait()
 }
 
-// close says goodbye, and hangs up on who does not say it back in time. It ends the reading too.
+// close says goodbye, and waits for the other side's. It ends the reading too.
 func (c *wsConn) close(shutdown bool) {
 	c.mu.Lock()
 	code, reason := websocket.StatusNormalClosure, ""
 	switch {
 	case c.slow:
 		code, reason = websocket.StatusPolicyViolation, tooSlow
+	case c.tooBig:
+		code, reason = websocket.StatusMessageTooBig, "a message has at most "+strconv.Itoa(maxMessage)+" bytes"
 	case shutdown:
 		code, reason = websocket.StatusGoingAway, "Shutting Down"
 	}
 	c.closed = true
 	c.mu.Unlock()
-	hangUp := time.AfterFunc(c.lim.closeTime, func() { _ = c.ws.CloseNow() }) // what else is there to do
-	defer hangUp.Stop()
 	_ = c.ws.Close(code, reason) // it may be closed already
 }
 
-// readRequests answers requests until the connection is closed, by either side.
-func (s *Server) readRequests(ctx context.Context, c *wsConn) {
+// readRequests answers requests until the connection is closed, by either side; cutOff ends wire.
+func (s *Server) readRequests(ctx, wire context.Context, cutOff context.CancelFunc, c *wsConn) {
 	for {
-		// Not under ctx: its end would cut the connection off before the goodbye.
-		_, text, err := c.ws.Read(context.WithoutCancel(ctx))
+		_, message, err := c.ws.Reader(wire)
 		if err != nil {
 			return
 		}
-		leave, err := s.enter(ctx, int64(len(text)))
+		// From here on it must arrive in time.
+		late := time.AfterFunc(s.lim.requestTime, cutOff)
+		text, forget, err := s.readBody(wire, message, maxMessage)
+		late.Stop()
 		if err != nil {
+			return
+		}
+		if len(text) > maxMessage {
+			forget()
+			c.mu.Lock()
+			c.tooBig = true
+			c.mu.Unlock()
+			return
+		}
+		done, err := s.handle(ctx)
+		if err != nil {
+			forget()
 			return
 		}
 		reply := s.answerWebSocket(ctx, c, text)
-		leave()
+		done()
+		forget()
 		if !c.answer(ctx, reply) {
 			return
 		}
@@ -150,7 +173,7 @@ func signal(ch chan struct{}) {
 }
 
 // send sends what is queued until the connection ends.
-func (c *wsConn) send(ctx context.Context) {
+func (c *wsConn) send(ctx, wire context.Context) {
 	for {
 		c.mu.Lock()
 		texts, closed := c.queue, c.closed
@@ -160,7 +183,7 @@ func (c *wsConn) send(ctx context.Context) {
 			return
 		}
 		for _, t := range texts {
-			if err := c.sendOne(ctx, t); err != nil {
+			if err := c.sendOne(wire, t); err != nil {
 				c.mu.Lock()
 				c.closed = true
 				c.slow = c.slow || errors.Is(err, context.DeadlineExceeded)
@@ -185,14 +208,14 @@ func (c *wsConn) send(ctx context.Context) {
 	}
 }
 
-func (c *wsConn) sendOne(ctx context.Context, text []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, c.lim.sendTime)
+func (c *wsConn) sendOne(wire context.Context, text []byte) error {
+	ctx, cancel := context.WithTimeout(wire, c.lim.sendTime)
 	defer cancel()
 	return c.ws.Write(ctx, websocket.MessageText, text)
 }
 
 // keepAlive ends when the client answers no ping any more.
-func (c *wsConn) keepAlive(ctx context.Context) {
+func (c *wsConn) keepAlive(ctx, wire context.Context) {
 	t := time.NewTicker(c.lim.pingEvery)
 	defer t.Stop()
 	for {
@@ -200,7 +223,7 @@ func (c *wsConn) keepAlive(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			pong, cancel := context.WithTimeout(ctx, c.lim.pongTime)
+			pong, cancel := context.WithTimeout(wire, c.lim.pongTime)
 			err := c.ws.Ping(pong)
 			cancel()
 			if err != nil {

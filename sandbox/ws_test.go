@@ -316,10 +316,37 @@ func TestWebSocketTooSlow(t *testing.T) {
 // A client that is gone without a word is noticed.
 func TestWebSocketKeepAlive(t *testing.T) {
 	lim := standardLimits
-	lim.pingEvery, lim.pongTime = 20*time.Millisecond, 50*time.Millisecond
+	lim.pingEvery, lim.pongTime, lim.closeTime = 20*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	s := startLimited(t, Config{}, lim)
 	dial(t, s)     // it never reads, so it never answers a ping
 	s.conns.Wait() // until the server has given up on it
+}
+
+// A client that does not read does not hold up the end of the server.
+func TestWebSocketShutdownDoesNotWait(t *testing.T) {
+	lim := standardLimits
+	lim.backPressure, lim.closeTime = 64<<10, 50*time.Millisecond
+	s := startLimited(t, Config{}, lim)
+	c := dialRaw(t, s)
+	write(t, c, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	request := `{"command":"feature"}`
+	frame := append([]byte{0x81, 0x80 | byte(len(request)), 0, 0, 0, 0}, request...) // a masked text, its mask zero
+	if err := c.SetWriteDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := c.Write(frame); err != nil { // nothing goes in or out any more
+			break
+		}
+	}
+	begin := time.Now()
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > lim.sendTime/2 {
+		t.Errorf("it took %v", took)
+	}
 }
 
 // The end of the server is told to who is connected.
@@ -327,12 +354,12 @@ func TestWebSocketShutdown(t *testing.T) {
 	s := startServer(t, Config{})
 	k := dial(t, s)
 	k.ask(`{"command":"subscribe","streams":["ledger"]}`)
-	ended := make(chan websocket.CloseError)
-	go func() { ended <- k.ended() }()
-	if err := s.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
-	if e := <-ended; e.Code != websocket.StatusGoingAway {
+	closed := make(chan error)
+	go func() { closed <- s.Close(context.Background()) }()
+	if e := k.ended(); e.Code != websocket.StatusGoingAway {
 		t.Error(e)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }

@@ -7,31 +7,18 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/hexutil"
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-const (
-	// maxGathered is how many operations of simultaneous callers are stored in one commit.
-	maxGathered = 256
-	// rounds is how often what stood in the way and was gone when it was looked at is tried again.
-	rounds = 5
-)
-
-// gathering puts what simultaneous callers store into one commit: whoever has the turn takes along all that wait.
-type gathering struct {
-	mu      sync.Mutex
-	waiting []*creation
-	turn    chan struct{} // holds one value while somebody has the turn
-}
+// rounds is how often what stood in the way and was gone when it was looked at is tried again.
+const rounds = 5
 
 type creation struct {
-	ctx  context.Context
-	op   model.Operation
-	done chan struct{} // closed when the rest is set
+	ctx context.Context
+	op  model.Operation
 
 	id       model.OperationID // the operation that the caller gets
 	replayed bool              // it was there before
@@ -49,25 +36,9 @@ func (s *Store) Create(ctx context.Context, op model.Operation) (stored model.Op
 	if op.Batch != "" || op.Row != 0 {
 		return model.Operation{}, false, misuse("rows of a batch are stored by AddRows")
 	}
-	c := &creation{ctx: ctx, op: op, done: make(chan struct{})}
-	s.creates.mu.Lock()
-	s.creates.waiting = append(s.creates.waiting, c)
-	s.creates.mu.Unlock()
-	for waiting := true; waiting; {
-		select {
-		case <-c.done:
-			waiting = false
-		case s.creates.turn <- struct{}{}:
-			s.createWaiting(ctx)
-			<-s.creates.turn
-		case <-ctx.Done():
-			select {
-			case <-c.done:
-				waiting = false
-			default:
-				return model.Operation{}, false, fault("storing an operation", context.Cause(ctx))
-			}
-		}
+	c := &creation{ctx: ctx, op: op}
+	if err := s.creates.do(ctx, c, s.createAll); err != nil {
+		return model.Operation{}, false, fault("storing an operation", err)
 	}
 	switch {
 	case c.err != nil:
@@ -79,19 +50,13 @@ func (s *Store) Create(ctx context.Context, op model.Operation) (stored model.Op
 	return c.op, false, nil
 }
 
-// createWaiting stores what waits, up to maxGathered. Its caller's context does not end it, as others' operations are
-// in there.
-func (s *Store) createWaiting(ctx context.Context) {
-	s.creates.mu.Lock()
-	n := min(len(s.creates.waiting), maxGathered)
-	taken := slices.Clone(s.creates.waiting[:n])
-	s.creates.waiting = slices.Delete(s.creates.waiting, 0, n)
-	s.creates.mu.Unlock()
+// createAll stores the operations of callers that are still there. The context of the one that runs it does not end it,
+// as others' operations are in there.
+func (s *Store) createAll(ctx context.Context, taken []*creation) {
 	var group []*creation
 	for _, c := range taken {
-		if err := c.ctx.Err(); err != nil {
+		if c.ctx.Err() != nil {
 			c.err = fault("storing an operation", context.Cause(c.ctx))
-			close(c.done)
 			continue
 		}
 		if c.op.ID == "" {
@@ -103,11 +68,10 @@ func (s *Store) createWaiting(ctx context.Context) {
 		return
 	}
 	err := s.write(context.WithoutCancel(ctx), "storing operations", func(t *txn) error { return s.create(t, group) })
-	for _, c := range group {
-		if err != nil {
+	if err != nil {
+		for _, c := range group {
 			c.err = err
 		}
-		close(c.done)
 	}
 }
 

@@ -83,6 +83,12 @@ func transient(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
+// busy says whether another process is writing to an SQLite database.
+func busy(err error) bool {
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && (lite.Code()&0xff == sqlitelib.SQLITE_BUSY || lite.Code()&0xff == sqlitelib.SQLITE_LOCKED)
+}
+
 // lost says whether the connection is the trouble: others may work.
 func lost(err error) bool {
 	var pg *pgconn.PgError

@@ -119,10 +119,17 @@ var drivers = []struct {
 	{"postgres", func(t testing.TB) Config { return Config{URL: postgres(t)} }},
 }
 
-// onBoth runs a test on both databases.
-func onBoth(t *testing.T, f func(t *testing.T, h *harness)) {
+// onBoth runs a test on both databases. Nothing is found by polling, unless change says so.
+func onBoth(t *testing.T, f func(t *testing.T, h *harness), change ...func(*Config)) {
 	for _, d := range drivers {
-		t.Run(d.name, func(t *testing.T) { f(t, newHarness(t, d.config(t))) })
+		t.Run(d.name, func(t *testing.T) {
+			cfg := d.config(t)
+			cfg.PollInterval = time.Hour
+			for _, c := range change {
+				c(&cfg)
+			}
+			f(t, newHarness(t, cfg))
+		})
 	}
 }
 
@@ -142,6 +149,18 @@ func (c *fakeClock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
+}
+
+// eventually asks again until ok says yes. It is for what nothing announces.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // harness is a store and what it takes to make work for it.

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 )
 
 // migrations holds a folder per dialect, with files of the same names. They are applied in the order of their names. A
@@ -29,10 +30,15 @@ func (s *Store) migrate(ctx context.Context, from fs.FS) error {
 		return err
 	}
 	slices.Sort(files)
-	for try := 0; ; try++ {
+	waited := time.Now().Add(writeLimit)
+	for try := 0; ; {
 		err := s.migrateOnce(ctx, from, files)
-		if err == nil || try >= tries || !transient(err) && !lost(err) {
+		switch {
+		case busy(err) && ctx.Err() == nil && time.Now().Before(waited):
+		case err == nil || try >= tries || !transient(err) && !lost(err):
 			return err
+		default:
+			try++
 		}
 	}
 }

@@ -18,23 +18,34 @@ func (s *Store) openSQLite(ctx context.Context) error {
 		return fmt.Errorf("making the database's file: %w", err)
 	}
 	common := []string{
-		"busy_timeout(5000)", // another process may write, such as a command line
 		"foreign_keys(1)",
 		"synchronous(FULL)", // a commit is on disk when it returns
 		"fullfsync(1)",      // and on macOS too
 		"checkpoint_fullfsync(1)",
 		"cache_size(-16384)", // KiB
 	}
+	// Another process may write, such as a command line. Waiting for it here does not end with a context: what writes
+	// waits for short and asks again.
+	writing := append([]string{"busy_timeout(100)"}, common...)
+	reading := append([]string{"busy_timeout(5000)"}, common...)
 	var err error
-	if s.writeDB, err = sql.Open("sqlite", sqliteName(s.cfg.Path, append(common, "journal_mode(WAL)"), true)); err != nil {
+	if s.writeDB, err = sql.Open("sqlite", sqliteName(s.cfg.Path, append(writing, "journal_mode(WAL)"), true)); err != nil {
 		return err
 	}
 	s.writeDB.SetMaxOpenConns(1)
 	s.writeDB.SetConnMaxIdleTime(0)
-	if err := s.writeDB.PingContext(ctx); err != nil {
-		return fault("opening the database "+s.cfg.Path, err)
+	opening, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	for {
+		err := s.writeDB.PingContext(opening)
+		if err == nil {
+			break
+		}
+		if opening.Err() != nil || !busy(err) {
+			return fault("opening the database "+s.cfg.Path, err)
+		}
 	}
-	if s.readDB, err = sql.Open("sqlite", sqliteName(s.cfg.Path, append(common, "query_only(1)"), false)); err != nil {
+	if s.readDB, err = sql.Open("sqlite", sqliteName(s.cfg.Path, append(reading, "query_only(1)"), false)); err != nil {
 		return err
 	}
 	readers := s.cfg.MaxConns

@@ -179,7 +179,7 @@ func (h *hub) look(ctx context.Context, waited []model.OperationID) error {
 func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation, error) {
 	wake, stop := register(s.hub, s.hub.waiters, id)
 	defer stop()
-	last, err := s.Operation(ctx, id)
+	last, err := s.read(ctx, id)
 	if err != nil {
 		return last, err
 	}
@@ -191,7 +191,7 @@ func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation
 		case <-ctx.Done():
 			return last, fmt.Errorf("waiting for operation %s: %w", id, context.Cause(ctx))
 		}
-		op, err := s.Operation(ctx, id)
+		op, err := s.read(ctx, id)
 		switch {
 		case err == nil:
 			last = op
@@ -202,6 +202,54 @@ func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation
 		}
 	}
 	return last, nil
+}
+
+// reading is an operation that is to be read together with others.
+type reading struct {
+	id  model.OperationID
+	op  model.Operation
+	err error
+}
+
+// readLimit bounds reading operations for those who wait.
+const readLimit = 10 * time.Second
+
+// read is Operation for the many who are woken at the same moment.
+func (s *Store) read(ctx context.Context, id model.OperationID) (model.Operation, error) {
+	r := &reading{id: model.OperationID(text(string(id)))}
+	if err := s.reads.do(ctx, r, s.readAll); err != nil {
+		return model.Operation{}, fault("reading operation "+text(string(id)), err)
+	}
+	return r.op, r.err
+}
+
+func (s *Store) readAll(ctx context.Context, group []*reading) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readLimit)
+	defer cancel()
+	ids := make([]model.OperationID, len(group))
+	for i, r := range group {
+		ids[i] = r.id
+	}
+	list, err := s.d.list(texts(ids))
+	var ops []model.Operation
+	if err == nil {
+		ops, err = s.operations(ctx, true, s.d.in("o.id", 1), list)
+	}
+	found := make(map[model.OperationID]model.Operation, len(ops))
+	for _, op := range ops {
+		found[op.ID] = op
+	}
+	for _, r := range group {
+		op, ok := found[r.id]
+		switch {
+		case err != nil:
+			r.err = fault("reading operations", err)
+		case !ok:
+			r.err = noOperation(r.id)
+		default:
+			r.op = op
+		}
+	}
 }
 
 // Watch returns a channel that holds a signal when there may be something new for an account's lane: operations that

@@ -134,3 +134,55 @@ func TestDirectoryFull(t *testing.T) {
 		t.Errorf("%d entries counted", got)
 	}
 }
+
+// TestEmptyLastPages: ledgers of old could have an empty page at a directory's
+// end; it goes with what is removed before it.
+func TestEmptyLastPages(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		remove uint64 // the page that loses its last entry
+		left   string
+	}{
+		{"behind the root", 0, "none"},
+		{"behind another", 1, "[0:1]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, Config{})
+			v := newView(w.n.Closed(), true)
+			owner := w.acct("alice").id
+			root := OwnerDirKey(owner)
+			s := newStateTable(v)
+			pages := c.remove + 2
+			for n := range pages {
+				page := newDirPage(root, owner, codec.Hash256{byte(n + 1)})
+				page.SetUint(codec.SfIndexPrevious, (n+pages-1)%pages)
+				page.SetUint(codec.SfIndexNext, (n+1)%pages)
+				if n == pages-1 {
+					page.SetHashes(codec.SfIndexes, nil)
+				}
+				s.insert(PageKey(root, n), page)
+			}
+			if s.dirRemove(owner, c.remove, codec.Hash256{99}, false) || s.dirRemove(owner, 9, codec.Hash256{1}, false) {
+				t.Error("removed what is not there")
+			}
+			if !s.dirRemove(owner, c.remove, codec.Hash256{byte(c.remove + 1)}, false) {
+				t.Fatal("not removed")
+			}
+			got := "none"
+			if o := s.peek(root); o != nil {
+				got = fmt.Sprintf("[0:%d]", len(o.Hashes(codec.SfIndexes)))
+				if o.Uint(codec.SfIndexNext) != 0 || o.Uint(codec.SfIndexPrevious) != 0 {
+					t.Error("the root still points on")
+				}
+			}
+			if got != c.left {
+				t.Errorf("left is %s, want %s", got, c.left)
+			}
+			for n := uint64(1); n < pages; n++ {
+				if s.has(PageKey(root, n)) {
+					t.Errorf("page %d is still there", n)
+				}
+			}
+		})
+	}
+}

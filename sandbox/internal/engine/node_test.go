@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -237,32 +238,37 @@ func TestObserver(t *testing.T) {
 
 // TestBounds: what a node remembers of transactions in no ledger is bounded.
 func TestBounds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fills every memory")
-	}
 	w := newWorld(t, Config{})
 	w.fund(100_000_000, "alice")
 	alice := w.acct("alice")
-	base := alice.tx(t, codec.TtAccountSet, nil)
+	early := alice.tx(t, codec.TtAccountSet, uintField(codec.SfSequence, 1000))
+	other := func(i int) *codec.Tx { // the same under another id
+		tx := *early
+		binary.BigEndian.PutUint32(tx.ID[:], uint32(i))
+		return &tx
+	}
+	now := w.clock.now()
 	for i := range maxSeen + 100 {
-		o := base.Clone()
-		o.SetUint(codec.SfSequence, uint64(alice.next)+1+uint64(i))
-		tx, err := codec.NewTx(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// Too early, each of them.
-		r := w.n.Submit(tx, false)
-		if r.Result != TerPreSeq {
-			t.Fatalf("%d: %s", i, r.Result)
-		}
-		if i > maxKept {
-			w.n.held.entries = w.n.held.entries[:maxKept] // as it is; the rest is quick then
-		}
+		w.n.see(other(i), now)
 	}
-	if len(w.n.seen) > maxSeen || len(w.n.seenIDs) != len(w.n.seen) || len(w.n.local.list) > maxKept || len(w.n.held.entries) > maxKept {
-		t.Errorf("%d seen, %d local, %d held", len(w.n.seen), len(w.n.local.list), len(w.n.held.entries))
+	for i := range maxKept + 100 {
+		w.n.hold(other(i))
+		w.n.local.add(w.n.Current().Seq, other(i))
 	}
+	w.n.local.list = w.n.local.list[:maxKept]
+	if _, known := w.n.Lookup(other(99).ID); known != nil {
+		t.Error("the oldest is known still")
+	}
+	if _, known := w.n.Lookup(other(100).ID); known == nil {
+		t.Error("one that there is room for is not known")
+	}
+	if r := w.n.Submit(early, false); r.Result != TerPreSeq {
+		t.Error(r.Result)
+	}
+	if len(w.n.seen) != maxSeen || len(w.n.seenIDs) != maxSeen || len(w.n.local.list) != maxKept || len(w.n.held.entries) != maxKept {
+		t.Errorf("%d seen, %d of them in order, %d local, %d held", len(w.n.seen), len(w.n.seenIDs), len(w.n.local.list), len(w.n.held.entries))
+	}
+	w.n.local.list = w.n.local.list[:10]
 	for range localHoldLedgers + 2 {
 		mustClose(t, w.n)
 	}

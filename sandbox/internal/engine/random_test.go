@@ -161,7 +161,7 @@ func (w *randomWalk) run(steps int) {
 // TestRandomHistories walks at random and holds every ledger to the
 // invariants; then the stored history must come out the same on another node.
 func TestRandomHistories(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			var stored [][]byte
 			cfg := Config{Commit: func(p []byte) error { stored = append(stored, p); return nil }}
@@ -171,7 +171,7 @@ func TestRandomHistories(t *testing.T) {
 			at := uint32(848_000_000)
 			cfg.GenesisCloseTime = &at
 			w := newRandomWalk(t, seed, cfg)
-			w.run(1500)
+			w.run(800)
 			seen := map[TER]int{}
 			for seq := uint32(3); seq <= w.n.Closed().Seq; seq++ {
 				for r := range w.n.LedgerBySeq(seq).Txs() {
@@ -216,4 +216,14 @@ func TestRandomHistories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzHistories walks at random from any seed, with small and large ledgers.
+func FuzzHistories(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(seed, uint8(seed*3))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, capacity uint8) {
+		newRandomWalk(t, seed, Config{Capacity: 5 + int(capacity)}).run(120)
+	})
 }

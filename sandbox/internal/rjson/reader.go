@@ -1,7 +1,8 @@
 package rjson
 
+//lint:file-ignore ST1005 the errors are held to rippled's, letter by letter: callers compare them
+
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -456,10 +457,10 @@ func (r *reader) str(t tok) (string, bool) {
 		case 't':
 			out = append(out, '\t')
 		case 'u':
-			cp, n, err := codePoint(body, i)
+			cp, n, wrong := codePoint(body, i)
 			i += n
-			if err != nil {
-				return "", r.failAt(err.Error(), t.start, t.start+1+i)
+			if wrong != "" {
+				return "", r.failAt(wrong, t.start, t.start+1+i)
 			}
 			out = utf8.AppendRune(out, cp)
 		default:
@@ -469,32 +470,35 @@ func (r *reader) str(t tok) (string, bool) {
 	return string(out), true
 }
 
-var (
-	errFourDigits = errors.New("Bad unicode escape sequence in string: four digits expected.")
-	errHexDigit   = errors.New("Bad unicode escape sequence in string: hexadecimal digit expected.")
-	errSixMore    = errors.New("additional six characters expected to parse unicode surrogate pair.")
-	errSecondHalf = errors.New(`expecting another \u token to begin the second half of a unicode surrogate pair`)
+// What is wrong with a \u escape, in the reader's words.
+const (
+	fourDigits = "Bad unicode escape sequence in string: four digits expected."
+	badDigit   = "Bad unicode escape sequence in string: hexadecimal digit expected."
+	sixMore    = "additional six characters expected to parse unicode surrogate pair."
+	secondHalf = `expecting another \u token to begin the second half of a unicode surrogate pair`
 )
 
-func codePoint(b []byte, i int) (cp rune, n int, err error) {
-	u, n, err := hex4(b, i)
-	if err != nil || u < 0xD800 || u > 0xDBFF {
-		return u, n, err
+// codePoint reads a character from its four digits, and from its second half where it has one: the character, how many bytes of
+// it were read, and what is wrong with it.
+func codePoint(b []byte, i int) (cp rune, n int, wrong string) {
+	u, n, wrong := hex4(b, i)
+	if wrong != "" || u < 0xD800 || u > 0xDBFF {
+		return u, n, wrong
 	}
 	rest := b[i+n:]
 	if len(rest) < 6 {
-		return 0, n, errSixMore
+		return 0, n, sixMore
 	}
 	if rest[0] != '\\' || rest[1] != 'u' {
-		return 0, n, errSecondHalf
+		return 0, n, secondHalf
 	}
-	low, m, err := hex4(rest, 2)
-	return 0x10000 + (u&0x3FF)<<10 + low&0x3FF, n + 2 + m, err
+	low, m, wrong := hex4(rest, 2)
+	return 0x10000 + (u&0x3FF)<<10 + low&0x3FF, n + 2 + m, wrong
 }
 
-func hex4(b []byte, i int) (u rune, n int, err error) {
+func hex4(b []byte, i int) (u rune, n int, wrong string) {
 	if len(b)-i < 4 {
-		return 0, 0, errFourDigits
+		return 0, 0, fourDigits
 	}
 	for n < 4 {
 		c := b[i+n]
@@ -508,8 +512,8 @@ func hex4(b []byte, i int) (u rune, n int, err error) {
 		case c >= 'A' && c <= 'F':
 			u += rune(c-'A') + 10
 		default:
-			return 0, n, errHexDigit
+			return 0, n, badDigit
 		}
 	}
-	return u, n, nil
+	return u, n, ""
 }

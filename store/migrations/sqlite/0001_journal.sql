@@ -74,9 +74,9 @@ CREATE TABLE attempts (
 ) STRICT;
 
 CREATE UNIQUE INDEX attempts_validated ON attempts (operation) WHERE state = 'validated';
--- Two operations never hold one sequence or ticket; a replacement shares that of its own operation.
-CREATE UNIQUE INDEX attempts_sequence ON attempts (issuer, sequence) WHERE state = 'signed' AND replaces = 0 AND sequence > 0;
-CREATE UNIQUE INDEX attempts_ticket ON attempts (issuer, ticket) WHERE state = 'signed' AND replaces = 0 AND ticket > 0;
+-- Two operations never sign the same sequence or ticket at the same time; a replacement shares that of its own operation.
+CREATE UNIQUE INDEX attempts_sequence ON attempts (issuer, sequence, replaces) WHERE state = 'signed' AND sequence > 0;
+CREATE UNIQUE INDEX attempts_ticket ON attempts (issuer, ticket, replaces) WHERE state = 'signed' AND ticket > 0;
 
 CREATE TABLE idempotency_keys (
     issuer       TEXT    NOT NULL,
@@ -107,10 +107,11 @@ CREATE TABLE lanes (
     expires INTEGER NOT NULL  -- by the database's clock
 ) STRICT, WITHOUT ROWID;
 
--- One row that is written to find out whether the database can be.
+-- One row that is written to find out whether there is room to write.
 CREATE TABLE probe (
-    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    at INTEGER NOT NULL
+    id      INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    at      INTEGER NOT NULL,
+    ballast BLOB
 ) STRICT;
 
 INSERT INTO probe (id, at) VALUES (1, 0);

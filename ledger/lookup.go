@@ -1,0 +1,230 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// lookUp asks the ledger about what has run out of ledgers, and about what seems to have lost its sequence.
+func (l *Lane) lookUp() {
+	if l.looking {
+		return
+	}
+	now := l.validated.Index
+	var cases []*lookUpCase
+	for _, op := range l.ordered() {
+		expired := op.lastLedger() < now
+		if !expired && op.state != stateLookUp {
+			continue
+		}
+		c := &lookUpCase{op: op, sequence: op.sequence, expired: expired, first: now, last: op.lastLedger()}
+		for _, a := range op.attempts {
+			c.hashes = append(c.hashes, a.Hash)
+			c.first = min(c.first, a.first)
+		}
+		cases = append(cases, c)
+	}
+	if len(cases) == 0 {
+		return
+	}
+	l.looking = true
+	l.job(func(ctx context.Context) func() {
+		settled, err := l.investigate(ctx, cases)
+		return func() {
+			l.looking = false
+			if err != nil {
+				if ctx.Err() == nil {
+					l.log.Warn("cannot look up what became of transactions", "count", len(cases), "error", err)
+				}
+				return // asked again with the next ledger
+			}
+			for _, c := range cases {
+				if c.op.state != stateFinal && c.op.sequence == c.sequence {
+					l.settle(c, settled)
+				}
+			}
+			l.caughtUp(settled)
+		}
+	})
+}
+
+// lookUpCase is a question to the ledger about one operation, and its answer.
+type lookUpCase struct {
+	op          *operation
+	sequence    uint32
+	hashes      []string
+	first, last uint32
+	expired     bool
+
+	asked  bool
+	found  *Transaction
+	absent bool
+}
+
+// lookUpsAtOnce is how many questions are open at a time.
+const lookUpsAtOnce = 8
+
+// investigate answers the cases, and returns the account as it stands in the validated ledger after all of them.
+func (l *Lane) investigate(ctx context.Context, cases []*lookUpCase) (AccountInfo, error) {
+	settled, err := l.client.AccountInfo(ctx, l.cfg.Account)
+	if err != nil {
+		return settled, err
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, lookUpsAtOnce)
+	errs := make([]error, len(cases))
+	for i, c := range cases {
+		switch {
+		case c.expired && c.last < settled.LedgerIndex:
+		case c.sequence < settled.Sequence: // used up by this ledger, by it or by another
+			c.last = min(c.last, settled.LedgerIndex)
+			c.first = min(c.first, c.last)
+		default:
+			continue // may still happen
+		}
+		c.asked = true
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = l.ask(ctx, c)
+			<-slots
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return settled, err
+	}
+	return settled, l.search(ctx, cases)
+}
+
+// ask looks for a case's blobs by their hashes.
+func (l *Lane) ask(ctx context.Context, c *lookUpCase) error {
+	c.absent = true
+	for _, hash := range c.hashes {
+		status, err := l.client.Tx(ctx, hash, c.first, c.last)
+		if err != nil {
+			return err
+		}
+		if status.Tx != nil {
+			c.found, c.absent = status.Tx, false
+			return nil
+		}
+		c.absent = c.absent && status.Absent
+	}
+	return nil
+}
+
+// search settles what `tx` leaves open: rippled answers it from its cache, for half an hour, with a candidate that no
+// ledger took, and says nothing of where it searched. The account's own list of transactions, which is an error unless
+// the node holds every ledger of it, tells for sure.
+func (l *Lane) search(ctx context.Context, cases []*lookUpCase) error {
+	first, last := uint32(math.MaxUint32), uint32(0)
+	open := map[string]*lookUpCase{}
+	for _, c := range cases {
+		if c.asked && c.found == nil && !c.absent {
+			first, last = min(first, c.first), max(last, c.last)
+			for _, hash := range c.hashes {
+				open[hash] = c
+			}
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	err := l.client.AccountTx(ctx, l.cfg.Account, first, last, func(t *Transaction) {
+		if c := open[t.Hash]; c != nil {
+			c.found = t
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range open {
+		c.absent = c.found == nil
+	}
+	return nil
+}
+
+// settle moves an operation on by what the ledger says of it.
+func (l *Lane) settle(c *lookUpCase, settled AccountInfo) {
+	op := c.op
+	switch {
+	case c.found != nil:
+		v, err := c.found.Validated(l.networkID)
+		if err != nil {
+			l.log.Error("a validated transaction cannot be read", "hash", c.found.Hash, "error", err)
+			return
+		}
+		l.conclude(op, v)
+	case c.absent:
+		l.absent(op, c.sequence < settled.Sequence)
+	case !c.asked && op.state == stateLookUp:
+		op.state = stateRetry // its sequence is not used up on the ledger: the same blob may still get there
+	}
+}
+
+// absent deals with an operation that is on no ledger and never will be as it is signed. lost says that another
+// transaction has its sequence.
+func (l *Lane) absent(op *operation, lost bool) {
+	refused, hash, last := op.state == stateRefused, op.newest().Hash, op.lastLedger()
+	l.remove(op)
+	if !lost {
+		l.release(op.sequence)
+	}
+	e := &model.Error{Code: model.CodeNotValidated,
+		Message: fmt.Sprintf("the transaction is on no ledger, and its LastLedgerSequence, %d, is past: asking again is safe", last)}
+	if op.last.EngineResult != "" {
+		e.Cause = fmt.Errorf("transaction %s: the node said %s: %s", hash, op.last.EngineResult, op.last.EngineResultMessage)
+	}
+	if lost {
+		op.lost++
+		op.signings-- // not its fault
+	}
+	op.mu.Lock()
+	left := op.left
+	if !left {
+		op.begun, op.pending = false, model.Pending{}
+	}
+	op.mu.Unlock()
+	switch {
+	case op.own, left: // who was told "up to that ledger" must be able to rely on it
+	case refused:
+		e.Message = "the node refused the transaction, and no ledger has it: " + op.last.EngineResult
+	case op.signings >= l.cfg.Signings || op.lost >= maxLost:
+	default:
+		l.log.Info("signing a transaction anew", "hash", hash, "sequence", op.sequence, "lost", lost, "result", op.last.EngineResult)
+		l.mu.Lock()
+		l.unbegun++
+		l.mu.Unlock()
+		op.state, op.attempts, op.since = stateWaiting, nil, l.clock.Now()
+		l.requeue(op)
+		return
+	}
+	op.mu.Lock()
+	op.begun = true // was counted out when it was signed
+	op.mu.Unlock()
+	l.fail(op, e)
+}
+
+// requeue puts an operation before those that were never signed, behind those that came to be signed anew with it.
+func (l *Lane) requeue(op *operation) {
+	i := 0
+	for i < len(l.waiting) && l.waiting[i].signings+l.waiting[i].lost > 0 {
+		i++
+	}
+	l.waiting = slices.Insert(l.waiting, i, op)
+}
+
+// caughtUp compares the lane's count with the ledger's.
+func (l *Lane) caughtUp(settled AccountInfo) {
+	l.free = slices.DeleteFunc(l.free, func(s uint32) bool { return s < settled.Sequence })
+	if settled.Sequence > l.next {
+		l.log.Warn("the account's sequence is ahead of the lane: another process sends from it", "next", l.next, "ledger", settled.Sequence)
+		l.next = settled.Sequence
+	}
+}
