@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/store"
 )
 
 const (
@@ -38,6 +40,9 @@ const (
 // run is the program: it returns nil when ctx ended it, and an error that says what to do when it cannot work. A fault
 // in the settings is a [config.Faults].
 func run(ctx context.Context, args []string, dotenv string, c console) error {
+	if len(args) > 0 && args[0] == "batch" {
+		return runBatch(ctx, args[1:], dotenv, c)
+	}
 	s, flags, err := readSettings(args, dotenv)
 	if errors.Is(err, pflag.ErrHelp) {
 		return usage(c.out, flags)
@@ -80,9 +85,13 @@ type program struct {
 	listener net.Listener
 	embedded *embedded // nil on other networks
 	client   *ledger.Client
+	store    *store.Store
+	issuer   *issuer.Issuer
 	lane     *ledger.Lane
 	stopLane context.CancelFunc
 	laneDone chan error
+	stopWork context.CancelFunc
+	workDone chan error
 	api      *httpapi.API
 	banner   banner
 }
@@ -139,6 +148,11 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	p.banner.issuer = account
 
+	if p.store, err = openStore(ctx, s, log); err != nil {
+		return p, err
+	}
+	counted := newMetrics()
+	counted.watch(account, p.client, p.store, time.Now)
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
 		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Logger: log,
 	})
@@ -150,15 +164,45 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	p.laneDone = make(chan error, 1)
 	go func() { p.laneDone <- p.lane.Run(laneContext) }()
 
+	p.work(ctx, &ledger.Interim{Lane: p.lane, Journal: journal{p.store, counted, time.Now}})
+
+	p.issuer = issuer.New(issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit})
 	p.api = httpapi.New(httpapi.Config{
-		Issuer:     issuer.New(issuer.Config{Account: account, Ledger: p.client, Lane: p.lane, WaitLimit: s.waitLimit}),
+		Issuer:     p.issuer,
 		Logger:     log,
 		AnswerTime: s.waitLimit + time.Minute,
 		StopTime:   s.stopLimit,
-		GiveUp:     p.stopLane,
+		GiveUp:     p.issuer.Release,
+		Metrics:    counted.handler(log),
+		Observe:    counted.request,
 	})
 	log.Info("serving", "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
 	return p, nil
+}
+
+// worker brings what the journal holds onto the ledger, until its context ends.
+type worker interface {
+	Run(ctx context.Context) error
+}
+
+// work starts a worker. A failure of it ends the program.
+func (p *program) work(ctx context.Context, w worker) {
+	ctx, p.stopWork = context.WithCancel(context.WithoutCancel(ctx))
+	p.workDone = make(chan error, 1)
+	go func() { p.workDone <- w.Run(ctx) }()
+}
+
+// openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
+func openStore(ctx context.Context, s settings, log *slog.Logger) (*store.Store, error) {
+	cfg := store.Config{URL: s.databaseURL, Path: filepath.Join(s.dataDir, "issuer.db"), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
+	opened, err := store.Open(ctx, cfg)
+	switch {
+	case err == nil:
+		return opened, nil
+	case s.databaseURL != "":
+		return nil, fmt.Errorf("DATABASE_URL: the journal cannot be opened: check the address, the user's rights and the server (%w)", err)
+	}
+	return nil, fmt.Errorf("DATA_DIR: the journal cannot be kept in %s: set DATA_DIR to a folder that this user may write to (%w)", cfg.Path, err)
 }
 
 // serve answers requests until ctx ends or something that it needs does, and stops everything.
@@ -193,6 +237,10 @@ func (p *program) stop() error {
 	if p.listener != nil {
 		faults = append(faults, p.listener.Close())
 	}
+	if p.stopWork != nil {
+		p.stopWork()
+		faults = append(faults, <-p.workDone)
+	}
 	if p.stopLane != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 		if err := p.lane.Drain(ctx); err != nil {
@@ -201,6 +249,9 @@ func (p *program) stop() error {
 		cancel()
 		p.stopLane()
 		faults = append(faults, <-p.laneDone)
+	}
+	if p.store != nil {
+		faults = append(faults, p.store.Close())
 	}
 	if p.client != nil {
 		p.client.Close()

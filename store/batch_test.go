@@ -1,0 +1,265 @@
+package store
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+func rowsFrom(first int64, n int) []model.BatchRow {
+	rows := make([]model.BatchRow, n)
+	for i := range rows {
+		op := issue()
+		rows[i] = model.BatchRow{Row: first + int64(i), Operation: &op}
+	}
+	return rows
+}
+
+func TestBatch(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		key := &model.IdempotencyKey{Key: "upload", RequestHash: [32]byte{9}}
+		b, replayed, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA, Key: key})
+		h.ok(err)
+		if replayed || b.State != model.BatchReceiving || b.Rows != 0 || b.Created != h.clock.Now() {
+			t.Errorf("%+v", b)
+		}
+		rows := rowsFrom(1, 10)
+		rows[2] = model.BatchRow{Row: 3, Rejected: &model.Failure{Code: model.CodeBadRequest, Message: "subject \x00 must be …"}}
+		rows[3].Operation.Kind, rows[3].Operation.Expiration, rows[3].Operation.URI = model.KindRevoke, nil, ""
+		twin := *rows[0].Operation
+		rows[4].Operation = &twin // the same subject and type as the first row
+		standing := h.create(issue())
+		rows[5].Operation.Subject = standing.Subject
+		n, err := h.AddRows(h.ctx(), b.ID, rows)
+		h.ok(err)
+		if n != 10 {
+			t.Errorf("%d rows", n)
+		}
+		first := h.operationOfRow(b.ID, 1)
+
+		// The sender is not sure, begins anew from its key, sends some again, and goes on.
+		again, replayed, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA, Key: key})
+		h.ok(err)
+		if !replayed || again.ID != b.ID || again.Rows != 10 {
+			t.Errorf("%+v", again)
+		}
+		_, _, err = h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA, Key: &model.IdempotencyKey{Key: "upload"}})
+		h.code(err, model.CodeKeyReused)
+		taken := issue()
+		taken.Key = key
+		_, _, err = h.Create(h.ctx(), taken)
+		h.code(err, model.CodeKeyReused)
+		n, err = h.AddRows(h.ctx(), b.ID, rows)
+		if n != 10 || err != nil {
+			t.Errorf("%d rows, %v", n, err)
+		}
+		more := append(rows[8:], rowsFrom(11, 2)...)
+		n, err = h.AddRows(h.ctx(), b.ID, more)
+		if n != 12 || err != nil {
+			t.Errorf("%d rows, %v", n, err)
+		}
+		if got := h.operationOfRow(b.ID, 1); got != first {
+			t.Errorf("the first row was %s and is %s", first, got)
+		}
+		_, err = h.AddRows(h.ctx(), b.ID, rowsFrom(14, 1))
+		h.code(err, model.CodeBadRequest)
+		for _, bad := range [][]model.BatchRow{{{Row: 13}}, {rows[0], rows[2]}, rowsFrom(0, 1), rowsFrom(13, MaxRowsAtOnce+1)} {
+			_, err = h.AddRows(h.ctx(), b.ID, bad)
+			h.code(err, model.CodeInternal)
+		}
+		h.code(h.SealBatch(h.ctx(), b.ID, 11), model.CodeWrongState)
+		h.ok(h.SealBatch(h.ctx(), b.ID, 12))
+		h.ok(h.SealBatch(h.ctx(), b.ID, 12))
+		_, err = h.AddRows(h.ctx(), b.ID, rowsFrom(13, 1))
+		h.code(err, model.CodeWrongState)
+		n, err = h.AddRows(h.ctx(), b.ID, more)
+		if n != 12 || err != nil {
+			t.Errorf("what is there already, after the end: %d, %v", n, err)
+		}
+
+		// The lane does its work.
+		ops, err := h.Pending(h.ctx(), issuerA, 100)
+		h.ok(err)
+		var attempts []model.Attempt
+		ops = slices.DeleteFunc(ops, func(op model.Operation) bool { return op.Batch != b.ID })
+		for i, op := range ops {
+			if i > 0 && op.Row <= ops[i-1].Row {
+				t.Errorf("row %d before row %d", ops[i-1].Row, op.Row)
+			}
+			attempts = append(attempts, attempt(op.ID, uint32(i+1)))
+		}
+		h.ok(h.Sign(h.ctx(), h.take(), attempts[:4]))
+		h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(attempts[0]), success(attempts[1]),
+			{Operation: attempts[2].Operation, State: model.StateFailed, Result: validated(attempts[2].Hash, "tecNO_TARGET")},
+			{Operation: attempts[3].Operation, State: model.StateExpired, Absent: []string{attempts[3].Hash}}}))
+		st, err := h.Batch(h.ctx(), b.ID)
+		h.ok(err)
+		want := map[model.State]int64{model.StatePending: 5, model.StateSucceeded: 2, model.StateFailed: 1, model.StateExpired: 1}
+		if !reflect.DeepEqual(st.Counts, want) || st.Rejected != 3 || st.Finished() || st.Open() != 5 || st.Failed() != 5 || st.State != model.BatchReceived || st.Rows != 12 {
+			t.Errorf("%+v", st)
+		}
+		h.ok(h.Sign(h.ctx(), h.fence, attempts[4:5]))
+		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{Code: "stopped", Message: "by its sender"}); n != 4 || err != nil {
+			t.Errorf("%d cancelled, %v", n, err)
+		}
+		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}); n != 0 || err != nil {
+			t.Errorf("%d cancelled, %v", n, err)
+		}
+		h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(attempts[4])}))
+		if st, err = h.Batch(h.ctx(), b.ID); err != nil || !st.Finished() || st.Counts[model.StateSucceeded] != 3 || st.Counts[model.StateCancelled] != 4 {
+			t.Errorf("%+v, %v", st, err)
+		}
+
+		all, err := h.BatchRows(h.ctx(), b.ID, 0, 0, false)
+		h.ok(err)
+		var lines []string
+		for _, r := range all {
+			code := model.Code("-")
+			if r.Failure != nil {
+				code = r.Failure.Code
+			}
+			lines = append(lines, fmt.Sprintf("%d %s %s %t", r.Row, r.State, code, r.Hash != ""))
+		}
+		if got, want := strings.Join(lines, "\n"), strings.TrimSpace(`
+1 succeeded - true
+2 succeeded - true
+3  badRequest false
+4 failed tecNO_TARGET true
+5  inProgress false
+6  inProgress false
+7 expired notValidated false
+8 succeeded - true
+9 cancelled stopped false
+10 cancelled stopped false
+11 cancelled stopped false
+12 cancelled stopped false`); got != want {
+			t.Errorf("rows\n%s\nwant\n%s", got, want)
+		}
+		if !strings.Contains(all[4].Failure.Message, string(first)) || !strings.Contains(all[5].Failure.Message, string(standing.ID)) ||
+			all[0].Subject != rows[0].Operation.Subject || all[0].Type != rows[0].Operation.Type || all[0].Operation != first || all[0].Hash != attempts[0].Hash {
+			t.Errorf("%+v", all)
+		}
+		var failed []int64
+		for after := int64(0); ; {
+			page, err := h.BatchRows(h.ctx(), b.ID, after, 2, true)
+			h.ok(err)
+			if len(page) == 0 {
+				break
+			}
+			for _, r := range page {
+				failed = append(failed, r.Row)
+			}
+			after = page[len(page)-1].Row
+		}
+		if !slices.Equal(failed, []int64{3, 4, 5, 6, 7, 9, 10, 11, 12}) {
+			t.Errorf("failed rows %v", failed)
+		}
+	})
+}
+
+func (h *harness) operationOfRow(batch model.OperationID, n int64) model.OperationID {
+	h.t.Helper()
+	rows, err := h.BatchRows(h.ctx(), batch, n-1, 1, false)
+	h.ok(err)
+	if len(rows) != 1 || rows[0].Row != n {
+		h.t.Fatalf("row %d: %+v", n, rows)
+	}
+	return rows[0].Operation
+}
+
+func TestNoBatch(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		for _, id := range []model.OperationID{"", "x\x00", "01JD8Q4Z7T9XW3V5K2M6N8P0RS"} {
+			_, err := h.Batch(h.ctx(), id)
+			h.code(err, model.CodeBatchNotFound)
+			_, err = h.BatchRows(h.ctx(), id, 0, 10, false)
+			h.code(err, model.CodeBatchNotFound)
+			_, err = h.AddRows(h.ctx(), id, rowsFrom(1, 1))
+			h.code(err, model.CodeBatchNotFound)
+			h.code(h.SealBatch(h.ctx(), id, 0), model.CodeBatchNotFound)
+			_, err = h.CancelBatch(h.ctx(), id, model.Failure{})
+			h.code(err, model.CodeBatchNotFound)
+		}
+	})
+}
+
+// Two senders of one batch do not store a row twice, whoever comes first.
+func TestBatchOfTwoSenders(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		b, _, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA})
+		h.ok(err)
+		rows := rowsFrom(1, 400)
+		var wg sync.WaitGroup
+		for _, s := range []*Store{h.Store, h.open()} {
+			wg.Go(func() {
+				for i := 0; i < len(rows); i += 40 {
+					if _, err := s.AddRows(h.ctx(), b.ID, rows[i:i+40]); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		h.ok(h.SealBatch(h.ctx(), b.ID, 400))
+		st, err := h.Batch(h.ctx(), b.ID)
+		if err != nil || st.Counts[model.StatePending] != 400 || st.Rejected != 0 {
+			t.Errorf("%+v, %v", st, err)
+		}
+	})
+}
+
+// Batches of three accounts' worth of the same rows lock each other out for no longer than a transaction.
+func TestBatchesCross(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		rows := rowsFrom(1, 200)
+		var wg sync.WaitGroup
+		for i, s := range []*Store{h.Store, h.open(), h.Store, h.open()} {
+			b, _, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA})
+			h.ok(err)
+			mine := slices.Clone(rows)
+			if i%2 == 1 {
+				slices.Reverse(mine)
+			}
+			for j := range mine {
+				mine[j].Row = int64(j + 1)
+			}
+			wg.Go(func() {
+				for j := 0; j < len(mine); j += 50 {
+					if _, err := s.AddRows(h.ctx(), b.ID, mine[j:j+50]); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if d, err := h.Depth(h.ctx(), issuerA); d != (Depth{Pending: 200}) || err != nil {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
+
+func TestBatchKeyIsKeptWhileItReceives(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		b := model.Batch{Issuer: issuerA, Key: &model.IdempotencyKey{Key: "k"}}
+		first, _, err := h.CreateBatch(h.ctx(), b)
+		h.ok(err)
+		h.clock.advance(48 * time.Hour)
+		_, err = h.SweepKeys(h.ctx())
+		h.ok(err)
+		again, replayed, err := h.CreateBatch(h.ctx(), b)
+		if err != nil || !replayed || again.ID != first.ID {
+			t.Errorf("%+v, %t, %v", again, replayed, err)
+		}
+		h.ok(h.SealBatch(h.ctx(), first.ID, 0))
+		again, replayed, err = h.CreateBatch(h.ctx(), b)
+		if err != nil || replayed || again.ID == first.ID {
+			t.Errorf("%+v, %t, %v", again, replayed, err)
+		}
+	})
+}

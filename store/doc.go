@@ -1,0 +1,84 @@
+// Package store keeps what must outlive the process: the journal of operations and of what was signed for them, the
+// batches they came in, the callers' idempotency keys, and the lease on each issuing account's lane. It works on SQLite
+// (one process that issues, nothing to install) and on PostgreSQL (several replicas for one issuer), with the same
+// guarantees and the same tests.
+//
+// It may use model and the two database drivers. It never signs, never talks to a node, never decides what an engine
+// result means, and keeps no secret: no seed, no document, no token. What it stores of a transaction is public anyway.
+//
+// # States
+//
+//	pending ──> signed ──> succeeded | failed | expired | refused
+//	   └──────────────────────────────────────> refused | cancelled
+//
+// An operation is stored as pending before anything else happens ([Store.Create], [Store.AddRows]).
+//
+//	pending    nothing is signed. The lane moves it on: to signed by journalling a blob ([Store.Sign]), to refused by
+//	           [Store.Conclude]. Whoever asked for it may cancel it ([Store.Cancel], [Store.CancelBatch]).
+//	signed     at least one blob is journalled and may be anywhere. The lane moves it on ([Store.Conclude]), by what
+//	           validated ledgers say. It stays signed while blobs are proved absent and new ones are signed.
+//	succeeded  final: a blob is in a validated ledger with tesSUCCESS.
+//	failed     final: a blob is in a validated ledger with a tec result.
+//	expired    final: every blob is proved absent, and none is signed again.
+//	refused    final: no ledger can ever take it, and no blob can be anywhere.
+//	cancelled  final: dropped while pending.
+//
+// An attempt is one signed blob. It is signed until the lane, by the ledger's word, moves it on to absent or validated,
+// which are final; the one exception, that one thought absent is found validated after all, is taken from the ledger and
+// logged. A batch is receiving until its sender says that all rows are there, then received; it is finished when no row
+// is open, which is counted and not stored.
+//
+// CHECK constraints in both dialects repeat the states and what belongs to them, and a test compares them with model's.
+//
+// # Guarantees
+//
+// Durable on return. What a function has returned without an error is on disk: SQLite runs with a write-ahead log and
+// synchronous=FULL, PostgreSQL with synchronous_commit, which is turned on where the server has it off.
+//
+// Nothing is sent that is not stored. [Store.Sign] stores many blobs in one commit, or none of them.
+//
+// At most one blob can apply. A new attempt of an operation is stored only when every earlier one is absent, or when it
+// shares the sequence or the ticket of all that are not. No two operations hold the same sequence or ticket.
+//
+// One at a time. At most one operation for an issuer, subject and type is open (pending or signed), by a partial unique
+// index: of two requests at the same moment, in any two processes, the second hears which operation stands.
+//
+// A request that carries a key is one request. The same key with the same request answers with the first one's
+// operation, for [Config.IdempotencyKeep], and for as long as the operation is open; with another request it is refused.
+//
+// One holder. The lane's lease has an epoch that rises with every taking. Each Sign and Conclude reads it in its own
+// transaction, with a lock that a taking waits for: once [Store.TakeLane] has returned, everything that the holder
+// before has signed can be read, and nothing more is ever stored by it. The lease runs by the database's clock, so that
+// replicas need not agree on the time. On SQLite a lock on a file besides, which ends with its process, lets the next
+// one take over at once; where the file system has none, the lease alone decides.
+//
+// Every function that writes can be called again with the same arguments, and is then done once: an answer that got lost
+// with a connection is no reason to fear.
+//
+// # Waiting
+//
+// [Store.Wait] and [Store.Watch] hear of what the same process commits at once, and of what others commit through
+// LISTEN/NOTIFY on PostgreSQL, by a connection that is made anew whenever it is lost. Notifications only wake; what is
+// true is read. And since they can be lost, everything that somebody waits for is read again every
+// [Config.PollInterval].
+//
+// # When the database fails
+//
+// Gone, full, locked, read-only or out of connections: the error is a [model.Error] with [model.CodeStoreUnavailable],
+// nothing is half stored, and the next call tries anew; no restart is needed. A short break (a connection that was cut,
+// a deadlock, a serialization failure) is tried again here, a few times. [Store.Wait] sits a break out until its context
+// ends. [Store.Ping] says whether the database can be read, and after a write that failed whether it can be written.
+// Every other fault is [model.CodeInternal], with the cause for the log.
+//
+// A lane that cannot renew its lease for as long as the lease is, by its own monotonic clock, counts it as lost
+// ([Store.HoldLane]), without knowing whether somebody else has it.
+//
+// Migrations are files per dialect with the same names, applied in order when a store is opened, by one process at a
+// time, each in a transaction; their checksums are kept. One that was changed after it was applied, or one that only a
+// newer program knows, is an error, and nothing is touched.
+//
+// # Goroutines
+//
+// A [Store] owns three: one that polls for those who wait, one that listens (PostgreSQL), and one that forgets old keys.
+// [Store.Close] ends them and waits for them.
+package store

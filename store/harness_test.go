@@ -1,0 +1,295 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// skippedForPostgres counts the tests that this machine could not run.
+var skippedForPostgres atomic.Int64
+
+func TestMain(m *testing.M) {
+	if os.Getenv(crashPath) != "" {
+		crashChild()
+		return
+	}
+	code := m.Run()
+	if n := skippedForPostgres.Load(); n > 0 {
+		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %d tests of package store did NOT run, because no PostgreSQL answers at %s. Set DATABASE_URL to run them. ***\n\n",
+			n, defaultPostgres)
+	}
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines are left:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// defaultPostgres is where tests look for a server when DATABASE_URL says nothing.
+const defaultPostgres = "postgres://127.0.0.1:5432/test"
+
+var postgresServer = sync.OnceValues(func() (string, error) {
+	address, asked := os.LookupEnv("DATABASE_URL")
+	if !asked || address == "" {
+		address, asked = defaultPostgres, false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		if asked {
+			return "", fmt.Errorf("DATABASE_URL is set, and no PostgreSQL answers there: %w", err)
+		}
+		return "", nil
+	}
+	return address, conn.Close(ctx)
+})
+
+// postgres returns the address of a schema that belongs to this test alone. Without a server the test is skipped, and
+// counted; where DATABASE_URL names one that does not answer, it fails.
+func postgres(t testing.TB) string {
+	t.Helper()
+	server, err := postgresServer()
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case server == "":
+		skippedForPostgres.Add(1)
+		t.Skipf("SKIPPED: no PostgreSQL answers at %s, and DATABASE_URL is not set: this was NOT tested", defaultPostgres)
+	}
+	schema := "store_test_" + strings.ToLower(rand.Text()[:12])
+	command(t, server, "CREATE SCHEMA "+schema)
+	t.Cleanup(func() { command(t, server, "DROP SCHEMA "+schema+" CASCADE") })
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	q.Set("application_name", schema)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// schemaOf returns the schema's name, which is also its connections' application_name.
+func schemaOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	return u.Query().Get("search_path")
+}
+
+func command(t testing.TB, server, sql string, args ...any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// drivers are the databases that the conformance suite runs on. Each makes the configuration of an empty one.
+var drivers = []struct {
+	name   string
+	config func(t testing.TB) Config
+}{
+	{"sqlite", func(t testing.TB) Config { return Config{Path: filepath.Join(t.TempDir(), "issuer ?#%.db")} }},
+	{"postgres", func(t testing.TB) Config { return Config{URL: postgres(t)} }},
+}
+
+// onBoth runs a test on both databases. Nothing is found by polling, unless change says so.
+func onBoth(t *testing.T, f func(t *testing.T, h *harness), change ...func(*Config)) {
+	for _, d := range drivers {
+		t.Run(d.name, func(t *testing.T) {
+			cfg := d.config(t)
+			cfg.PollInterval = time.Hour
+			for _, c := range change {
+				c(&cfg)
+			}
+			f(t, newHarness(t, cfg))
+		})
+	}
+}
+
+// fakeClock is moved by the test.
+type fakeClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fakeClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// eventually asks again until ok says yes. It is for what nothing announces.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// harness is a store and what it takes to make work for it.
+type harness struct {
+	*Store
+	t     testing.TB
+	cfg   Config
+	clock *fakeClock
+	fence model.Fence
+}
+
+const issuerA, issuerB = model.Address("rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ"), model.Address("rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh")
+
+func newHarness(t testing.TB, cfg Config) *harness {
+	t.Helper()
+	h := &harness{t: t, cfg: cfg, clock: &fakeClock{now: time.Date(2030, 1, 2, 3, 4, 5, 678901000, time.UTC)}}
+	h.cfg.Clock = h.clock
+	h.Store = h.open()
+	return h
+}
+
+// open opens the database once more, as another process would.
+func (h *harness) open() *Store {
+	h.t.Helper()
+	s, err := Open(h.ctx(), h.cfg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			h.t.Error(err)
+		}
+	})
+	return s
+}
+
+// ctx ends long before a test that hangs does.
+func (h *harness) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	h.t.Cleanup(cancel)
+	return ctx
+}
+
+// take makes the harness the lane's holder.
+func (h *harness) take() model.Fence {
+	h.t.Helper()
+	if h.fence.Epoch == 0 {
+		f, err := h.TakeLane(h.ctx(), issuerA, "harness", time.Hour)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.fence = f
+	}
+	return h.fence
+}
+
+var counter atomic.Uint32
+
+// subject returns an address that no other call returns.
+func subject() model.Address {
+	n := counter.Add(1)
+	return model.AddressOf([20]byte{1, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+func issue() model.Operation {
+	expiration := uint32(900000000)
+	return model.Operation{Issuer: issuerA, Kind: model.KindIssue, Subject: subject(), Type: "driver\xff\x00licence",
+		Expiration: &expiration, URI: "ipfs://\x01"}
+}
+
+func (h *harness) create(op model.Operation) model.Operation {
+	h.t.Helper()
+	stored, replayed, err := h.Create(h.ctx(), op)
+	if err != nil || replayed {
+		h.t.Fatalf("create: replayed %t, %v", replayed, err)
+	}
+	return stored
+}
+
+// attempt makes a blob for an operation.
+func attempt(op model.OperationID, sequence uint32) model.Attempt {
+	return model.Attempt{Operation: op, Hash: hash(), Blob: strings.Repeat("12AB", 120), Sequence: sequence,
+		LastLedgerSequence: 1008, FirstLedger: 1000, Fee: 10}
+}
+
+func hash() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	return fmt.Sprintf("%X", b)
+}
+
+func validated(hash, result string) *model.Validated {
+	return &model.Validated{Hash: hash, CTID: "C000000100010000", LedgerIndex: 1003, EngineResult: result, EngineResultCode: 100,
+		EngineResultMessage: "as \x00 said", Body: []byte(`{"hash":"` + hash + `","odd":"\u0000 \ud800","n":1.0}`)}
+}
+
+func success(a model.Attempt) model.Outcome {
+	return model.Outcome{Operation: a.Operation, State: model.StateSucceeded, Result: validated(a.Hash, "tesSUCCESS")}
+}
+
+// signed creates an operation and signs it.
+func (h *harness) signed(sequence uint32) (model.Operation, model.Attempt) {
+	h.t.Helper()
+	op := h.create(issue())
+	a := attempt(op.ID, sequence)
+	h.ok(h.Sign(h.ctx(), h.take(), []model.Attempt{a}))
+	return op, a
+}
+
+func (h *harness) ok(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *harness) code(err error, want model.Code) {
+	h.t.Helper()
+	if got := model.CodeOf(err); got != want || err == nil {
+		h.t.Fatalf("the code is %q, want %q: %v", got, want, err)
+	}
+}
+
+func (h *harness) state(id model.OperationID, want model.State) model.Operation {
+	h.t.Helper()
+	op, err := h.Operation(h.ctx(), id)
+	h.ok(err)
+	if op.State != want {
+		h.t.Fatalf("operation %s is %s, want %s", id, op.State, want)
+	}
+	return op
+}

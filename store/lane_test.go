@@ -1,0 +1,229 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// expire lets a lane's lease run out.
+func (h *harness) expire() {
+	h.t.Helper()
+	_, err := h.writeDB.Exec("UPDATE lanes SET expires = " + h.d.now)
+	h.ok(err)
+}
+
+func TestLane(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		if st, err := h.Lane(h.ctx(), issuerA); st != (model.LaneStatus{}) || err != nil {
+			t.Errorf("before anybody: %+v, %v", st, err)
+		}
+		h.code(h.Sign(h.ctx(), model.Fence{Issuer: issuerA}, []model.Attempt{attempt(h.create(issue()).ID, 1)}), model.CodeFenced)
+
+		a, b := h.Store, h.open()
+		first, err := a.TakeLane(h.ctx(), issuerA, "a", time.Hour)
+		h.ok(err)
+		_, err = b.TakeLane(h.ctx(), issuerA, "b", time.Hour)
+		h.code(err, model.CodeLaneHeld)
+		var held *model.LaneHeldError
+		if !errors.As(err, &held) || held.Holder != "a" || held.Epoch != first.Epoch || held.Left < 59*time.Minute || held.Left > time.Hour {
+			t.Errorf("held: %v", err)
+		}
+		other, err := b.TakeLane(h.ctx(), issuerB, "b", time.Hour) // each account has its own
+		h.ok(err)
+		h.ok(b.ReleaseLane(h.ctx(), other))
+		h.ok(a.RenewLane(h.ctx(), first, time.Minute))
+		if st, err := b.Lane(h.ctx(), issuerA); st.Holder != "a" || st.Left > time.Minute || err != nil {
+			t.Errorf("%+v, %v", st, err)
+		}
+
+		// Its lease runs out. Nobody else has taken it, so that it can still renew.
+		h.expire()
+		h.ok(a.RenewLane(h.ctx(), first, time.Minute))
+		op := h.create(issue())
+		x := attempt(op.ID, 1)
+		h.ok(a.Sign(h.ctx(), first, []model.Attempt{x}))
+
+		h.expire()
+		second, err := b.TakeLane(h.ctx(), issuerA, "b", time.Hour)
+		h.ok(err)
+		if second.Epoch <= first.Epoch {
+			t.Errorf("epochs %d, then %d", first.Epoch, second.Epoch)
+		}
+		h.code(a.RenewLane(h.ctx(), first, time.Hour), model.CodeFenced)
+		h.code(a.Sign(h.ctx(), first, []model.Attempt{attempt(h.create(issue()).ID, 2)}), model.CodeFenced)
+		h.code(a.Conclude(h.ctx(), first, []model.Outcome{success(x)}), model.CodeFenced)
+		h.state(op.ID, model.StateSigned)
+		h.ok(a.ReleaseLane(h.ctx(), first)) // does nothing
+		h.ok(b.Conclude(h.ctx(), second, []model.Outcome{success(x)}))
+		h.state(op.ID, model.StateSucceeded)
+
+		// Given back, it is free at once, and of no use any more to whoever had it.
+		h.ok(b.ReleaseLane(h.ctx(), second))
+		h.code(b.RenewLane(h.ctx(), second, time.Hour), model.CodeFenced)
+		h.code(b.Sign(h.ctx(), second, []model.Attempt{attempt(h.create(issue()).ID, 2)}), model.CodeFenced)
+		third, err := a.TakeLane(h.ctx(), issuerA, "a", time.Hour)
+		h.ok(err)
+		// The same process takes it anew, as it may not know that it has it.
+		fourth, err := a.TakeLane(h.ctx(), issuerA, "a", time.Hour)
+		h.ok(err)
+		h.code(a.RenewLane(h.ctx(), third, time.Hour), model.CodeFenced)
+		h.ok(a.RenewLane(h.ctx(), fourth, time.Hour))
+	})
+}
+
+// While one signs as fast as it can the lane is taken away: what it signed before is there to be read, and it signs
+// nothing after.
+func TestFence(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		fence, b := h.take(), h.open()
+		rounds := 20
+		if h.Driver() == "sqlite" {
+			rounds = 3 // SQLite lets a second process wait long while the first one never rests
+		}
+		sequence := uint32(1)
+		for range rounds {
+			var wg sync.WaitGroup
+			begun := make(chan struct{})
+			var acknowledged int
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					if i == 3 {
+						close(begun)
+					}
+					err := h.Sign(context.Background(), fence, []model.Attempt{attempt(h.createQuietly(issue()), sequence)})
+					if model.CodeOf(err) == model.CodeFenced {
+						return
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					sequence++
+					acknowledged++
+				}
+			})
+			<-begun
+			h.expire()
+			var taken model.Fence
+			eventually(t, "the lane is not to be had", func() (ok bool) {
+				var err error
+				taken, err = b.TakeLane(h.ctx(), issuerA, "b", time.Hour)
+				return err == nil
+			})
+			seen, err := b.InFlight(h.ctx(), issuerA)
+			h.ok(err)
+			wg.Wait()
+			if len(seen) != acknowledged {
+				t.Fatalf("%d were seen when the lane was taken, and %d are signed", len(seen), acknowledged)
+			}
+			var outcomes []model.Outcome
+			for _, op := range seen {
+				outcomes = append(outcomes, success(op.Attempts[0]))
+			}
+			h.ok(b.Conclude(h.ctx(), taken, outcomes))
+			h.ok(b.ReleaseLane(h.ctx(), taken))
+			fence, err = h.TakeLane(h.ctx(), issuerA, "harness", time.Hour)
+			h.ok(err)
+		}
+	})
+}
+
+// holding is a process that holds the lane whenever it can.
+type holding struct {
+	fences chan model.Fence // each that its work got
+	lost   chan error       // why its work's context ended
+	end    context.CancelFunc
+	done   chan error
+}
+
+func hold(s *Store, name string, lease time.Duration) *holding {
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &holding{fences: make(chan model.Fence, 100), lost: make(chan error, 100), end: cancel, done: make(chan error, 1)}
+	go func() {
+		h.done <- s.HoldLane(ctx, issuerA, name, lease, func(ctx context.Context, f model.Fence) error {
+			h.fences <- f
+			<-ctx.Done()
+			h.lost <- context.Cause(ctx)
+			return errors.New("work ended")
+		})
+	}()
+	return h
+}
+
+func TestHoldLane(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		b := h.open()
+		eventually(t, "nobody listens", func() bool { return b.Listening() && h.Listening() })
+		const lease = 2 * time.Second
+		one := hold(h.Store, "one", lease)
+		f := <-one.fences
+		two := hold(b, "two", lease)
+
+		// It ends, and the next one takes over.
+		one.end()
+		if err := <-one.done; err == nil || err.Error() != "work ended" {
+			t.Errorf("it returned %v, want its work's error", err)
+		}
+		g := <-two.fences
+		if g.Epoch <= f.Epoch {
+			t.Errorf("epoch %d after %d", g.Epoch, f.Epoch)
+		}
+
+		// It loses the lane to another, notices, and waits for it again.
+		<-two.lostTo(h)
+		if err := <-two.lost; model.CodeOf(err) != model.CodeFenced {
+			t.Errorf("lost for %v", err)
+		}
+		h.ok(h.ReleaseLane(h.ctx(), h.fence))
+		<-two.fences
+		two.end()
+		<-two.done
+		if st, err := h.Lane(h.ctx(), issuerA); st.Holder != "" || err != nil {
+			t.Errorf("it was not given back: %+v, %v", st, err)
+		}
+
+		// Work that ends by itself gives it back too; and one that only waits ends in peace.
+		blocker, err := h.TakeLane(h.ctx(), issuerA, "blocker", time.Hour)
+		h.ok(err)
+		ctx, cancel := context.WithCancel(h.ctx())
+		waiting := make(chan error, 1)
+		go func() { waiting <- b.HoldLane(ctx, issuerA, "x", lease, nil) }()
+		cancel()
+		if err := <-waiting; err != nil {
+			t.Error(err)
+		}
+		h.ok(h.ReleaseLane(h.ctx(), blocker))
+		failure := errors.New("by itself")
+		err = b.HoldLane(h.ctx(), issuerA, "x", lease, func(context.Context, model.Fence) error { return failure })
+		if !errors.Is(err, failure) {
+			t.Error(err)
+		}
+		if st, err := h.Lane(h.ctx(), issuerA); st.Holder != "" || err != nil {
+			t.Errorf("it was not given back: %+v, %v", st, err)
+		}
+	}, func(c *Config) {
+		if c.Path != "" {
+			c.PollInterval = 20 * time.Millisecond
+		}
+	})
+}
+
+// lostTo has the harness take the lane away from who holds it.
+func (*holding) lostTo(h *harness) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		eventually(h.t, "the lane is not to be had", func() bool {
+			h.expire()
+			f, err := h.TakeLane(h.ctx(), issuerA, "thief", time.Hour)
+			h.fence = f
+			return err == nil
+		})
+	}()
+	return done
+}

@@ -1,0 +1,174 @@
+package store
+
+import (
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+func TestMigrationsHaveTheSameNames(t *testing.T) {
+	names := map[string][]string{}
+	for _, d := range []*dialect{&sqliteDialect, &postgresDialect} {
+		files, err := fs.Glob(migrations, "migrations/"+d.name+"/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if !regexp.MustCompile(`^\d{4}_[a-z_]+\.sql$`).MatchString(path.Base(f)) {
+				t.Errorf("%s: not a migration's name", f)
+			}
+			names[d.name] = append(names[d.name], path.Base(f))
+		}
+	}
+	if len(names["sqlite"]) == 0 || !slices.Equal(names["sqlite"], names["postgres"]) {
+		t.Errorf("migrations differ: %v", names)
+	}
+}
+
+// The two dialects say the same, but for types and how a table is stored.
+func TestMigrationsSayTheSame(t *testing.T) {
+	plain := func(d *dialect, name string) string {
+		b, err := migrations.ReadFile("migrations/" + d.name + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := strings.NewReplacer("INTEGER", "BIGINT", "BLOB", "BYTEA", " STRICT, WITHOUT ROWID", "", " STRICT", "").Replace(string(b))
+		return regexp.MustCompile(`[ \t]+`).ReplaceAllString(s, " ")
+	}
+	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if plain(&sqliteDialect, path.Base(f)) != plain(&postgresDialect, path.Base(f)) {
+			t.Errorf("%s says different things", path.Base(f))
+		}
+	}
+}
+
+// What the CHECK constraints list is what model has.
+func TestChecksListTheStates(t *testing.T) {
+	b, err := migrations.ReadFile("migrations/sqlite/0001_journal.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(states []string) string { return "IN ('" + strings.Join(states, "', '") + "')" }
+	var final, open []string
+	for _, s := range model.States() {
+		if s.Final() {
+			if s != model.StateSucceeded {
+				final = append(final, string(s))
+			}
+		} else {
+			open = append(open, string(s))
+		}
+	}
+	for what, want := range map[string]string{
+		"states of an operation":  "CHECK (state " + list(texts(model.States())),
+		"states that are open":    "WHERE state " + list(open),
+		"states with a failure":   "(failure_code IS NOT NULL) = (state " + list(final),
+		"states of an attempt":    "CHECK (state " + list(texts([]model.AttemptState{model.AttemptSigned, model.AttemptAbsent, model.AttemptValidated})),
+		"states of a batch":       "CHECK (state " + list(texts([]model.BatchState{model.BatchReceiving, model.BatchReceived})),
+		"kinds of an operation":   "CHECK (kind " + list(texts([]model.Kind{model.KindIssue, model.KindRevoke, model.KindFill, model.KindTickets})),
+		"kinds that are asked of": "CHECK ((kind " + list(texts([]model.Kind{model.KindIssue, model.KindRevoke})),
+	} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("%s: the migration does not say %s", what, want)
+		}
+	}
+}
+
+// The tables hold what the code promises, also against code that does not keep to it.
+func TestChecksRefuse(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		op, a := h.signed(1)
+		done, b := h.signed(2)
+		h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(b)}))
+		pending := h.create(issue())
+		for _, c := range []struct {
+			sql  string
+			args []any
+		}{
+			{"UPDATE operations SET state = 'unknown' WHERE id = $1", []any{op.ID}},
+			{"UPDATE operations SET state = 'failed' WHERE id = $1", []any{op.ID}},                                            // no failure
+			{"UPDATE operations SET failure_code = 'x', failure_message = 'y' WHERE id = $1", []any{op.ID}},                   // not failed
+			{"UPDATE operations SET kind = 'unknown' WHERE id = $1", []any{op.ID}},                                            //
+			{"UPDATE operations SET kind = 'revoke' WHERE id = $1", []any{op.ID}},                                             // with a URI
+			{"UPDATE operations SET subject = NULL WHERE id = $1", []any{op.ID}},                                              //
+			{"UPDATE operations SET expiration = -1 WHERE id = $1", []any{op.ID}},                                             //
+			{"UPDATE operations SET batch_row = 1 WHERE id = $1", []any{op.ID}},                                               // no batch
+			{"UPDATE operations SET subject = $2 WHERE id = $1", []any{pending.ID, op.Subject}},                               // one stands
+			{"UPDATE attempts SET state = 'validated' WHERE hash = $1", []any{a.Hash}},                                        // no result
+			{"UPDATE attempts SET state = 'absent' WHERE hash = $1", []any{b.Hash}},                                           // a result
+			{"UPDATE attempts SET sequence = 0 WHERE hash = $1", []any{a.Hash}},                                               //
+			{"UPDATE attempts SET replaces = n WHERE hash = $1", []any{a.Hash}},                                               //
+			{"UPDATE attempts SET fee = 0 WHERE hash = $1", []any{a.Hash}},                                                    //
+			{"UPDATE lanes SET epoch = -1 WHERE issuer = $1", []any{issuerA}},                                                 //
+			{"INSERT INTO batches (id, issuer, state, created, updated) VALUES ('x', $1, 'receiving', 0, 0)", []any{issuerA}}, // id
+			{"INSERT INTO idempotency_keys (issuer, key, request_hash, created) VALUES ($1, 'k', 'h', 0)", []any{issuerA}},    // whose?
+			{"DELETE FROM operations WHERE id = $1", []any{done.ID}},                                                          // it has attempts
+			{"INSERT INTO attempts SELECT * FROM attempts WHERE hash = $1", []any{a.Hash}},
+		} {
+			for i := range c.args {
+				switch v := c.args[i].(type) {
+				case model.OperationID:
+					c.args[i] = string(v)
+				case model.Address:
+					c.args[i] = string(v)
+				}
+			}
+			if _, err := h.writeDB.Exec(c.sql, c.args...); err == nil {
+				t.Errorf("%s %v: was taken", c.sql, c.args)
+			} else if m := strings.ToLower(err.Error()); !strings.Contains(m, "constraint") {
+				t.Errorf("%s: %v", c.sql, err)
+			}
+		}
+	})
+}
+
+func TestMigrate(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		second := "migrations/" + h.d.name + "/0002_more.sql"
+		one, err := migrations.ReadFile("migrations/" + h.d.name + "/0001_journal.sql")
+		h.ok(err)
+		with := func(first, more string) fs.FS {
+			m := fstest.MapFS{"migrations/" + h.d.name + "/0001_journal.sql": {Data: []byte(first)}}
+			if more != "" {
+				m[second] = &fstest.MapFile{Data: []byte(more)}
+			}
+			return m
+		}
+		// A fault undoes all of it.
+		if err := h.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT); CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "0002_more") {
+			t.Errorf("a migration that fails: %v", err)
+		}
+		// Several processes at once apply it once.
+		var wg sync.WaitGroup
+		for _, s := range []*Store{h.Store, h.open(), h.open()} {
+			wg.Go(func() {
+				if err := s.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT); INSERT INTO more (x) VALUES (1);")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		var n int
+		h.ok(h.readDB.QueryRow("SELECT count(*) FROM more").Scan(&n))
+		if n != 1 {
+			t.Errorf("applied %d times", n)
+		}
+		if err := h.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "0002_more was changed") {
+			t.Errorf("one that was changed: %v", err)
+		}
+		if _, err := Open(h.ctx(), h.cfg); err == nil || !strings.Contains(err.Error(), "newer version") {
+			t.Errorf("opened by an older program: %v", err)
+		}
+	})
+}

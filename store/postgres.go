@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// openPostgres opens the pool, and returns what is to listen in the background.
+func (s *Store) openPostgres(ctx context.Context) (func(context.Context), error) {
+	s.d = &postgresDialect
+	cfg, err := pgx.ParseConfig(s.cfg.URL)
+	if err != nil { // pgx leaves the password out of it
+		return nil, fmt.Errorf("DATABASE_URL must be a PostgreSQL connection string such as postgres://user@host:5432/database: %w", err)
+	}
+	for name, value := range map[string]string{
+		"application_name": "credential-issuer",
+		// What a replica that was cut off in a transaction has locked is free again within seconds, and nobody waits
+		// for it for longer than that.
+		"idle_in_transaction_session_timeout": "5000",
+		"lock_timeout":                        "8000",
+		"statement_timeout":                   "30000",
+		// The server notices within seconds that a client's machine is gone.
+		"tcp_keepalives_idle":     "5",
+		"tcp_keepalives_interval": "2",
+		"tcp_keepalives_count":    "3",
+	} {
+		if _, given := cfg.RuntimeParams[name]; !given {
+			cfg.RuntimeParams[name] = value
+		}
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = 5 * time.Second
+	}
+	s.writeDB = stdlib.OpenDB(*cfg,
+		stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+			_, err := c.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
+			return err
+		}),
+		// A connection that has rested is asked whether it still works before it is trusted with a transaction.
+		stdlib.OptionShouldPing(func(_ context.Context, p stdlib.ShouldPingParams) bool {
+			return p.IdleDuration > 200*time.Millisecond
+		}))
+	s.readDB = s.writeDB
+	conns := s.cfg.MaxConns
+	if conns <= 0 {
+		conns = 10
+	}
+	s.writeDB.SetMaxOpenConns(conns)
+	s.writeDB.SetMaxIdleConns(conns)
+	s.writeDB.SetConnMaxIdleTime(5 * time.Minute)
+
+	var schema, version, fsync string
+	err = s.writeDB.QueryRowContext(ctx, "SELECT coalesce(current_schema(), ''), current_setting('server_version'), current_setting('fsync')").
+		Scan(&schema, &version, &fsync)
+	if err != nil {
+		return nil, fault("opening the database", err)
+	}
+	if schema == "" {
+		return nil, errors.New("DATABASE_URL leads to no schema: its search_path names none that exists")
+	}
+	if fsync == "off" {
+		s.log.Warn("the PostgreSQL server runs with fsync=off: what it has confirmed may be lost when its machine fails")
+	}
+	// Channels are the database's, and each schema is a world of its own.
+	sum := sha256.Sum256([]byte(schema))
+	s.hub.channel = "credential_issuer_" + hex.EncodeToString(sum[:8])
+	s.log.Debug("opened PostgreSQL", "version", version, "schema", schema)
+	return func(ctx context.Context) { s.listen(ctx, cfg) }, nil
+}
+
+const (
+	// listenCheck is how often the listening connection is asked whether it still works.
+	listenCheck      = 10 * time.Second
+	listenMinBackoff = 100 * time.Millisecond
+	listenMaxBackoff = 5 * time.Second
+)
+
+// listen hears what other processes commit, until ctx ends.
+func (s *Store) listen(ctx context.Context, cfg *pgx.ConnConfig) {
+	backoff := listenMinBackoff
+	for ctx.Err() == nil {
+		heard, err := s.listenOnce(ctx, cfg)
+		if ctx.Err() != nil {
+			return
+		}
+		if heard {
+			backoff = listenMinBackoff
+		}
+		s.log.Warn("not hearing of other processes for a moment; listening anew", "error", err, "wait", backoff)
+		timer := time.NewTimer(backoff - rand.N(backoff/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		backoff = min(2*backoff, listenMaxBackoff)
+	}
+}
+
+// listenOnce listens on one connection until it breaks. heard says that it worked for a while.
+func (s *Store) listenOnce(ctx context.Context, cfg *pgx.ConnConfig) (heard bool, err error) {
+	conn, err := pgx.ConnectConfig(ctx, cfg.Copy())
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	}()
+	if _, err := conn.Exec(ctx, "LISTEN "+s.hub.channel); err != nil {
+		return false, err
+	}
+	s.hub.listening.Store(true)
+	defer s.hub.listening.Store(false)
+	s.hub.wakeAll() // whatever was said before was missed
+	for {
+		wait, cancel := context.WithTimeout(ctx, listenCheck)
+		n, err := conn.WaitForNotification(wait)
+		cancel()
+		switch {
+		case err == nil:
+			s.hub.heard(n.Payload)
+		case ctx.Err() != nil:
+			return true, ctx.Err()
+		case wait.Err() != nil && !conn.IsClosed():
+			ping, cancel := context.WithTimeout(ctx, listenCheck/2)
+			err := conn.Ping(ping)
+			cancel()
+			if err != nil {
+				return true, err
+			}
+		default:
+			return true, err
+		}
+	}
+}
+
+// maxNotified is how many ids fit into one notification, whose limit is 8,000 bytes.
+const maxNotified = 250
+
+// tellOthers notifies other processes of what t commits, when it does. It is part of the transaction.
+func (s *Store) tellOthers(t *txn) error {
+	if s.d != &postgresDialect {
+		return nil
+	}
+	messages := s.hub.messages(t)
+	if len(messages) == 0 {
+		return nil
+	}
+	_, err := t.exec("SELECT pg_notify($1, m) FROM unnest($2::text[]) AS m", s.hub.channel, messages)
+	return err
+}
+
+// Listening says whether this process hears of what others commit at once. It is always so on SQLite, where there is
+// nobody else to hear of.
+func (s *Store) Listening() bool { return s.d == &sqliteDialect || s.hub.listening.Load() }

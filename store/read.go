@@ -1,0 +1,186 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/hexutil"
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// selectOperations is followed by a condition on o. scanOperation reads it.
+const selectOperations = "SELECT o.id, o.issuer, o.kind, o.subject, o.type, o.expiration, o.uri, o.tickets, o.batch, o.batch_row, o.state," +
+	" o.failure_code, o.failure_message, o.created, o.updated, k.key, k.request_hash" +
+	" FROM operations o LEFT JOIN idempotency_keys k ON k.operation = o.id WHERE "
+
+func scanOperation(rows *sql.Rows) (model.Operation, error) {
+	var op model.Operation
+	var subject, typ, uri, batch, code, message, key, hash sql.NullString
+	var expiration, tickets, row sql.NullInt64
+	var created, updated int64
+	err := rows.Scan(&op.ID, &op.Issuer, &op.Kind, &subject, &typ, &expiration, &uri, &tickets, &batch, &row, &op.State,
+		&code, &message, &created, &updated, &key, &hash)
+	if err != nil {
+		return op, err
+	}
+	op.Subject, op.Batch, op.Row = model.Address(subject.String), model.OperationID(batch.String), row.Int64
+	op.Tickets = uint32(tickets.Int64)
+	op.Created, op.Updated = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
+	if typ.Valid {
+		if op.Type, err = model.ParseTypeHex(typ.String); err != nil {
+			return op, err
+		}
+	}
+	if uri.Valid {
+		if op.URI, err = model.ParseURIHex(uri.String); err != nil {
+			return op, err
+		}
+	}
+	if expiration.Valid {
+		e := uint32(expiration.Int64)
+		op.Expiration = &e
+	}
+	if code.Valid {
+		op.Failure = &model.Failure{Code: model.Code(code.String), Message: message.String}
+	}
+	if key.Valid {
+		op.Key = &model.IdempotencyKey{Key: key.String}
+		if n, err := hex.Decode(op.Key.RequestHash[:], []byte(hash.String)); err != nil || n != len(op.Key.RequestHash) {
+			return op, fmt.Errorf("operation %s: its request hash is damaged", op.ID)
+		}
+	}
+	return op, nil
+}
+
+// selectAttempts is followed by a condition on a. scanAttempt reads it.
+const selectAttempts = "SELECT a.operation, a.n, a.hash, a.blob, a.sequence, a.ticket, a.last_ledger_sequence, a.first_ledger, a.fee," +
+	" a.replaces, a.epoch, a.state, a.compact_id, a.ledger_index, a.result, a.result_code, a.result_message, a.body FROM attempts a WHERE "
+
+func scanAttempt(rows *sql.Rows) (model.Attempt, *model.Validated, error) {
+	var a model.Attempt
+	var blob, body []byte
+	var ctid, result, message sql.NullString
+	var index, code sql.NullInt64
+	err := rows.Scan(&a.Operation, &a.N, &a.Hash, &blob, &a.Sequence, &a.Ticket, &a.LastLedgerSequence, &a.FirstLedger, &a.Fee,
+		&a.Replaces, &a.Epoch, &a.State, &ctid, &index, &result, &code, &message, &body)
+	if err != nil {
+		return a, nil, err
+	}
+	a.Blob = hexutil.Encode(string(blob))
+	if a.State != model.AttemptValidated {
+		return a, nil, nil
+	}
+	return a, &model.Validated{Hash: a.Hash, CTID: ctid.String, LedgerIndex: uint32(index.Int64), EngineResult: result.String,
+		EngineResultCode: int(code.Int64), EngineResultMessage: message.String, Body: body}, nil
+}
+
+// operations runs a query of selectOperations, and adds their attempts where asked to.
+func (s *Store) operations(ctx context.Context, attempts bool, condition string, args ...any) ([]model.Operation, error) {
+	var ops []model.Operation
+	rows, err := s.readDB.QueryContext(ctx, selectOperations+condition, args...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		op, err := scanOperation(rows)
+		ops = append(ops, op)
+		return err
+	})
+	if err != nil || !attempts || len(ops) == 0 {
+		return ops, err
+	}
+	at := make(map[model.OperationID]int, len(ops))
+	var begun []string
+	for i, op := range ops {
+		if op.State != model.StatePending && op.State != model.StateCancelled {
+			at[op.ID] = i
+			begun = append(begun, string(op.ID))
+		}
+	}
+	if len(begun) == 0 {
+		return ops, nil
+	}
+	list, err := s.d.list(begun)
+	if err != nil {
+		return nil, err
+	}
+	rows, err = s.readDB.QueryContext(ctx, selectAttempts+s.d.in("a.operation", 1)+" ORDER BY a.operation, a.n", list)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		a, result, err := scanAttempt(rows)
+		if err != nil {
+			return err
+		}
+		op := &ops[at[a.Operation]]
+		op.Attempts = append(op.Attempts, a)
+		if result != nil && op.State.Final() { // one that was read a moment before it became final stays as it was read
+			op.Result = result
+		}
+		return nil
+	})
+	return ops, err
+}
+
+// Operation returns an operation with its attempts. Error codes: operationNotFound, storeUnavailable.
+func (s *Store) Operation(ctx context.Context, id model.OperationID) (model.Operation, error) {
+	ops, err := s.operations(ctx, true, "o.id = $1", text(string(id)))
+	return one(ops, err, "reading operation "+text(string(id)), noOperation(id))
+}
+
+// ByHash returns the operation that a transaction was signed for, with its attempts. Error codes: operationNotFound,
+// storeUnavailable.
+func (s *Store) ByHash(ctx context.Context, hash string) (model.Operation, error) {
+	hash = strings.ToUpper(text(hash))
+	ops, err := s.operations(ctx, true, "o.id = (SELECT a.operation FROM attempts a WHERE a.hash = $1)", hash)
+	return one(ops, err, "reading the operation of a transaction",
+		&model.Error{Code: model.CodeOperationNotFound, Message: "no operation has this transaction"})
+}
+
+func one(ops []model.Operation, err error, doing string, none error) (model.Operation, error) {
+	switch {
+	case err != nil:
+		return model.Operation{}, fault(doing, err)
+	case len(ops) == 0:
+		return model.Operation{}, none
+	}
+	return ops[0], nil
+}
+
+// Open returns all operations of an account that are not final, with their attempts, oldest first. There may be very
+// many; a lane does better with [Store.InFlight] and [Store.Pending].
+func (s *Store) Open(ctx context.Context, issuer model.Address) ([]model.Operation, error) {
+	ops, err := s.operations(ctx, true, "o.issuer = $1 AND o.state IN ('pending', 'signed') ORDER BY o.id", string(issuer))
+	return ops, fault("reading what is open", err)
+}
+
+// InFlight returns an account's operations that are signed and not final, with their attempts, oldest first: what a
+// lane finishes before it begins anything. A lane bounds how many there can be.
+func (s *Store) InFlight(ctx context.Context, issuer model.Address) ([]model.Operation, error) {
+	ops, err := s.operations(ctx, true, "o.issuer = $1 AND o.state = 'signed' ORDER BY o.id", string(issuer))
+	return ops, fault("reading what is signed", err)
+}
+
+// Pending returns up to limit of an account's operations that nothing is signed for, in the order in which they are to
+// be: first those that somebody waits for, then the rows of batches; the oldest first.
+func (s *Store) Pending(ctx context.Context, issuer model.Address, limit int) ([]model.Operation, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	ops, err := s.operations(ctx, false, "o.issuer = $1 AND o.state = 'pending' ORDER BY o.priority, o.id LIMIT $2", string(issuer), limit)
+	return ops, fault("reading what is pending", err)
+}
+
+// Depth is how much of an account's work is open.
+type Depth struct{ Pending, Signed int64 }
+
+// Depth counts an account's open operations.
+func (s *Store) Depth(ctx context.Context, issuer model.Address) (Depth, error) {
+	var d Depth
+	err := s.readDB.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM operations WHERE issuer = $1 AND state = 'pending'),"+
+		" (SELECT count(*) FROM operations WHERE issuer = $1 AND state = 'signed')", string(issuer)).Scan(&d.Pending, &d.Signed)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return d, fault("counting what is open", err)
+}

@@ -1,0 +1,326 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// Clock tells the time that rows are stamped with. The lease runs by the database's own.
+type Clock interface{ Now() time.Time }
+
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+// Config says where the data is. One of URL and Path is needed.
+type Config struct {
+	// URL is PostgreSQL's: postgres://user:password@host:port/database?…, or its key=value form. It wins over Path. It
+	// may hold a password, and is never logged.
+	URL string
+	// Path is the file of an SQLite database. It is made where it is missing, with its folder, readable to its owner
+	// alone. It must be on a local disk: write-ahead logs need shared memory.
+	Path string
+	// IdempotencyKeep is how long callers' keys are kept; 24 h by default.
+	IdempotencyKeep time.Duration
+	// PollInterval is how often what somebody waits for is read again, in case that a notification was lost; 2 s by
+	// default.
+	PollInterval time.Duration
+	// MaxConns bounds the connections: to PostgreSQL 10 by default, and one more that listens; of SQLite the readers, 4
+	// by default, beside the one that writes.
+	MaxConns int
+
+	Clock  Clock        // the machine's by default
+	Logger *slog.Logger // none by default
+}
+
+// Format keeps the URL out of logs, whatever the verb.
+func (Config) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "[redacted]") }
+
+// LogValue keeps the URL out of logs.
+func (Config) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+const (
+	// writeLimit bounds one transaction, waiting for its turn included.
+	writeLimit = 15 * time.Second
+	// tries is how often a transaction is run that a broken connection or a deadlock ends.
+	tries = 4
+	// probeSize is how many bytes [Store.Ping] writes, after a write that failed.
+	probeSize = 64 << 10
+	// keySweep is how often old idempotency keys are looked for.
+	keySweep = 10 * time.Minute
+)
+
+// Store is an open database. It is safe for simultaneous use.
+type Store struct {
+	cfg   Config
+	d     *dialect
+	log   *slog.Logger
+	clock Clock
+	// write and read are the same pool on PostgreSQL. On SQLite write has one connection.
+	writeDB, readDB *sql.DB
+
+	ids     ids
+	hub     *hub
+	creates gathering[*creation]
+	reads   gathering[*reading]
+	locks   laneLocks
+	failing atomic.Bool // the last write failed for want of the database
+
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+	end   sync.Once
+}
+
+// Open opens the database, and brings its tables up to date. The error is [model.CodeStoreUnavailable] when it cannot be
+// reached or used now, and another when it never will be as it is configured. ctx is for opening alone.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = systemClock{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.IdempotencyKeep <= 0 {
+		cfg.IdempotencyKeep = 24 * time.Hour
+	}
+	if cfg.PollInterval <= 0 {
+		cfg.PollInterval = 2 * time.Second
+	}
+	s := &Store{cfg: cfg, log: cfg.Logger, clock: cfg.Clock, creates: newGathering[*creation](), reads: newGathering[*reading]()}
+	s.hub = newHub(s)
+	var listen func(context.Context)
+	var err error
+	switch {
+	case cfg.URL != "":
+		listen, err = s.openPostgres(ctx)
+	case cfg.Path != "":
+		err = s.openSQLite(ctx)
+	default:
+		return nil, errors.New("a store needs the URL of a PostgreSQL database or the path of an SQLite one")
+	}
+	if err == nil {
+		err = fault("bringing the database's tables up to date", s.migrate(ctx, migrations))
+	}
+	if err != nil {
+		s.closeDBs()
+		return nil, err
+	}
+	ctx, s.stop = context.WithCancel(context.Background())
+	s.tasks.Go(func() { s.hub.poll(ctx) })
+	s.tasks.Go(func() { s.sweep(ctx) })
+	if listen != nil {
+		s.tasks.Go(func() { listen(ctx) })
+	}
+	return s, nil
+}
+
+// Driver says which database it is: "sqlite" or "postgres".
+func (s *Store) Driver() string { return s.d.name }
+
+// Close ends what goes on in the background, and closes the database. Whoever still waits is told that it is closed.
+// Leases are not given back: who holds one does that first.
+func (s *Store) Close() error {
+	var err error
+	s.end.Do(func() {
+		s.stop()
+		s.hub.close()
+		s.tasks.Wait()
+		s.locks.closeAll()
+		err = s.closeDBs()
+	})
+	return err
+}
+
+func (s *Store) closeDBs() error {
+	var err error
+	if s.readDB != nil && s.readDB != s.writeDB {
+		err = s.readDB.Close()
+	}
+	if s.writeDB != nil {
+		err = errors.Join(err, s.writeDB.Close())
+	}
+	return err
+}
+
+// Ping says whether the database works: whether it can be read, and, after a write that failed, whether it can be
+// written again.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	if err := s.readDB.QueryRowContext(ctx, "SELECT count(*) FROM probe").Scan(&one); err != nil {
+		return fault("reading from the database", err)
+	}
+	if !s.failing.Load() {
+		return nil
+	}
+	// A little always fits somewhere: ask for the room that work takes. What failing says of it stands until it fits.
+	ballast := make([]byte, probeSize)
+	_, _ = rand.Read(ballast) // never fails; and cannot be compressed
+	for _, b := range [][]byte{ballast, nil} {
+		err := s.write(ctx, "writing to the database", func(t *txn) error {
+			_, err := t.exec("UPDATE probe SET at = $1, ballast = $2 WHERE id = 1", s.now().UnixMicro(), b)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) now() time.Time { return s.clock.Now().UTC().Truncate(time.Microsecond) }
+
+// txn is a transaction that writes.
+type txn struct {
+	*dialect
+	ctx context.Context
+	tx  *sql.Tx
+	now time.Time // one for all of it
+	// What others are told once it is committed.
+	final   []model.OperationID
+	pending map[model.Address]bool
+	lanes   map[model.Address]bool
+}
+
+func (t *txn) exec(query string, args ...any) (int64, error) {
+	res, err := t.tx.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (t *txn) query(query string, args ...any) (*sql.Rows, error) {
+	return t.tx.QueryContext(t.ctx, query, args...)
+}
+
+// each runs a query and scans every row with f.
+func each(rows *sql.Rows, err error, f func(rows *sql.Rows) error) error {
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// write runs f in a transaction, and again when a connection or a deadlock ends it: f must start anew each time. The
+// error is a [model.Error].
+func (s *Store) write(ctx context.Context, doing string, f func(t *txn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	var err error
+	for try := 0; try < tries; {
+		if err = s.tryWrite(ctx, f); err == nil {
+			s.failing.Store(false)
+			return nil
+		}
+		if ctx.Err() == nil && busy(err) {
+			continue // it has waited for a moment, and the context says for how many
+		}
+		if ctx.Err() != nil || !lost(err) && !transient(err) {
+			break
+		}
+		try++
+		s.log.Debug("a transaction is run again", "doing", doing, "try", try, "error", err)
+	}
+	err = fault(doing, err)
+	if model.CodeOf(err) == model.CodeStoreUnavailable && !errors.Is(err, context.Canceled) {
+		s.failing.Store(true)
+	}
+	return err
+}
+
+func (s *Store) tryWrite(ctx context.Context, f func(t *txn) error) error {
+	tx, err := s.writeDB.BeginTx(ctx, s.txOptions())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing once it is committed
+	t := &txn{dialect: s.d, ctx: ctx, tx: tx, now: s.now(), pending: map[model.Address]bool{}, lanes: map[model.Address]bool{}}
+	if err := f(t); err != nil {
+		return err
+	}
+	if err := s.tellOthers(t); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	s.hub.committed(t)
+	return nil
+}
+
+func (s *Store) txOptions() *sql.TxOptions {
+	if s.d == &postgresDialect {
+		// Each statement sees what was committed before it, whatever the server's default: the look-ups after a
+		// conflict rely on it.
+		return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	}
+	return nil
+}
+
+// sweep forgets old keys.
+func (s *Store) sweep(ctx context.Context) {
+	ticker := time.NewTicker(keySweep)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		n, err := s.SweepKeys(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Warn("old idempotency keys could not be removed", "error", err)
+		case n > 0:
+			s.log.Debug("removed old idempotency keys", "count", n)
+		}
+	}
+}
+
+// ensureFile makes an SQLite database's file and folder, for its owner's eyes alone, so that both survive a crash.
+func ensureFile(path string) error {
+	dir := "."
+	if i := strings.LastIndexByte(path, os.PathSeparator); i > 0 {
+		dir = path[:i]
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // some systems cannot, and lose nothing by it
+	return d.Close()
+}

@@ -1,0 +1,268 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// hub wakes those who wait, in this process and (by notifications) in others. It only says that there is something to
+// read.
+type hub struct {
+	s         *Store
+	self      string // names this process in notifications, which it hears too
+	channel   string // PostgreSQL's
+	listening atomic.Bool
+	closed    chan struct{}
+
+	mu       sync.Mutex
+	waiters  map[model.OperationID]map[chan struct{}]bool
+	watchers map[model.Address]map[chan struct{}]bool
+}
+
+func newHub(s *Store) *hub {
+	return &hub{s: s, self: rand.Text()[:8], closed: make(chan struct{}),
+		waiters: map[model.OperationID]map[chan struct{}]bool{}, watchers: map[model.Address]map[chan struct{}]bool{}}
+}
+
+func (h *hub) close() { close(h.closed) }
+
+// register adds a channel that is signalled for key, and returns what takes it away again.
+func register[K comparable](h *hub, m map[K]map[chan struct{}]bool, key K) (<-chan struct{}, func()) {
+	ch := make(chan struct{}, 1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m[key] == nil {
+		m[key] = map[chan struct{}]bool{}
+	}
+	m[key][ch] = true
+	return ch, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(m[key], ch)
+		if len(m[key]) == 0 {
+			delete(m, key)
+		}
+	}
+}
+
+func signal(chans map[chan struct{}]bool) {
+	for ch := range chans {
+		select {
+		case ch <- struct{}{}:
+		default: // it has yet to look
+		}
+	}
+}
+
+// committed wakes those in this process that wait for what t has committed.
+func (h *hub) committed(t *txn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range t.final {
+		signal(h.waiters[id])
+	}
+	for issuer := range t.pending {
+		signal(h.watchers[issuer])
+	}
+	for issuer := range t.lanes {
+		signal(h.watchers[issuer])
+	}
+}
+
+// messages says the same to other processes: who sends, "f" and final operations, or "w" and an issuer to look at.
+func (h *hub) messages(t *txn) []string {
+	var out []string
+	for chunk := range slices.Chunk(t.final, maxNotified) {
+		words := []string{h.self, "f"}
+		for _, id := range chunk {
+			words = append(words, string(id))
+		}
+		out = append(out, strings.Join(words, " "))
+	}
+	for _, issuers := range []map[model.Address]bool{t.pending, t.lanes} {
+		for _, issuer := range slices.Sorted(maps.Keys(issuers)) {
+			out = append(out, h.self+" w "+string(issuer))
+		}
+	}
+	return out
+}
+
+// heard takes a notification.
+func (h *hub) heard(message string) {
+	words := strings.Fields(message)
+	if len(words) < 3 || words[0] == h.self {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch words[1] {
+	case "f":
+		for _, id := range words[2:] {
+			signal(h.waiters[model.OperationID(id)])
+		}
+	case "w":
+		for _, issuer := range words[2:] {
+			signal(h.watchers[model.Address(issuer)])
+		}
+	}
+}
+
+// wakeAll has everybody look.
+func (h *hub) wakeAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, chans := range h.waiters {
+		signal(chans)
+	}
+	for _, chans := range h.watchers {
+		signal(chans)
+	}
+}
+
+// poll looks now and then for what nobody was told of, with one query for all who wait.
+func (h *hub) poll(ctx context.Context) {
+	ticker := time.NewTicker(h.s.cfg.PollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		h.mu.Lock()
+		waited := slices.Collect(maps.Keys(h.waiters))
+		for _, chans := range h.watchers {
+			signal(chans)
+		}
+		h.mu.Unlock()
+		for chunk := range slices.Chunk(waited, 1000) {
+			if err := h.look(ctx, chunk); err != nil && ctx.Err() == nil {
+				h.s.log.Warn("cannot look whether operations have become final", "error", err)
+				break
+			}
+		}
+	}
+}
+
+func (h *hub) look(ctx context.Context, waited []model.OperationID) error {
+	list, err := h.s.d.list(texts(waited))
+	if err != nil {
+		return err
+	}
+	rows, err := h.s.readDB.QueryContext(ctx,
+		"SELECT id FROM operations WHERE "+h.s.d.in("id", 1)+" AND state NOT IN ('pending', 'signed')", list)
+	return each(rows, err, func(rows *sql.Rows) error {
+		var id model.OperationID
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		h.mu.Lock()
+		signal(h.waiters[id])
+		h.mu.Unlock()
+		return nil
+	})
+}
+
+// Wait returns an operation once it is final. Once it has been found, a database that fails is waited for too. When ctx
+// ends first, the operation is returned as it was last read, together with ctx's cause. Error codes: operationNotFound,
+// storeUnavailable.
+func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation, error) {
+	wake, stop := register(s.hub, s.hub.waiters, id)
+	defer stop()
+	last, err := s.read(ctx, id)
+	if err != nil {
+		return last, err
+	}
+	for !last.State.Final() {
+		select {
+		case <-wake:
+		case <-s.hub.closed:
+			return last, fault("waiting for operation "+string(id), errClosed)
+		case <-ctx.Done():
+			return last, fmt.Errorf("waiting for operation %s: %w", id, context.Cause(ctx))
+		}
+		op, err := s.read(ctx, id)
+		switch {
+		case err == nil:
+			last = op
+		case model.CodeOf(err) != model.CodeStoreUnavailable:
+			return last, err
+		default: // polling wakes us again
+			s.log.Debug("cannot read an operation that is waited for", "operation", id, "error", err)
+		}
+	}
+	return last, nil
+}
+
+// reading is an operation that is to be read together with others.
+type reading struct {
+	id  model.OperationID
+	op  model.Operation
+	err error
+}
+
+// readLimit bounds reading operations for those who wait.
+const readLimit = 10 * time.Second
+
+// read is Operation for the many who are woken at the same moment.
+func (s *Store) read(ctx context.Context, id model.OperationID) (model.Operation, error) {
+	r := &reading{id: model.OperationID(text(string(id)))}
+	if err := s.reads.do(ctx, r, s.readAll); err != nil {
+		return model.Operation{}, fault("reading operation "+text(string(id)), err)
+	}
+	return r.op, r.err
+}
+
+func (s *Store) readAll(ctx context.Context, group []*reading) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readLimit)
+	defer cancel()
+	ids := make([]model.OperationID, len(group))
+	for i, r := range group {
+		ids[i] = r.id
+	}
+	list, err := s.d.list(texts(ids))
+	var ops []model.Operation
+	if err == nil {
+		ops, err = s.operations(ctx, true, s.d.in("o.id", 1), list)
+	}
+	found := make(map[model.OperationID]model.Operation, len(ops))
+	for _, op := range ops {
+		found[op.ID] = op
+	}
+	for _, r := range group {
+		op, ok := found[r.id]
+		switch {
+		case err != nil:
+			r.err = fault("reading operations", err)
+		case !ok:
+			r.err = noOperation(r.id)
+		default:
+			r.op = op
+		}
+	}
+}
+
+// Watch returns a channel that holds a signal when there may be something new for an account's lane: operations that
+// are pending, or the lease given back. It also holds one from time to time for nothing. stop ends it.
+func (s *Store) Watch(issuer model.Address) (wake <-chan struct{}, stop func()) {
+	return register(s.hub, s.hub.watchers, issuer)
+}
+
+// texts turns named strings into plain ones, for the drivers.
+func texts[T ~string](values []T) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
+}
