@@ -1,0 +1,162 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+)
+
+const defaultPostgres = "postgres://127.0.0.1:5432/test"
+
+func postgresURL() string { return cmp.Or(os.Getenv("DATABASE_URL"), defaultPostgres) }
+
+// postgresFault says why there is no PostgreSQL to work on.
+func postgresFault(ctx context.Context) error {
+	db, err := sql.Open("pgx", postgresURL())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return db.PingContext(ctx)
+}
+
+// journal is a service's database, read with SQL of this program's own.
+type journal struct {
+	db     *sql.DB
+	schema string // PostgreSQL's; empty on SQLite
+	url    *url.URL
+}
+
+// newSchema makes a schema of its own in PostgreSQL.
+func newSchema(ctx context.Context, name string) (*journal, error) {
+	u, err := url.Parse(postgresURL())
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("DATABASE_URL must be an address: postgres://user@host:port/database")
+	}
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	db, err := sql.Open("pgx", u.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(2)
+	if _, err := db.ExecContext(ctx, "CREATE SCHEMA "+name); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return &journal{db, name, u}, nil
+}
+
+// openSQLite opens a service's file. The service may be running: readers do not disturb it.
+func openSQLite(dataDir string) (*journal, error) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dataDir, "issuer.db")+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return &journal{db: db}, nil
+}
+
+// through is the database's address by way of a proxy.
+func (j *journal) through(address string) string {
+	u := *j.url
+	u.Host = address
+	return u.String()
+}
+
+// target is where the database itself listens.
+func (j *journal) target() string {
+	if j.url.Port() == "" {
+		return net.JoinHostPort(j.url.Hostname(), "5432")
+	}
+	return j.url.Host
+}
+
+func (j *journal) close() {
+	if j.schema != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_, _ = j.db.ExecContext(ctx, "DROP SCHEMA "+j.schema+" CASCADE") // it is no harm when it stays
+	}
+	_ = j.db.Close()
+}
+
+// operation is a row of the journal, with its blobs.
+type operation struct {
+	id, kind, state string
+	entry           entry
+	key             string // the caller's; "" for none
+	attempts        []attempt
+}
+
+type attempt struct {
+	hash, state string
+	last        uint32
+}
+
+func final(state string) bool { return state != "pending" && state != "signed" }
+
+// open counts the operations that are not final.
+func (j *journal) open(ctx context.Context) (n int, err error) {
+	err = j.db.QueryRowContext(ctx, "SELECT count(*) FROM operations WHERE state IN ('pending', 'signed')").Scan(&n)
+	return n, err
+}
+
+// holder tells who holds the lane, and its epoch.
+func (j *journal) holder(ctx context.Context) (name string, epoch int64, err error) {
+	err = j.db.QueryRowContext(ctx, "SELECT holder, epoch FROM lanes").Scan(&name, &epoch)
+	return name, epoch, err
+}
+
+// read returns all operations, by id.
+func (j *journal) read(ctx context.Context) (map[string]*operation, error) {
+	all := map[string]*operation{}
+	rows, err := j.db.QueryContext(ctx, "SELECT o.id, o.kind, o.state, coalesce(o.subject, ''), coalesce(o.type, ''), coalesce(k.key, '')"+
+		" FROM operations o LEFT JOIN idempotency_keys k ON k.operation = o.id")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var o operation
+		if err := rows.Scan(&o.id, &o.kind, &o.state, &o.entry.subject, &o.entry.typ, &o.key); err != nil {
+			return nil, err
+		}
+		all[o.id] = &o
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	blobs, err := j.db.QueryContext(ctx, "SELECT operation, hash, state, last_ledger_sequence FROM attempts ORDER BY operation, n")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = blobs.Close() }()
+	for blobs.Next() {
+		var id string
+		var a attempt
+		if err := blobs.Scan(&id, &a.hash, &a.state, &a.last); err != nil {
+			return nil, err
+		}
+		o := all[id]
+		if o == nil {
+			return nil, fmt.Errorf("blob %s is of operation %s, which is not there", a.hash, id)
+		}
+		a.hash = strings.ToUpper(a.hash)
+		o.attempts = append(o.attempts, a)
+	}
+	return all, blobs.Err()
+}

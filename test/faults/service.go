@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// replica is one service process, and the next one after it ended.
+type replica struct {
+	w       *world
+	name    string
+	address string
+	env     []string
+	proxy   *proxy // to its database; nil where there is none
+
+	mu      sync.Mutex
+	process *process
+	closed  bool
+	watches sync.WaitGroup
+}
+
+func (r *replica) start() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	p, err := startProcess(r.name, r.w.run.issuer, r.w.dir, r.env)
+	if err != nil {
+		return err
+	}
+	r.process = p
+	r.watches.Go(func() {
+		<-p.done
+		if p.ours.Load() {
+			return
+		}
+		r.w.fault("the service ended by itself: %v %s", p.err, p.said())
+		time.Sleep(300 * time.Millisecond) // as something that keeps services alive would
+		if err := r.start(); err != nil {
+			r.w.fault("the service cannot be started again: %v", err)
+		}
+	})
+	return nil
+}
+
+func (r *replica) current() *process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.process
+}
+
+// kill ends the process at once. Somebody has to start it again.
+func (r *replica) kill() { r.current().kill() }
+
+// end stops it for good, and waits for what belongs to it.
+func (r *replica) end(kindly bool) error {
+	r.mu.Lock()
+	p := r.process
+	r.closed = true
+	r.mu.Unlock()
+	var err error
+	if p != nil {
+		if kindly {
+			err = p.stop()
+		} else {
+			p.kill()
+		}
+	}
+	r.watches.Wait()
+	return err
+}
+
+// ready waits until the service answers.
+func (r *replica) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+"/healthz", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := r.w.client.Do(req)
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = fmt.Errorf("it answers %s", resp.Status)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s is not ready: %w %s", r.name, err, r.current().said())
+		}
+		sleep(ctx, 20*time.Millisecond)
+	}
+}
+
+// names says whether a lane's holder of that name is this replica: the name holds the process's number.
+func (r *replica) names(holder string) bool {
+	p := r.current()
+	return p != nil && slices.Contains(strings.FieldsFunc(holder, func(c rune) bool { return c < '0' || c > '9' }), strconv.Itoa(p.cmd.Process.Pid))
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// leaseTime is how long the holder of a lane may be away before another one takes it, and then some.
+const leaseTime = 5 * time.Second
+
+// killed ends the holder at once, and starts another in its place.
+func killed(_ context.Context, _ *world, r *replica) error {
+	r.kill()
+	return nil
+}
+
+// stopped has the holder stand still for longer than its lease, and go on without knowing.
+func stopped(_ context.Context, _ *world, r *replica) error { return pause(r.current().cmd.Process) }
+
+// cutOff takes the database from the holder for longer than its lease. It still reaches the ledger.
+func cutOff(_ context.Context, _ *world, r *replica) error {
+	r.proxy.cut(true)
+	return nil
+}
+
+// back undoes what was done to a replica.
+func back(r *replica) error {
+	if r.proxy != nil {
+		r.proxy.mend()
+	}
+	p := r.current()
+	select {
+	case <-p.done:
+		return r.start()
+	default:
+		_ = resume(p.cmd.Process) // where it was not stopped this changes nothing
+		return nil
+	}
+}
+
+// takeovers sends the lane's holder away, again and again, and waits each time until another one has the lane.
+func takeovers(times int, away func(context.Context, *world, *replica) error) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		var took []time.Duration
+		defer func() {
+			if len(took) > 0 {
+				median, slowest := spread(took)
+				w.note("takeover: median %.1f s, slowest %.1f s", median.Seconds(), slowest.Seconds())
+			}
+		}()
+		for range times {
+			sleep(ctx, time.Duration(500+w.rng.IntN(2000))*time.Millisecond)
+			holder, epoch, err := w.holder(ctx)
+			if err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return err
+			}
+			began := time.Now()
+			if err := away(ctx, w, holder); err != nil {
+				return err
+			}
+			w.did(1)
+			// Until another one has it; then a moment more, in which only the new one may work.
+			for ctx.Err() == nil {
+				name, now, err := w.journal.holder(ctx)
+				if err == nil && now > epoch && name != "" {
+					took = append(took, time.Since(began))
+					break
+				}
+				sleep(ctx, 20*time.Millisecond)
+			}
+			if rest := leaseTime + time.Second - time.Since(began); rest > 0 && w.row.replicas > 0 && holder.current().alive() {
+				sleep(ctx, rest) // so that the one that comes back comes late
+			}
+			sleep(ctx, time.Duration(w.rng.IntN(800))*time.Millisecond)
+			if err := back(holder); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func (p *process) alive() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// holder waits until a replica that runs holds the lane, and says which one.
+func (w *world) holder(ctx context.Context) (*replica, int64, error) {
+	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	last := "nobody"
+	for {
+		name, epoch, err := w.journal.holder(waiting)
+		if err == nil && name != "" {
+			last = name
+			for _, r := range w.replicas {
+				if r.names(name) && r.current().alive() {
+					return r, epoch, nil
+				}
+			}
+		}
+		if waiting.Err() != nil {
+			return nil, 0, errors.Join(fmt.Errorf("no replica that runs holds the lane: it is held by %s", last), err)
+		}
+		sleep(waiting, 20*time.Millisecond)
+	}
+}

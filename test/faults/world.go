@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// settleTime is how long operations may take to end once nothing goes wrong any more, before they are counted as open.
+	settleTime = 100 * time.Second
+	// mostExamples bounds how many faults of a row are shown in words.
+	mostExamples = 8
+	subjects     = 5
+	// issuerXRP is enough for the reserve of all that is issued.
+	issuerXRP = 200_000
+)
+
+// world is one row of the table: a ledger, a database, one service or several, and its clients.
+type world struct {
+	run *run
+	row row
+	rng *rand.Rand
+	dir string
+
+	node     *node
+	issuer   wallet
+	subjects []string
+	journal  *journal
+	replicas []*replica
+	proxies  []*proxy
+	client   *http.Client
+	cleanups []func()
+
+	requested atomic.Int64
+
+	mu       sync.Mutex
+	slots    []*slot
+	requests []*request
+	answers  map[string]int
+	examples []string
+	hidden   int // faults that are counted and not shown
+	doubles  int
+	lost     int
+	untrue   int
+	unclosed int // not final
+	failures int // of another kind, such as a service that ended
+	faults   int // that this program or the weather did
+	notes    []string
+	states   map[string]int
+	total    int // operations that were asked for
+}
+
+// count adds a fault of the service to one of the counts, and keeps it in words.
+func (w *world) count(to *int, format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*to++
+	if len(w.examples) >= mostExamples {
+		w.hidden++
+		return
+	}
+	w.examples = append(w.examples, fmt.Sprintf(format, args...))
+}
+
+// fault counts what must not be and is neither double, lost, false nor open.
+func (w *world) fault(format string, args ...any) { w.count(&w.failures, format, args...) }
+
+func (w *world) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.notes = append(w.notes, fmt.Sprintf(format, args...))
+}
+
+func (w *world) did(faults int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults += faults
+}
+
+// heard counts an answer to a client.
+func (w *world) heard(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answers[what]++
+}
+
+// hears tells how many of an answer there were.
+func (w *world) hears(what string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.answers[what]
+}
+
+// keep remembers a request for the verdict.
+func (w *world) keep(r *request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.requests = append(w.requests, r)
+	w.requested.Add(1)
+}
+
+func (w *world) asked() int { return int(w.requested.Load()) }
+
+// open brings up the ledger, the database and the services.
+func (w *world) open(ctx context.Context) error {
+	w.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}
+	address, err := w.run.ports.address(ctx)
+	if err != nil {
+		return err
+	}
+	w.node = &node{address: address}
+	w.node.process, err = startProcess("sandbox", w.run.sandbox, w.dir, nil, "--listen", address,
+		"--close-interval", w.row.close.String(), "--weather", "clear", "--weather-seed", fmt.Sprint(w.rng.Uint64()))
+	if err != nil {
+		return err
+	}
+	starting, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		if _, err = w.node.weather(starting, "", 0); err == nil {
+			break
+		}
+		if starting.Err() != nil {
+			return fmt.Errorf("the ledger does not start: %w %s", err, w.node.process.said())
+		}
+		sleep(starting, 20*time.Millisecond)
+	}
+	if w.issuer, err = w.node.fund(starting, "", 1000); err != nil {
+		return err
+	}
+	if _, err = w.node.fund(starting, w.issuer.address, issuerXRP); err != nil {
+		return err
+	}
+	w.subjects = make([]string, subjects)
+	faults := make([]error, subjects)
+	var group sync.WaitGroup
+	for i := range w.subjects {
+		group.Go(func() {
+			a, err := w.node.fund(starting, "", 100)
+			w.subjects[i], faults[i] = a.address, err
+		})
+	}
+	group.Wait()
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	if w.row.database == postgres {
+		if w.journal, err = newSchema(ctx, fmt.Sprintf("faults_%016x", w.rng.Uint64())); err != nil {
+			return fmt.Errorf("PostgreSQL: %w", err)
+		}
+	}
+	dataDir := filepath.Join(w.dir, "data")
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return err
+	}
+	if w.row.disk > 0 {
+		if err := w.mount(ctx, dataDir, w.row.disk); err != nil {
+			return err
+		}
+	}
+	for i := range max(w.row.replicas, 1) {
+		if err := w.addReplica(ctx, i, dataDir); err != nil {
+			return err
+		}
+	}
+	for _, r := range w.replicas {
+		if err := r.ready(ctx); err != nil {
+			return err
+		}
+	}
+	if w.journal == nil {
+		w.journal, err = openSQLite(dataDir)
+	}
+	return err
+}
+
+func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
+	address, err := w.run.ports.address(ctx)
+	if err != nil {
+		return err
+	}
+	transport := w.row.transport
+	if transport == "" {
+		transport = "ws"
+	}
+	r := &replica{w: w, name: fmt.Sprintf("issuer-%d", i+1), address: address, env: []string{
+		"HTTP_LISTEN=" + address, "XRPL_NETWORK=" + transport + "://" + w.node.address, "ISSUER_ACCOUNT_SEED=" + w.issuer.seed,
+		"DATA_DIR=" + dataDir, "HTTP_STOP_LIMIT=10s", "LOG_LEVEL=" + w.run.logLevel,
+	}}
+	if w.row.mode == tickets {
+		r.env = append(r.env, "ISSUER_SUBMIT_MODE=tickets")
+	}
+	if w.row.database == postgres {
+		if r.proxy, err = startProxy(ctx, w.journal.target()); err != nil {
+			return err
+		}
+		w.proxies = append(w.proxies, r.proxy)
+		r.env = append(r.env, "DATABASE_URL="+w.journal.through(r.proxy.address()))
+	}
+	w.replicas = append(w.replicas, r)
+	return r.start()
+}
+
+// close ends whatever is left.
+func (w *world) close() {
+	for _, r := range w.replicas {
+		_ = r.end(false)
+	}
+	for _, p := range w.proxies {
+		p.close()
+	}
+	if w.journal != nil {
+		w.journal.close()
+	}
+	if w.node != nil && w.node.process != nil {
+		w.node.process.kill()
+	}
+	for _, f := range w.cleanups {
+		f()
+	}
+	if w.client != nil {
+		w.client.CloseIdleConnections()
+	}
+	if w.node != nil {
+		w.node.client.CloseIdleConnections()
+	}
+}
+
+// play is the whole row: load and faults at once, then quiet, then the verdict.
+func (w *world) play(ctx context.Context) error {
+	if err := w.open(ctx); err != nil {
+		return err
+	}
+	loading, stopLoad := context.WithTimeout(ctx, w.row.limit)
+	defer stopLoad()
+	enough := make(chan struct{})
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		w.load(loading, w.row.clients, w.row.requests, enough)
+	}()
+	err := w.row.fault(loading, w)
+	close(enough)
+	<-loaded
+	if err != nil {
+		return err
+	}
+	if loading.Err() != nil && ctx.Err() == nil {
+		w.note("clients were stopped after %v", w.row.limit)
+	}
+	return w.judge(ctx)
+}
