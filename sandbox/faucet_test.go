@@ -123,6 +123,8 @@ func TestFaucetMany(t *testing.T) {
 // Fund returns when the caller goes, or the server ends; and its seed does not print.
 func TestFundEnds(t *testing.T) {
 	s := startServer(t, Config{Ticks: make(chan time.Time)}) // which never come
+	k := dial(t, s)
+	k.ask(`{"command":"subscribe","streams":["transactions_proposed"]}`)
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error)
 	for range 2 {
@@ -131,8 +133,8 @@ func TestFundEnds(t *testing.T) {
 			result <- err
 		}()
 	}
-	for s.node.Current().TxCount() < 2 {
-		time.Sleep(time.Millisecond)
+	for range 2 {
+		k.read() // both are in the open ledger
 	}
 	cancel()
 	for range 2 {
@@ -144,9 +146,8 @@ func TestFundEnds(t *testing.T) {
 		_, err := s.Fund(context.Background(), "", 10_000_000)
 		result <- err
 	}()
-	for s.node.Current().TxCount() < 3 {
-		time.Sleep(time.Millisecond)
-	}
+	k.read()
+	_ = k.ws.CloseNow() // the server would wait for it to say goodbye
 	if err := s.Close(context.Background()); err != nil {
 		t.Error(err)
 	}

@@ -23,8 +23,9 @@ const tooSlow = "Policy error: client is too slow."
 // wsConn is a WebSocket connection. Four goroutines serve it: one reads and answers requests, one sends, one sees that the client
 // is still there, one closes it in the end. The reader is the HTTP handler's, and waits for the others.
 type wsConn struct {
-	ws  *websocket.Conn
-	lim *limits
+	ws   *websocket.Conn
+	lim  *limits
+	line *line // nil without weather
 
 	mu     sync.Mutex
 	queue  [][]byte
@@ -39,33 +40,37 @@ type wsConn struct {
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	s.conns.Add(1)
 	defer s.conns.Done()
+	if s.weather != nil && !s.weather.handshake(w) {
+		return
+	}
 	// serveHTTP has judged the origin.
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		return // Accept has answered
 	}
 	ws.SetReadLimit(-1) // readRequests bounds messages
-	c := &wsConn{ws: ws, lim: &s.lim, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	c := &wsConn{ws: ws, lim: &s.lim, line: lineOf(r), wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	// The end of ctx is when the connection is to be closed. The end of wire cuts it off, without a goodbye: coder/websocket does
+	// so when the context of a Read or a Write ends.
 	ctx, cancel := context.WithCancel(s.ctx)
+	wire, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
 	var others sync.WaitGroup
 	others.Go(func() {
 		defer cancel()
-		c.send(ctx)
+		c.send(ctx, wire)
 	})
 	others.Go(func() {
 		defer cancel()
-		c.keepAlive(ctx)
+		c.keepAlive(ctx, wire)
 	})
-	// Its end cuts the connection off, without a goodbye: coder/websocket does so when the context of a Read ends.
-	reading, cutOff := context.WithCancel(context.WithoutCancel(ctx))
-	defer cutOff()
 	others.Go(func() {
 		<-ctx.Done()
 		late := time.AfterFunc(c.lim.closeTime, cutOff)
 		defer late.Stop()
 		c.close(s.ctx.Err() != nil)
 	})
-	s.readRequests(ctx, reading, cutOff, c)
+	s.readRequests(ctx, wire, cutOff, c)
 	s.hub.forget(c)
 	cancel()
 	others.Wait()
@@ -88,16 +93,16 @@ func (c *wsConn) close(shutdown bool) {
 	_ = c.ws.Close(code, reason) // it may be closed already
 }
 
-// readRequests answers requests until the connection is closed, by either side; ctx ends when it is to be, and cutOff ends reading.
-func (s *Server) readRequests(ctx, reading context.Context, cutOff context.CancelFunc, c *wsConn) {
+// readRequests answers requests until the connection is closed, by either side; cutOff ends wire.
+func (s *Server) readRequests(ctx, wire context.Context, cutOff context.CancelFunc, c *wsConn) {
 	for {
-		_, message, err := c.ws.Reader(reading)
+		_, message, err := c.ws.Reader(wire)
 		if err != nil {
 			return
 		}
 		// From here on it must arrive in time.
 		late := time.AfterFunc(s.lim.requestTime, cutOff)
-		text, forget, err := s.readBody(reading, message, maxMessage)
+		text, forget, err := s.readBody(wire, message, maxMessage)
 		late.Stop()
 		if err != nil {
 			return
@@ -109,14 +114,20 @@ func (s *Server) readRequests(ctx, reading context.Context, cutOff context.Cance
 			c.mu.Unlock()
 			return
 		}
-		done, err := s.handle(ctx)
-		if err != nil {
-			forget()
-			return
+		var reply []byte
+		if s.weather != nil {
+			reply = s.weather.answerWebSocket(ctx, c, text)
+		} else if done, err := s.handle(ctx); err == nil {
+			reply = s.answerWebSocket(ctx, c, text)
+			done()
 		}
-		reply := s.answerWebSocket(ctx, c, text)
-		done()
 		forget()
+		switch {
+		case reply == nil && ctx.Err() != nil:
+			return
+		case reply == nil:
+			continue // it is lost
+		}
 		if !c.answer(ctx, reply) {
 			return
 		}
@@ -125,6 +136,9 @@ func (s *Server) readRequests(ctx, reading context.Context, cutOff context.Cance
 
 // push queues a stream's message. A client that leaves too many unread is dropped.
 func (c *wsConn) push(text []byte) {
+	if c.line.loses() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -172,7 +186,7 @@ func signal(ch chan struct{}) {
 }
 
 // send sends what is queued until the connection ends.
-func (c *wsConn) send(ctx context.Context) {
+func (c *wsConn) send(ctx, wire context.Context) {
 	for {
 		c.mu.Lock()
 		texts, closed := c.queue, c.closed
@@ -182,7 +196,7 @@ func (c *wsConn) send(ctx context.Context) {
 			return
 		}
 		for _, t := range texts {
-			if err := c.sendOne(ctx, t); err != nil {
+			if err := c.sendOne(wire, t); err != nil {
 				c.mu.Lock()
 				c.closed = true
 				c.slow = c.slow || errors.Is(err, context.DeadlineExceeded)
@@ -207,14 +221,14 @@ func (c *wsConn) send(ctx context.Context) {
 	}
 }
 
-func (c *wsConn) sendOne(ctx context.Context, text []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, c.lim.sendTime)
+func (c *wsConn) sendOne(wire context.Context, text []byte) error {
+	ctx, cancel := context.WithTimeout(wire, c.lim.sendTime)
 	defer cancel()
 	return c.ws.Write(ctx, websocket.MessageText, text)
 }
 
 // keepAlive ends when the client answers no ping any more.
-func (c *wsConn) keepAlive(ctx context.Context) {
+func (c *wsConn) keepAlive(ctx, wire context.Context) {
 	t := time.NewTicker(c.lim.pingEvery)
 	defer t.Stop()
 	for {
@@ -222,7 +236,7 @@ func (c *wsConn) keepAlive(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			pong, cancel := context.WithTimeout(ctx, c.lim.pongTime)
+			pong, cancel := context.WithTimeout(wire, c.lim.pongTime)
 			err := c.ws.Ping(pong)
 			cancel()
 			if err != nil {
@@ -254,7 +268,7 @@ func (s *Server) answerWebSocket(ctx context.Context, conn *wsConn, text []byte)
 		reply["status"] = "error"
 		reply["request"] = v
 	default:
-		c := &call{ctx: ctx, srv: s, node: s.node, params: v, version: version, conn: conn}
+		c := &call{ctx: ctx, srv: s, node: s.shownNode(), params: v, version: version, conn: conn}
 		result := c.do()
 		if hasError(result) {
 			reply = result

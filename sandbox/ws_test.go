@@ -322,6 +322,33 @@ func TestWebSocketKeepAlive(t *testing.T) {
 	s.conns.Wait() // until the server has given up on it
 }
 
+// A client that does not read does not hold up the end of the server.
+func TestWebSocketShutdownDoesNotWait(t *testing.T) {
+	lim := standardLimits
+	lim.backPressure, lim.closeTime = 64<<10, 50*time.Millisecond
+	s := startLimited(t, Config{}, lim)
+	c := dialRaw(t, s)
+	write(t, c, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	request := `{"command":"feature"}`
+	frame := append([]byte{0x81, 0x80 | byte(len(request)), 0, 0, 0, 0}, request...) // a masked text, its mask zero
+	if err := c.SetWriteDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := c.Write(frame); err != nil { // nothing goes in or out any more
+			break
+		}
+	}
+	begin := time.Now()
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > lim.sendTime/2 {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // The end of the server is told to who is connected.
 func TestWebSocketShutdown(t *testing.T) {
 	s := startServer(t, Config{})
