@@ -632,6 +632,7 @@ func (l *Lane) ledger(led model.Ledger) {
 	if !l.synced {
 		return
 	}
+	l.expectRoom()
 	if len(l.inFlight)+len(l.waiting) > 0 {
 		l.reprice()
 	}

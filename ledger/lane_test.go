@@ -871,3 +871,44 @@ func TestLaneHTTPFaults(t *testing.T) {
 		})
 	}
 }
+
+// A node that comes back with another ledger, a younger one, is worked with as it is.
+func TestLaneFreshLedger(t *testing.T) {
+	first, err := sandbox.Start(context.Background(), sandbox.Config{Listen: "127.0.0.1:0", Logger: testLog(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fund(t, first, 1000, testIssuer, testAlice)
+	lane, client := startLane(t, first.WebSocketURL(), nil, nil)
+	outcomes := submitAll(t.Context(), lane, 3)
+	awaitOpen(t, client, 3)
+	var old uint32
+	for range 20 {
+		old = accept(t, first)
+	}
+	for o := range collect(outcomes, 3) {
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+	}
+	awaitLane(t, lane, "all is heard", func(s Status) bool { return s.Validated.Index >= old-1 })
+	if err := first.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	awaitLane(t, lane, "the lane is down", func(s Status) bool { return !s.Up })
+	second, err := sandbox.Start(context.Background(), sandbox.Config{Listen: first.Addr(), Logger: testLog(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close(context.Background())
+	fund(t, second, 1000, testIssuer, testAlice)
+	awaitLane(t, lane, "the lane is up", isUp)
+	outcomes = submitAll(t.Context(), lane, 3)
+	awaitOpen(t, client, 3)
+	accept(t, second)
+	for o := range collect(outcomes, 3) {
+		if o.err != nil || o.v.LedgerIndex >= old {
+			t.Errorf("%d: in ledger %d after %d, %v", o.n, o.v.LedgerIndex, old, o.err)
+		}
+	}
+}

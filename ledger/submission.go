@@ -67,14 +67,7 @@ func (l *Lane) reprice() {
 // priced takes in a cost that was asked for when ledger at was validated.
 func (l *Lane) priced(fee Fee, at uint32) {
 	l.fee, l.openCost, l.askedAt = fee, fee.OpenLedger, max(l.askedAt, at)
-	// The soft limit is passed by one before the cost rises (rippled: TxQ::FeeMetrics::scaleFeeLevel). What is sent and
-	// not answered may be in it already.
-	l.room = int(min(fee.Expected, math.MaxInt32)) + 1 - int(min(fee.Current, math.MaxInt32))
-	for _, op := range l.inFlight {
-		if op.state == stateSent || op.state == stateStoring {
-			l.room--
-		}
-	}
+	l.room = l.roomBeside(fee.Current)
 	if l.hold && at > l.holdAt {
 		l.hold = false
 	}
@@ -83,6 +76,27 @@ func (l *Lane) priced(fee Fee, at uint32) {
 	} else {
 		l.trouble = ""
 	}
+}
+
+// expectRoom is what the lane goes by from the moment that a ledger is validated until the node says what the next one
+// costs: an open ledger that is new, and in which only what the node has not taken yet may stand. The answers to the
+// first submissions tell if that is wrong. Not after the node had no room: then what it queued comes first.
+func (l *Lane) expectRoom() {
+	if !l.hold && l.openCost > 0 {
+		l.room, l.openCost = l.roomBeside(0), l.fee.Base
+	}
+}
+
+// roomBeside returns how many more fit into an open ledger of so many at the usual cost. Its soft limit is passed by one
+// before the cost rises (rippled: TxQ::FeeMetrics::scaleFeeLevel). What the node has not answered may be in it already.
+func (l *Lane) roomBeside(current uint32) int {
+	room := int(min(l.fee.Expected, math.MaxInt32)) + 1 - int(min(current, math.MaxInt32))
+	for _, op := range l.inFlight {
+		if op.state != stateTaken && op.state != stateRefused {
+			room--
+		}
+	}
+	return room
 }
 
 // price returns what a new transaction pays: what gets it into the open ledger at once. ok is false while that is over
@@ -350,12 +364,7 @@ func (l *Lane) answered(op *operation, a *attempt, s Submission) {
 	}
 	op.last, op.unheard = s, false
 	if s.OpenLedgerCost > 0 {
-		l.openCost = s.OpenLedgerCost
-		if l.openCost > a.Fee && !l.hold {
-			if _, ok := l.price(); !ok {
-				l.full()
-			}
-		}
+		l.openCost = s.OpenLedgerCost // over the ceiling, nothing new goes until the next ledger
 	}
 	next := actionFor(s.EngineResult)
 	if next == actReprice && a.sends > 1 && s.EngineResult == "telCAN_NOT_QUEUE_FEE" {

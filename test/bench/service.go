@@ -158,7 +158,7 @@ func burst(ctx context.Context, b *bench) error {
 		}
 		median, slowest := spread(took)
 		b.row(fmt.Sprintf("%d at once", c.n),
-			fmt.Sprintf("%d of %d answered 201, %d closes, median %s, slowest %s", created, c.n, last-before, secs(median), secs(slowest)), c.compared)
+			fmt.Sprintf("%d of %d answered 201, ledger closes used: %d, median %s, slowest %s", created, c.n, last-before, secs(median), secs(slowest)), c.compared)
 		if fault != nil {
 			b.row("", "first failure: "+fault.Error(), "")
 		}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -235,7 +234,8 @@ func (w *world) lane(j ledger.Journal, url string, change func(*ledger.LaneConfi
 // runner is a lane that works, as a process of its own would.
 type runner struct {
 	*ledger.Lane
-	stop func() error // ends it, and says how it ended
+	cancel func()
+	stop   func() error // ends it, and says how it ended
 }
 
 // run has a lane work while it holds the account's lane.
@@ -245,7 +245,7 @@ func (w *world) run(s *store.Store, j ledger.Journal, url string, change func(*l
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.HoldLane(ctx, w.issuer, rand.Text(), 2*time.Second, l.Work) }()
-	r := &runner{Lane: l, stop: sync.OnceValue(func() error {
+	r := &runner{Lane: l, cancel: cancel, stop: sync.OnceValue(func() error {
 		cancel()
 		err := <-done
 		client.Close()
@@ -381,4 +381,68 @@ func (h *hook) Conclude(ctx context.Context, f model.Fence, os []model.Outcome) 
 	return call(after, len(os))
 }
 
-var _ io.Writer = os.Stderr
+// errGone is what a journal says that is not there.
+var errGone = &model.Error{Code: model.CodeStoreUnavailable, Message: "gone"}
+
+// stopAt returns a hook in which a lane can be stopped dead: what it has done until then stays, and it does nothing more.
+// reached receives when the lane is there; release lets go of it, once it is stopped.
+func stopAt() (at func(int) error, reached <-chan struct{}, release func()) {
+	there, gone := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	return func(int) error {
+		once.Do(func() { close(there) })
+		<-gone
+		return errGone
+	}, there, sync.OnceFunc(func() { close(gone) })
+}
+
+// crash stops a lane that is held by a hook.
+func (r *runner) crash(t testing.TB, release func()) {
+	t.Helper()
+	r.cancel()
+	release()
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open is how many transactions the open ledger holds.
+func (w *world) open() uint32 {
+	w.t.Helper()
+	c, err := ledger.New(ledger.Config{URL: w.node.URL()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	fee, err := c.Fee(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return fee.Current + fee.Queued
+}
+
+// eventually asks again until ok says yes. It is for what nothing announces.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came about that %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// tryOpen is as open, and -1 while nothing answers.
+func (w *world) tryOpen() int {
+	c, err := ledger.New(ledger.Config{URL: w.node.URL(), RetryFor: time.Millisecond})
+	if err != nil {
+		return -1
+	}
+	defer c.Close()
+	fee, err := c.Fee(context.Background())
+	if err != nil {
+		return -1
+	}
+	return int(fee.Current + fee.Queued)
+}

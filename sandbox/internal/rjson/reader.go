@@ -1,5 +1,7 @@
 package rjson
 
+//lint:file-ignore ST1005 the errors are held to rippled's, letter by letter: callers compare them
+
 import (
 	"fmt"
 	"math"
