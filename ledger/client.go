@@ -159,8 +159,12 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 			}
 			return nil
 		}
-		if before != nil && ctx.Err() != nil {
+		switch cause := context.Cause(ctx); {
+		case before == nil || cause == nil:
+		case errors.Is(err, cause):
 			return fmt.Errorf("%w, then %w", before, err)
+		default: // the node's answer came as the time ran out
+			return fmt.Errorf("%w, then %w", err, cause)
 		}
 		before = err
 		wait, again := c.again(err, try)

@@ -76,8 +76,9 @@
 // nothing uses it up, so that those behind it do not wait until they expire.
 //
 // How much is sent: up to the ledger's soft limit (`fee`: expected_ledger_size), past which the cost rises. The lane asks
-// for the cost once a ledger, and hears it again in every answer to a submission. While the cost is over
-// [LaneConfig.MaxFeeDrops], or the node queues or refuses for lack of room, nothing new is sent until the next ledger.
+// for the cost once a ledger, and hears it again in every answer to a submission; from a ledger's validation until that
+// answer it goes by an empty ledger of the same size. While the cost is over [LaneConfig.MaxFeeDrops] nothing new is sent
+// until the next ledger, and while the node queues or refuses for lack of room, not until that one's cost is known.
 //
 // After a connection is lost, the lane first reads what it missed (`account_tx`), sends again in order what is not
 // decided, and then goes on. Where another process sends from the same account, the stream or a look-up shows it, and the

@@ -86,7 +86,13 @@ func (c *call) do() (result obj) {
 	}
 	m, ok := methods[name]
 	if !ok {
+		m, ok = c.srv.weatherMethod(name)
+	}
+	if !ok {
 		return rpcError(errUnknownCommand)
+	}
+	if c.srv.weather != nil && overloaded(c.ctx) {
+		return rpcError(errSlowDown)
 	}
 	done := c.srv.counters.start(name)
 	defer func() {

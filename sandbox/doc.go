@@ -22,4 +22,15 @@
 //
 // The package knows none of the service's other packages. It makes no connections of its own, and reads and writes no file but
 // the one in its data directory.
+//
+// # Bad weather
+//
+// With Config.Weather the server does on request what nodes and networks do now and then: it loses answers, breaks connections,
+// falls behind, restarts, keeps transactions out of ledgers, and, with [Rollback] alone, takes back ledgers that it had shown. See
+// [Fault] for the kinds and [ParseWeather] for how they are written. A number decides what happens: with the same [Weather].Seed the
+// n-th occasion of each kind has the same outcome. [Server.SetWeather] and [Server.Trigger] change it on the way, over the wire the
+// method `sandbox_weather` does, and [Server.FaultCounts] tells what was done. On a server without weather nothing of this is there.
+//
+// weather.go decides what happens; weatherline.go does it to connections, weatherrequest.go to requests, weatherledger.go to
+// ledgers and streams.
 package sandbox

@@ -60,6 +60,7 @@ func (s *Server) newHTTPServer() *http.Server {
 		MaxHeaderBytes:    s.lim.header,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		ConnContext:       withLine,
 	}
 }
 
@@ -184,7 +185,7 @@ func plain(w http.ResponseWriter, status int, text string) {
 }
 
 func (s *Server) serveHelp(w http.ResponseWriter) {
-	l := s.node.Closed()
+	l := s.shownNode().Closed()
 	plain(w, http.StatusOK, fmt.Sprintf(`This is a stand-alone XRP Ledger. Ledger %d is the last closed one.
 
 JSON-RPC:   curl %s -d '{"method":"server_info"}'
@@ -242,12 +243,21 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 		return // it did not arrive
 	}
 	defer forget()
-	done, err := s.handle(r.Context())
-	if err != nil {
-		return // the client has gone, or the server ends
+	var status int
+	var reply []byte
+	if s.weather != nil {
+		var ok bool
+		if status, reply, ok = s.weather.answerHTTP(w, r, body); !ok {
+			return
+		}
+	} else {
+		done, err := s.handle(r.Context())
+		if err != nil {
+			return // the client has gone, or the server ends
+		}
+		status, reply = s.answerHTTP(r.Context(), body)
+		done()
 	}
-	status, reply := s.answerHTTP(r.Context(), body)
-	done()
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=UTF-8")
 	h.Set("Server", "rippled-json-rpc/rippled-"+buildVersion)
@@ -373,7 +383,7 @@ func (s *Server) answerOne(ctx context.Context, v *rjson.Value, batch bool) (rep
 	}
 	params.Set("command", rjson.NewString(m.AsString()))
 
-	c := &call{ctx: ctx, srv: s, node: s.node, params: params, version: version}
+	c := &call{ctx: ctx, srv: s, node: s.shownNode(), params: params, version: version}
 	result := c.do()
 	reply = obj{}
 	switch failed := hasError(result); {

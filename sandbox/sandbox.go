@@ -44,6 +44,11 @@ type Config struct {
 	Now func() time.Time
 	// Ticks closes a ledger each time it delivers, in place of a ticker of CloseInterval; for tests.
 	Ticks <-chan time.Time
+	// Weather is what goes wrong, on request; nil for nothing. With it, if only a clear one (&Weather{}), it can be changed while the
+	// server runs: by SetWeather and Trigger, and by whoever reaches the server, with the method `sandbox_weather`.
+	Weather *Weather
+	// After is the timer of the weather's delays, time.After if nil; for tests, with Now.
+	After func(time.Duration) <-chan time.Time
 	// Logger takes warnings and errors; slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -60,6 +65,7 @@ type Server struct {
 	checked  *txChecks
 	id       identity
 	started  time.Time
+	weather  *weather // nil: fair for good
 
 	listener net.Listener
 	loopback bool
@@ -93,6 +99,14 @@ func start(ctx context.Context, cfg Config, lim limits) (*Server, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.After == nil {
+		cfg.After = time.After
+	}
+	if cfg.Weather != nil {
+		if err := cfg.Weather.validate(); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -102,6 +116,9 @@ func start(ctx context.Context, cfg Config, lim limits) (*Server, error) {
 		large: semaphore.NewWeighted(lim.large), handling: semaphore.NewWeighted(lim.handling),
 		done: make(chan struct{}),
 	}
+	if cfg.Weather != nil {
+		s.weather = newWeather(s, *cfg.Weather)
+	}
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
@@ -110,6 +127,10 @@ func start(ctx context.Context, cfg Config, lim limits) (*Server, error) {
 	}
 	s.hub.node = func() *engine.Node { return s.node }
 	s.node.Observe(s.hub)
+	if s.weather != nil {
+		s.node.Observe(s.weather.relay)
+		s.hub.gate = s.weather.thaw
+	}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.run()
 	return s, nil
@@ -130,6 +151,9 @@ func (s *Server) listen(ctx context.Context) error {
 	}
 	if s.id, err = newIdentity(a.Port); err != nil {
 		return errors.Join(err, l.Close())
+	}
+	if s.weather != nil {
+		l = &weatherListener{l, s.weather.lines}
 	}
 	s.listener = newBoundedListener(l, s.lim.conns)
 	return nil
@@ -224,7 +248,12 @@ func (s *Server) Accept(ctx context.Context) (seq uint32, err error) {
 	return l.Seq, nil
 }
 
-func (s *Server) closeLedger(at *uint32) (*engine.Ledger, error) { return s.node.Close(at) }
+func (s *Server) closeLedger(at *uint32) (*engine.Ledger, error) {
+	if s.weather != nil {
+		return s.weather.closeLedger(at)
+	}
+	return s.node.Close(at)
+}
 
 // closeOnTime closes ledgers until the server stops. A close that fails, as on a full disk, is tried again next time.
 func (s *Server) closeOnTime() {

@@ -47,7 +47,7 @@ func serverState(c *call) obj { return obj{"state": c.nodeInfo(false)} }
 func (c *call) nodeInfo(human bool) obj {
 	s, l, m := c.srv, c.node.Closed(), c.node.FeeMetrics()
 	now := s.cfg.Now().UTC()
-	up := max(now.Sub(s.started), 0)
+	up := max(now.Sub(s.since()), 0)
 	none := obj{"duration_us": "0", "transitions": "0"}
 	info := obj{
 		"build_version":              buildVersion,

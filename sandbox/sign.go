@@ -23,7 +23,7 @@ func (c *call) signAndSubmit(failHard bool) obj {
 	if reason := c.srv.checked.validity(t); reason != "" {
 		return rpcErrorText(errInternal, "Invalid signature.")
 	}
-	r := c.node.Submit(t, failHard)
+	r := c.submitTx(t, failHard)
 	result := obj{"tx_blob": upperHex(t.Blob)}
 	j := transactionJSON(t, r.InLedger, 0, false, c.version)
 	insertDeliverMax(j, t.Type, c.version)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
@@ -45,12 +46,15 @@ const maxSubscribed = 100_000
 // never waits for a connection, so the queue is emptied as fast as messages can be made.
 type hub struct {
 	node func() *engine.Node
+	gate func() bool // waits until streams may go on, false when the server ends; nil: they always may
 
 	mu       sync.Mutex
 	conns    map[*wsConn]*subscriptions
 	accounts map[codec.AccountID]map[*wsConn]struct{} // final transactions
 	proposed map[codec.AccountID]map[*wsConn]struct{} // these and proposed ones
 	lastFees *feeSummary                              // of the last serverStatus
+
+	epoch atomic.Uint64 // restarts of the node: what happened before one is not told after it
 
 	queueMu sync.Mutex
 	queue   []event
@@ -73,8 +77,11 @@ type event struct {
 
 	ledger  *engine.Ledger // closed
 	records []*engine.TxRecord
+	quiet   bool // nobody is told
 
 	fees *feeSummary
+
+	epoch uint64 // the hub's, at that time
 }
 
 // feeSummary is what a serverStatus tells; another one is sent when it changes.
@@ -94,6 +101,7 @@ func newHub() *hub {
 }
 
 func (h *hub) push(e event) {
+	e.epoch = h.epoch.Load()
 	h.queueMu.Lock()
 	h.queue = append(h.queue, e)
 	h.queueMu.Unlock()
@@ -126,6 +134,9 @@ func (h *hub) run(done <-chan struct{}) {
 			return
 		case <-h.wake:
 		}
+		if h.gate != nil && !h.gate() {
+			return
+		}
 		h.queueMu.Lock()
 		events := h.queue
 		h.queue = nil
@@ -146,11 +157,15 @@ func (h *hub) nextClose() <-chan struct{} {
 func (h *hub) tell(e event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	gone := e.epoch != h.epoch.Load()
 	switch {
+	case gone && e.ledger == nil:
 	case e.tx != nil:
 		h.tellProposed(e)
 	case e.ledger != nil:
-		h.tellClosed(e)
+		if !gone && !e.quiet {
+			h.tellClosed(e)
+		}
 		close(h.closed)
 		h.closed = make(chan struct{})
 	case e.fees != nil:

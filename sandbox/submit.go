@@ -33,7 +33,7 @@ func submit(c *call) obj {
 	if reason := c.srv.checked.validity(t); reason != "" {
 		return obj{"error": "invalidTransaction", "error_exception": "fails local checks: " + reason}
 	}
-	r := c.node.Submit(t, failHard)
+	r := c.submitTx(t, failHard)
 	result := obj{
 		"tx_json":  submittedJSON(t, r),
 		"tx_blob":  upperHex(t.Blob),

@@ -176,10 +176,13 @@ func capacityOf(path string, steps []recordedStep) int {
 	return 1000
 }
 
+// recordedWeather is that of servers for recordings; a test sets it.
+var recordedWeather *Weather
+
 func startRecorded(t *testing.T, capacity int, ledger2 *recordedHeader) *Server {
 	t.Helper()
 	at := ledger2.CloseTime
-	return startServer(t, Config{GenesisCloseTime: &at, LedgerCapacity: capacity})
+	return startServer(t, Config{GenesisCloseTime: &at, LedgerCapacity: capacity, Weather: recordedWeather})
 }
 
 // startServer starts a server on a port of its own, and ends it with the test.

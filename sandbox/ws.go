@@ -23,8 +23,9 @@ const tooSlow = "Policy error: client is too slow."
 // wsConn is a WebSocket connection. Four goroutines serve it: one reads and answers requests, one sends, one sees that the client
 // is still there, one closes it in the end. The reader is the HTTP handler's, and waits for the others.
 type wsConn struct {
-	ws  *websocket.Conn
-	lim *limits
+	ws   *websocket.Conn
+	lim  *limits
+	line *line // nil without weather
 
 	mu     sync.Mutex
 	queue  [][]byte
@@ -39,13 +40,16 @@ type wsConn struct {
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	s.conns.Add(1)
 	defer s.conns.Done()
+	if s.weather != nil && !s.weather.handshake(w) {
+		return
+	}
 	// serveHTTP has judged the origin.
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		return // Accept has answered
 	}
 	ws.SetReadLimit(-1) // readRequests bounds messages
-	c := &wsConn{ws: ws, lim: &s.lim, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	c := &wsConn{ws: ws, lim: &s.lim, line: lineOf(r), wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	// The end of ctx is when the connection is to be closed. The end of wire cuts it off, without a goodbye: coder/websocket does
 	// so when the context of a Read or a Write ends.
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -110,14 +114,20 @@ func (s *Server) readRequests(ctx, wire context.Context, cutOff context.CancelFu
 			c.mu.Unlock()
 			return
 		}
-		done, err := s.handle(ctx)
-		if err != nil {
-			forget()
-			return
+		var reply []byte
+		if s.weather != nil {
+			reply = s.weather.answerWebSocket(ctx, c, text)
+		} else if done, err := s.handle(ctx); err == nil {
+			reply = s.answerWebSocket(ctx, c, text)
+			done()
 		}
-		reply := s.answerWebSocket(ctx, c, text)
-		done()
 		forget()
+		switch {
+		case reply == nil && ctx.Err() != nil:
+			return
+		case reply == nil:
+			continue // it is lost
+		}
 		if !c.answer(ctx, reply) {
 			return
 		}
@@ -126,6 +136,9 @@ func (s *Server) readRequests(ctx, wire context.Context, cutOff context.CancelFu
 
 // push queues a stream's message. A client that leaves too many unread is dropped.
 func (c *wsConn) push(text []byte) {
+	if c.line.loses() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -255,7 +268,7 @@ func (s *Server) answerWebSocket(ctx context.Context, conn *wsConn, text []byte)
 		reply["status"] = "error"
 		reply["request"] = v
 	default:
-		c := &call{ctx: ctx, srv: s, node: s.node, params: v, version: version, conn: conn}
+		c := &call{ctx: ctx, srv: s, node: s.shownNode(), params: v, version: version, conn: conn}
 		result := c.do()
 		if hasError(result) {
 			reply = result

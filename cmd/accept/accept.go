@@ -23,6 +23,10 @@ import (
 // atOnce is how many acceptances --all has under way: a busy network queues ten transactions of an account.
 const atOnce = 8
 
+// sandboxOffset is how many ledgers a transaction may miss on the embedded ledger before it expires. That one closes more
+// often than a public network, and a machine that is busy for a moment must not make transactions expire.
+const sandboxOffset = 30
+
 // run is the program. Its error is what main prints and leaves with.
 func run(ctx context.Context, args []string, dotenv string, in *os.File, out, errs io.Writer) error {
 	o, flags, err := readOptions(args, dotenv)
@@ -236,7 +240,11 @@ type errSaid struct{ error }
 
 // submit accepts the chosen ones and prints each result. After a failure it begins no other.
 func submit(ctx context.Context, o options, seed ledger.Seed, client *ledger.Client, chosen []model.Credential, out, errs io.Writer) error {
-	lane, err := ledger.NewLane(client, ledger.LaneConfig{Account: o.account, Seed: seed, MaxFeeDrops: o.maxFee})
+	cfg := ledger.LaneConfig{Account: o.account, Seed: seed, MaxFeeDrops: o.maxFee}
+	if o.network.Name == config.Sandbox {
+		cfg.LedgerOffset = sandboxOffset
+	}
+	lane, err := ledger.NewLane(client, cfg)
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func (w *world) await(holds func() bool) {
 // send brings transactions of one account onto the ledger.
 func (w *world) send(from wallet, txs ...model.Transaction) {
 	w.t.Helper()
-	lane, err := ledger.NewLane(w.client, ledger.LaneConfig{Account: from.address(), Seed: from.seed})
+	lane, err := ledger.NewLane(w.client, ledger.LaneConfig{Account: from.address(), Seed: from.seed, LedgerOffset: 30})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func (w *world) accept(as wallet, args ...string) said {
 	}
 	defer func() { _ = nothing.Close() }()
 	var out, errs bytes.Buffer
-	err = run(w.t.Context(), append([]string{"--xrpl-network", w.server.WebSocketURL()}, args...), "", nothing, &out, &errs)
+	err = run(w.t.Context(), append([]string{"--sandbox-listen", w.server.Addr()}, args...), "", nothing, &out, &errs)
 	s := said{out.String(), errs.String(), err}
 	if strings.Contains(s.out+s.errs+told(errors.Join(err, errors.New(""))), as.text) {
 		w.t.Error("the seed is shown")
@@ -307,6 +307,7 @@ func TestFailures(t *testing.T) {
 	}
 	w.accept(wallet{seedText, nobody}, "--list").want(t, 1, string(nobody.Address()))
 	w.accept(wallet{"sEdTM1uX8pu2do5XvTnutH6HsouMaM3", nobody}, "--list").want(t, 2, "seed")
+	w.accept(me, "--list", "--xrpl-network", w.server.URL()).want(t, 0, "No credential") // over HTTP too
 	w.accept(me, "--list", "--xrpl-network", "ws://127.0.0.1:1").want(t, 1)
 	w.accept(me, "--list", "--json", "--xrpl-network", "ws://127.0.0.1:1").want(t, 1, `"error":"ledgerUnavailable"`)
 	w.accept(me, "--list", "--xrpl-network", "sandbox", "--sandbox-listen", "127.0.0.1:1").want(t, 1, "Is the service running?")
@@ -333,7 +334,7 @@ func TestSeedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--list", "--xrpl-network", w.server.WebSocketURL(), "--subject-account-seed-file", path}, "", nil, &out, io.Discard); err != nil {
+	if err := run(t.Context(), []string{"--list", "--sandbox-listen", w.server.Addr(), "--subject-account-seed-file", path}, "", nil, &out, io.Discard); err != nil {
 		t.Error(err)
 	}
 	if err := run(t.Context(), []string{"--list"}, filepath.Join(dir, ".env"), nil, &out, io.Discard); err != nil {
@@ -434,7 +435,7 @@ func TestAcceptOnATerminal(t *testing.T) {
 	var out bytes.Buffer
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(t.Context(), []string{"--xrpl-network", w.server.WebSocketURL()}, "", s.theirs, &out, s.theirs)
+		ended <- run(t.Context(), []string{"--sandbox-listen", w.server.Addr()}, "", s.theirs, &out, s.theirs)
 	}()
 	s.shows("Subject account seed: ")
 	s.types(me.text + "\n")
@@ -474,7 +475,7 @@ func TestQuit(t *testing.T) {
 		s := newTerminal(t)
 		ended := make(chan error, 1)
 		go func() {
-			ended <- run(t.Context(), []string{"--xrpl-network", w.server.WebSocketURL()}, "", s.theirs, io.Discard, s.theirs)
+			ended <- run(t.Context(), []string{"--sandbox-listen", w.server.Addr()}, "", s.theirs, io.Discard, s.theirs)
 		}()
 		s.shows("Select an option (0-1): ")
 		s.types(typed)

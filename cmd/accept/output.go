@@ -72,7 +72,7 @@ func printAccepted(w io.Writer, asJSON bool, c model.Credential, v model.Validat
 // printFailed writes an error for programs, in the form of the service's errors; c says of which credential, where the
 // choice was not one alone. For people the error goes to standard error.
 func printFailed(w io.Writer, c *model.Credential, err error) error {
-	out := map[string]any{}
+	out := map[string]json.RawMessage{} // as the node wrote them: no number is rounded
 	code, message := model.CodeInternal, told(err)
 	var e *model.Error
 	if errors.As(err, &e) {
@@ -82,13 +82,20 @@ func printFailed(w io.Writer, c *model.Credential, err error) error {
 				return err
 			}
 		}
-		if e.Pending != nil {
-			out["hash"], out["last_ledger_sequence"] = e.Pending.Hash, e.Pending.LastLedgerSequence
-		}
 	}
-	out["error"], out["error_message"] = code, message
+	own := map[string]any{"error": code, "error_message": message}
+	if e != nil && e.Pending != nil {
+		own["hash"], own["last_ledger_sequence"] = e.Pending.Hash, e.Pending.LastLedgerSequence
+	}
 	if c != nil {
-		out["credential"], out["issuer"] = c.Type.Text(), c.Issuer
+		own["credential"], own["issuer"] = c.Type.Text(), c.Issuer
+	}
+	for name, value := range own {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		out[name] = raw
 	}
 	body, err := json.Marshal(out)
 	if err != nil {

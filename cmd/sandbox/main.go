@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strings"
@@ -73,6 +74,8 @@ func end(s *sandbox.Server) error {
 func parse(args []string, stderr io.Writer) (sandbox.Config, error) {
 	var cfg sandbox.Config
 	var genesis uint32
+	var spec string
+	var seed uint64
 	fs := pflag.NewFlagSet("sandbox", pflag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.SortFlags = false
@@ -81,6 +84,9 @@ func parse(args []string, stderr io.Writer) (sandbox.Config, error) {
 	fs.StringVar(&cfg.DataDir, "data-dir", "", "`directory` that keeps the ledger (default: in memory)")
 	fs.Uint32Var(&genesis, "genesis-close-time", 0, "close time of ledger 2, in `seconds` since 2000-01-01T00:00:00Z (default: now)")
 	fs.IntVar(&cfg.LedgerCapacity, "ledger-capacity", 1000, "`transactions` a ledger takes before further ones cost more")
+	fs.StringVar(&spec, "weather", "", "`spec` of what goes wrong, as lose-after=1%,delay=10%:5ms-50ms,miss=1%:2; clear for nothing yet;\n"+
+		"with it the weather can be changed by the method sandbox_weather (default: none, and no such method)")
+	fs.Uint64Var(&seed, "weather-seed", 0, "`number` that decides what goes wrong when (default: another each time)")
 	fs.Usage = func() {
 		_, _ = fmt.Fprintf(stderr, "sandbox runs a stand-alone XRP Ledger.\n\nUsage: sandbox [flags]\n\n%s", fs.FlagUsages()) // as fs itself does
 	}
@@ -97,6 +103,21 @@ func parse(args []string, stderr io.Writer) (sandbox.Config, error) {
 	}
 	if fs.Changed("genesis-close-time") {
 		cfg.GenesisCloseTime = &genesis
+	}
+	if fs.Changed("weather-seed") && !fs.Changed("weather") {
+		_, _ = fmt.Fprintln(stderr, "sandbox: --weather-seed needs --weather. Try --help.")
+		return cfg, errUsage
+	}
+	if fs.Changed("weather") {
+		w, err := sandbox.ParseWeather(spec)
+		if err != nil {
+			_, _ = fmt.Fprintf(stderr, "sandbox: --%v.\n", err)
+			return cfg, errUsage
+		}
+		if w.Seed = seed; !fs.Changed("weather-seed") {
+			w.Seed = uint64(rand.Uint32())
+		}
+		cfg.Weather = &w
 	}
 	if cfg.LedgerCapacity < 1 {
 		_, _ = fmt.Fprintf(stderr, "sandbox: --ledger-capacity is %d, but must be at least 1.\n", cfg.LedgerCapacity)
@@ -121,6 +142,9 @@ func greeting(s *sandbox.Server, cfg sandbox.Config) string {
 		line("Kept in", "%s", cfg.DataDir)
 	} else {
 		line("Kept in", "memory; gone when the program ends")
+	}
+	if w := cfg.Weather; w != nil {
+		line("Weather", "%s (seed %d): curl %s -d '{\"method\":\"sandbox_weather\"}'", w, w.Seed, s.URL())
 	}
 	line("Faucet", "curl -X POST %s/accounts", s.URL())
 	return b.String()

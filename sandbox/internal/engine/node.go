@@ -106,6 +106,9 @@ type Node struct {
 	txLedger map[codec.Hash256]uint32
 	byAcct   map[codec.AccountID][]txRef
 	observer Observer
+
+	withheld   map[codec.Hash256]uint32 // by transaction: the first ledger that may take it
+	avoidClose uint32                   // a close time that was given to a ledger that is gone
 }
 
 // New starts a ledger as rippled's `-a --start` does: ledger 1 is the genesis
@@ -322,7 +325,10 @@ func (n *Node) AccountTxs(a codec.AccountID, first, last uint32, forward bool) i
 			n.mu.RLock()
 			l := n.ledgers[r.seq]
 			n.mu.RUnlock()
-			if !yield(l.Tx(r.id)) {
+			if l == nil {
+				continue // gone in a Restart
+			}
+			if rec := l.Tx(r.id); rec != nil && !yield(rec) {
 				return
 			}
 		}
@@ -462,7 +468,7 @@ func (n *Node) hold(tx *codec.Tx) {
 func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	at := effectiveCloseTime(n.rippleNow(), n.closed.CloseTime)
+	at := n.nextCloseTime()
 	if closeTime != nil {
 		if at = *closeTime; at <= n.closed.CloseTime {
 			return nil, ErrCloseTime
@@ -476,12 +482,12 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 		}
 	}
 
-	proposed := shamap.New(shamap.TxSetMap).Edit()
-	for _, tx := range n.open.list {
+	proposal, proposed := n.proposal(), shamap.New(shamap.TxSetMap).Edit()
+	for _, tx := range proposal {
 		proposed.Put(tx.ID, tx.Blob)
 	}
 	retries := canonicalSet{salt: proposed.Map().Hash()}
-	retries.insertAll(n.open.list)
+	retries.insertAll(proposal)
 	var levels []uint64
 	l, records := buildRecords(n.closed, at, func(v *view) {
 		retries.applyPasses(v)
@@ -496,9 +502,11 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 	n.queue.ledgerClosed(l.Seq, levels)
 	last := n.open
 	n.store(l, records)
+	n.avoidClose = 0
 	n.openNext(last, &retries, now)
 	n.local.sweep(l)
 	n.forget(now, records)
+	n.sweepWithheld()
 	if n.observer != nil {
 		n.observer.LedgerClosed(l, records)
 		n.observer.FeeChanged(n.queue.metrics(n.open))

@@ -32,10 +32,13 @@ func encodeClosed(l *Ledger, records []*TxRecord) []byte {
 	return b
 }
 
-// Replay applies a stored ledger on top of the last closed one. It is for the
-// start, before anything is submitted: nothing is committed or observed. An
-// error leaves the Node unusable.
+// Replay applies a stored ledger on top of the last closed one, or takes a
+// stored step back. It is for the start, before anything is submitted: nothing
+// is committed or observed. An error leaves the Node unusable.
 func (n *Node) Replay(payload []byte) error {
+	if len(payload) > 0 && payload[0] == stepBackVersion {
+		return n.replayStepBack(payload)
+	}
 	if len(payload) < payloadHeader || payload[0] != payloadVersion {
 		return errors.New("not a stored ledger of this version")
 	}
@@ -84,6 +87,7 @@ func (n *Node) Replay(payload []byte) error {
 	}
 	n.queue.ledgerClosed(seq, levels)
 	n.store(l, records)
+	n.avoidClose = 0
 	n.open, n.snap = newView(l, true), nil
 	return nil
 }
