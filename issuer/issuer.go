@@ -94,11 +94,11 @@ func (i *Issuer) Release() { i.release() }
 func (i *Issuer) Ready(ctx context.Context) (model.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
-	if err := i.cfg.Journal.Ping(ctx); err != nil {
-		return model.Ledger{}, err
-	}
 	l, err := i.cfg.Ledger.Ledger(ctx)
-	return l, unavailable(err)
+	if err != nil {
+		return model.Ledger{}, unavailable(err)
+	}
+	return l, i.cfg.Journal.Ping(ctx)
 }
 
 // List yields the credentials that the account has issued, as they stand in one validated ledger. An error ends it.

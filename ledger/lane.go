@@ -36,9 +36,18 @@ type LaneConfig struct {
 	MaxWaiting int
 	// MaxWait is how long a transaction may wait to be signed before it is refused; 20 s by default.
 	MaxWait time.Duration
-	// Signings is how often one transaction may be signed, each time with another sequence, after it was proved absent
-	// under the one before; 3 by default.
+	// Signings is how often one transaction may be signed, each time with another sequence or ticket, after it was proved
+	// absent under the one before; 3 by default, and 10 with a journal, where nobody has to stand by.
 	Signings int
+	// Mode says what transactions take their turn with.
+	Mode Mode
+	// Tickets is how many tickets are kept in stock in [Tickets] mode, 1 to 250, the most that an account may hold and
+	// the default. Each locks an owner reserve, which the account gets back when it is used; never more are asked for than
+	// the account's balance can carry.
+	Tickets int
+	// Journal keeps what is asked for and what was signed, so that a crash loses and doubles nothing. With it, the lane
+	// works by [Lane.Work] on the journal's operations; without it, by [Lane.Run] on what [Lane.Submit] is given.
+	Journal Journal
 
 	Logger *slog.Logger // the client's by default
 }
@@ -62,6 +71,12 @@ func (c LaneConfig) withDefaults(client *Client) LaneConfig {
 	}
 	if c.Signings <= 0 {
 		c.Signings = 3
+		if c.Journal != nil {
+			c.Signings = 10
+		}
+	}
+	if c.Tickets <= 0 || c.Tickets > maxTickets {
+		c.Tickets = maxTickets
 	}
 	if c.Logger == nil {
 		c.Logger = client.cfg.Logger
@@ -82,27 +97,33 @@ const (
 )
 
 // Lane brings the transactions of one account onto the ledger, in order and many at a time. The package
-// documentation says how. Its goroutine is Run, which owns all of the state below the mark.
+// documentation says how. Its goroutine is Run's or Work's, which owns all that is in laneWork.
 type Lane struct {
 	client *Client
 	cfg    LaneConfig
 	log    *slog.Logger
 	clock  Clock
+	tally  tally
 
 	mu       sync.Mutex
 	inbox    []func()
 	incoming []*operation
-	accepted int // operations that Submit has taken in and that are not over
+	accepted int // operations that were taken in and are not over
 	unbegun  int // of these, the ones that are not signed
 	refuse   string
 	status   Status
 	idle     chan struct{} // closed when stopping and accepted is 0
 	stopping bool
+	working  bool
 	ready    chan struct{}
 
 	published func() // called after each change of status; for tests
 
-	// Owned by Run from here on.
+	laneWork
+}
+
+// laneWork is what one Run or Work knows. It begins empty.
+type laneWork struct {
 	ctx       context.Context
 	jobs      sync.WaitGroup
 	watcher   *Watcher
@@ -117,10 +138,12 @@ type Lane struct {
 	pricing   bool
 	networkID uint32
 	identity  bool // networkID is known
+	account   AccountInfo
 	next      uint32
 	free      []uint32 // sequences below next that no transaction holds, ascending
 	waiting   []*operation
-	inFlight  map[uint32]*operation // by sequence
+	inFlight  map[slot]*operation
+	limbo     map[slot]bool // of operations that are over, or absent, as soon as the journal says so
 	byHash    map[string]*operation
 	fee       Fee
 	askedAt   uint32 // the validated ledger when fee was last asked for
@@ -130,6 +153,9 @@ type Lane struct {
 	holdAt    uint32 // validated ledger when hold was set
 	resumeAt  time.Time
 	trouble   string // why nothing moves, for callers
+
+	book  laneBook  // with a journal
+	stock laneStock // of tickets
 }
 
 // Status is how a lane stands.
@@ -144,6 +170,8 @@ type Status struct {
 	Validated model.Ledger
 	// NextSequence is what the next transaction gets.
 	NextSequence uint32
+	// Tickets are in stock, unused. It is 0 where none are kept.
+	Tickets int
 }
 
 // NewLane returns a lane that works once Run is called. There must be no other for the account, in any process: two
@@ -154,14 +182,12 @@ func NewLane(client *Client, cfg LaneConfig) (*Lane, error) {
 	}
 	cfg = cfg.withDefaults(client)
 	return &Lane{
-		client:   client,
-		cfg:      cfg,
-		log:      cfg.Logger.With("account", cfg.Account),
-		clock:    client.cfg.Clock,
-		ready:    make(chan struct{}, 1),
-		idle:     make(chan struct{}),
-		inFlight: map[uint32]*operation{},
-		byHash:   map[string]*operation{},
+		client: client,
+		cfg:    cfg,
+		log:    cfg.Logger.With("account", cfg.Account),
+		clock:  client.cfg.Clock,
+		ready:  make(chan struct{}, 1),
+		idle:   make(chan struct{}),
 	}, nil
 }
 
@@ -181,7 +207,12 @@ func (l *Lane) Status() Status {
 // [model.CodeNotValidated] when no ledger took it, and none can any more.
 //
 // When ctx ends, what is signed goes on all the same; what is not is dropped.
+//
+// A lane with a journal takes nothing in this way.
 func (l *Lane) Submit(ctx context.Context, tx model.Transaction) (model.Validated, error) {
+	if l.cfg.Journal != nil {
+		return model.Validated{}, &model.Error{Code: model.CodeInternal, Message: "what this lane is to do is stored in its journal"}
+	}
 	if _, err := content(tx); err != nil {
 		var known *model.Error
 		if errors.As(err, &known) {
@@ -244,9 +275,7 @@ func (l *Lane) Drain(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.stopping {
 		l.stopping = true
-		if l.accepted == 0 {
-			close(l.idle)
-		}
+		l.drained()
 	}
 	left := l.accepted
 	l.mu.Unlock()
@@ -266,6 +295,11 @@ func (l *Lane) over(begun bool) {
 	if !begun {
 		l.unbegun--
 	}
+	l.drained()
+}
+
+// drained tells Drain that nothing is left. mu is held.
+func (l *Lane) drained() {
 	if l.stopping && l.accepted == 0 {
 		select {
 		case <-l.idle:
@@ -296,10 +330,34 @@ func (l *Lane) job(work func(ctx context.Context) func()) {
 }
 
 // Run works until ctx ends, and returns nil then. Whatever is not final at that time is told so to its callers. It may
-// be called once.
+// be called once, and not with a journal.
 func (l *Lane) Run(ctx context.Context) error {
+	if l.cfg.Journal != nil {
+		return errors.New("a lane with a journal works under a fence")
+	}
+	if err := l.begins(); err != nil {
+		return err
+	}
+	return l.run(ctx, nil)
+}
+
+// errWorking says that a lane was started twice.
+var errWorking = errors.New("the lane works already")
+
+func (l *Lane) begins() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.working {
+		return errWorking
+	}
+	l.working = true
+	return nil
+}
+
+// run is the lane's goroutine. begin is done first.
+func (l *Lane) run(ctx context.Context, begin func(ctx context.Context) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
-	l.ctx = ctx
+	l.laneWork = laneWork{ctx: ctx, inFlight: map[slot]*operation{}, limbo: map[slot]bool{}, byHash: map[string]*operation{}}
 	l.downSince = l.clock.Now()
 	l.watcher = l.client.Watch(l.cfg.Account)
 	defer func() {
@@ -307,7 +365,14 @@ func (l *Lane) Run(ctx context.Context) error {
 		cancel()
 		l.watcher.Stop()
 		l.jobs.Wait()
+		l.mu.Lock()
+		l.inbox = nil // what came too late: there is nobody who could do it
+		l.status = Status{Trouble: "the lane does not work here", Validated: l.validated}
+		l.mu.Unlock()
 	}()
+	if begin != nil && !begin(ctx) {
+		return nil
+	}
 	timer := l.clock.NewTimer(laneTick)
 	defer func() { timer.Stop() }()
 	for {
@@ -316,6 +381,8 @@ func (l *Lane) Run(ctx context.Context) error {
 			return nil
 		case <-l.watcher.Ready():
 		case <-l.ready:
+		case <-l.book.wake:
+			l.book.due = true
 		case <-timer.C():
 			timer = l.clock.NewTimer(laneTick)
 			l.tick()
@@ -329,9 +396,16 @@ func (l *Lane) Run(ctx context.Context) error {
 		l.mu.Unlock()
 		for _, f := range inbox {
 			f()
+			if l.book.fenced != nil {
+				return l.book.fenced
+			}
+		}
+		if ctx.Err() != nil { // before anything more is signed
+			return nil
 		}
 		l.waiting = append(l.waiting, incoming...)
 		l.pump()
+		l.keepBooks()
 		l.publish()
 		if l.published != nil {
 			l.published()
@@ -339,18 +413,31 @@ func (l *Lane) Run(ctx context.Context) error {
 	}
 }
 
-// abandon tells every caller how its transaction stands when the lane ends.
+// abandon tells every caller how its transaction stands when the lane ends. What a journal holds goes on from there.
 func (l *Lane) abandon() {
 	l.mu.Lock()
-	l.stopping = true
+	l.stopping = l.stopping || l.cfg.Journal == nil
 	incoming := l.incoming
 	l.incoming = nil
 	l.mu.Unlock()
+	ordered := l.ordered()
+	for _, op := range ordered {
+		for _, a := range op.attempts {
+			a.giveUp()
+		}
+	}
+	if l.cfg.Journal != nil {
+		l.mu.Lock()
+		l.accepted, l.unbegun, l.working = 0, 0, false
+		l.drained()
+		l.mu.Unlock()
+		return
+	}
 	for _, op := range slices.Concat(l.waiting, incoming) {
 		l.fail(op, &model.Error{Code: model.CodeLedgerUnavailable, Message: "the service is stopping; nothing was sent",
 			Cause: ErrClosed, RetryAfter: retryAfter})
 	}
-	for _, op := range l.ordered() {
+	for _, op := range ordered {
 		l.remove(op)
 		op.mu.Lock()
 		pending := op.pending
@@ -373,12 +460,17 @@ func (l *Lane) publish() {
 	case l.behind():
 		trouble = "the XRP Ledger node is behind its network"
 		refuse = trouble
+	case l.book.trouble != nil:
+		trouble = "the journal cannot be written at the moment: nothing new is signed until it can"
+	}
+	if l.account.LedgerIndex > 0 {
+		l.tally.account(l.account.Balance, l.canHold())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refuse = refuse
 	l.status = Status{Up: l.up && l.synced, Trouble: trouble, Waiting: len(l.waiting), InFlight: len(l.inFlight),
-		Validated: l.validated, NextSequence: l.next}
+		Validated: l.validated, NextSequence: l.next, Tickets: len(l.stock.tickets)}
 }
 
 func (l *Lane) event(e Event) {
@@ -417,8 +509,8 @@ func (l *Lane) cameUp(led model.Ledger) {
 	}
 	l.validated = led
 	for _, op := range l.inFlight {
-		if a := op.newest(); !a.answer && op.state == stateSent {
-			a.giveUp()
+		if op.state == stateSent && !op.newest().answer {
+			op.newest().giveUp()
 			op.state = stateRetry
 		}
 	}
@@ -435,6 +527,7 @@ func (l *Lane) sync() {
 	if inFlight == 0 || covered == 0 {
 		covered = l.validated.Index
 	}
+	gap := false // the node does not hold the ledgers that were missed
 	l.job(func(ctx context.Context) func() {
 		var info ServerInfo
 		var open, settled AccountInfo
@@ -456,9 +549,14 @@ func (l *Lane) sync() {
 				return err
 			}
 			if inFlight > 0 && covered < settled.LedgerIndex {
-				return l.client.AccountTx(ctx, l.cfg.Account, covered+1, settled.LedgerIndex, func(t *Transaction) { found = append(found, t) })
+				err = l.client.AccountTx(ctx, l.cfg.Account, covered+1, settled.LedgerIndex, func(t *Transaction) { found = append(found, t) })
+				var lost *ConnectionError
+				if gap = err != nil && ctx.Err() == nil && !errors.As(err, &lost); gap {
+					l.log.Warn("cannot read the ledgers that were missed; looking up one by one", "first", covered+1, "last", settled.LedgerIndex, "error", err)
+					err = nil
+				}
 			}
-			return nil
+			return err
 		}()
 		return func() {
 			l.syncing = false
@@ -483,23 +581,32 @@ func (l *Lane) sync() {
 			if len(l.inFlight) == 0 {
 				l.covered = max(l.covered, l.validated.Index)
 			}
+			l.account = settled
 			next := max(open.Sequence, settled.Sequence)
-			if len(l.inFlight) > 0 || settled.LedgerIndex < l.validated.Index {
+			if len(l.inFlight)+len(l.limbo) > 0 || settled.LedgerIndex < l.validated.Index {
 				next = max(next, l.next)
 			} else {
 				l.free = nil
 			}
 			l.next = next
+			l.findFree(max(open.Sequence, settled.Sequence))
 			l.priced(fee, l.validated.Index)
 			l.synced = true
+			l.stock.due = true
 			for _, op := range l.ordered() { // before anything new, as sequences must arrive in order
 				switch op.state {
 				case stateTaken, stateQueued, stateRetry, stateRefused:
-					if op.newest().LastLedgerSequence > l.validated.Index {
-						l.send(op)
+					if op.newest().LastLedgerSequence <= l.validated.Index {
+						continue
 					}
+					if gap && op.newest().first < settled.LedgerIndex {
+						op.state = stateLookUp
+						continue
+					}
+					l.send(op)
 				}
 			}
+			l.lookUp()
 		}
 	})
 }
@@ -587,7 +694,7 @@ func (l *Lane) foreign(t *Transaction) {
 	if err != nil || account != l.cfg.Account || sequence == math.MaxUint32 {
 		return
 	}
-	if op := l.inFlight[sequence]; op != nil {
+	if op := l.inFlight[slot{n: sequence}]; op != nil && op.state != stateStoring {
 		op.state = stateLookUp
 	}
 	if sequence < l.next {
@@ -600,32 +707,48 @@ func (l *Lane) foreign(t *Transaction) {
 // conclude ends an operation with its final result.
 func (l *Lane) conclude(op *operation, v model.Validated) {
 	l.remove(op)
+	l.validatedNow(op, v)
 	if v.Succeeded() {
-		op.result = v
-		l.finish(op)
+		l.end(op, model.StateSucceeded, &v, nil)
 		return
 	}
-	l.fail(op, &model.Error{Code: model.Code(v.EngineResult), Message: refusalText(v.EngineResult), Tx: &v})
+	l.end(op, model.StateFailed, &v, &model.Error{Code: model.Code(v.EngineResult), Message: refusalText(v.EngineResult), Tx: &v})
 }
 
-func (l *Lane) fail(op *operation, e *model.Error) {
-	op.err = e
-	l.finish(op)
-}
+// fail ends an operation of which nothing was sent that could still happen, without a journal.
+func (l *Lane) fail(op *operation, e *model.Error) { l.end(op, model.StateRefused, nil, e) }
 
-func (l *Lane) finish(op *operation) {
+// end ends an operation: its caller is told, or the journal. then is done when that is done.
+func (l *Lane) end(op *operation, state model.State, v *model.Validated, e *model.Error, then ...func()) {
 	op.state = stateFinal
+	if _, is := op.tx.(ticketCreate); is {
+		l.ticketsEnded(op, v)
+	}
+	if l.cfg.Journal != nil {
+		l.store(op, state, v, e, then)
+		return
+	}
+	l.counted(state)
+	if v != nil {
+		op.result = *v
+	}
+	if e != nil {
+		op.err = e
+	}
 	op.mu.Lock()
 	begun := op.begun
 	op.mu.Unlock()
 	close(op.done)
 	l.over(begun)
+	for _, f := range then {
+		f()
+	}
 }
 
 // remove takes an operation out of what is in flight.
 func (l *Lane) remove(op *operation) {
-	if l.inFlight[op.sequence] == op {
-		delete(l.inFlight, op.sequence)
+	if l.inFlight[op.slot] == op {
+		delete(l.inFlight, op.slot)
 	}
 	for _, a := range op.attempts {
 		a.giveUp()
@@ -633,18 +756,13 @@ func (l *Lane) remove(op *operation) {
 	}
 }
 
-// ordered returns what is in flight by ascending sequence.
+// ordered returns what is in flight in the order in which it is sent.
 func (l *Lane) ordered() []*operation {
 	ops := make([]*operation, 0, len(l.inFlight))
 	for _, op := range l.inFlight {
 		ops = append(ops, op)
 	}
-	slices.SortFunc(ops, func(a, b *operation) int {
-		if a.sequence < b.sequence {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(ops, func(a, b *operation) int { return a.slot.compare(b.slot) })
 	return ops
 }
 
@@ -656,7 +774,10 @@ func (l *Lane) tick() {
 	}
 	if limit := l.client.cfg.CallTimeout; l.up {
 		for _, op := range l.ordered() {
-			if a := op.newest(); op.state == stateSent && !a.answer && now.Sub(a.sentAt) > limit {
+			if op.state != stateSent {
+				continue
+			}
+			if a := op.newest(); !a.answer && now.Sub(a.sentAt) > limit {
 				a.giveUp()
 			}
 		}
@@ -672,6 +793,10 @@ func (l *Lane) tick() {
 				}
 			}
 		}
+	}
+	if l.cfg.Journal != nil {
+		l.book.late = true
+		return // what waits there can wait
 	}
 	kept := l.waiting[:0:0]
 	for _, op := range l.waiting {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -19,13 +20,15 @@ func (l *Lane) lookUp() {
 	now := l.validated.Index
 	var cases []*lookUpCase
 	for _, op := range l.ordered() {
+		if op.state == stateStoring {
+			continue
+		}
 		expired := op.lastLedger() < now
 		if !expired && op.state != stateLookUp {
 			continue
 		}
-		c := &lookUpCase{op: op, sequence: op.sequence, expired: expired, first: now, last: op.lastLedger()}
+		c := &lookUpCase{op: op, slot: op.slot, expired: expired, first: now, last: op.lastLedger(), hashes: op.hashes()}
 		for _, a := range op.attempts {
-			c.hashes = append(c.hashes, a.Hash)
 			c.first = min(c.first, a.first)
 		}
 		cases = append(cases, c)
@@ -45,7 +48,7 @@ func (l *Lane) lookUp() {
 				return // asked again with the next ledger
 			}
 			for _, c := range cases {
-				if c.op.state != stateFinal && c.op.sequence == c.sequence {
+				if s := c.op.state; s != stateFinal && s != stateStoring && s != stateWaiting && c.op.slot == c.slot {
 					l.settle(c, settled)
 				}
 			}
@@ -57,12 +60,13 @@ func (l *Lane) lookUp() {
 // lookUpCase is a question to the ledger about one operation, and its answer.
 type lookUpCase struct {
 	op          *operation
-	sequence    uint32
+	slot        slot
 	hashes      []string
 	first, last uint32
 	expired     bool
 
 	asked  bool
+	probe  bool // asked whether it is there; where it is not, that proves nothing yet
 	found  *Transaction
 	absent bool
 }
@@ -82,7 +86,11 @@ func (l *Lane) investigate(ctx context.Context, cases []*lookUpCase) (AccountInf
 	for i, c := range cases {
 		switch {
 		case c.expired && c.last < settled.LedgerIndex:
-		case c.sequence < settled.Sequence: // used up by this ledger, by it or by another
+		case c.usedUp(settled): // by this ledger, by it or by another
+			c.last = min(c.last, settled.LedgerIndex)
+			c.first = min(c.first, c.last)
+		case c.slot.ticket && !c.expired:
+			c.probe = true
 			c.last = min(c.last, settled.LedgerIndex)
 			c.first = min(c.first, c.last)
 		default:
@@ -102,6 +110,11 @@ func (l *Lane) investigate(ctx context.Context, cases []*lookUpCase) (AccountInf
 	return settled, l.search(ctx, cases)
 }
 
+// usedUp says whether a sequence is past on the ledger. Of a ticket that cannot be said.
+func (c *lookUpCase) usedUp(settled AccountInfo) bool {
+	return !c.slot.ticket && c.slot.n < settled.Sequence
+}
+
 // ask looks for a case's blobs by their hashes.
 func (l *Lane) ask(ctx context.Context, c *lookUpCase) error {
 	c.absent = true
@@ -114,7 +127,7 @@ func (l *Lane) ask(ctx context.Context, c *lookUpCase) error {
 			c.found, c.absent = status.Tx, false
 			return nil
 		}
-		c.absent = c.absent && status.Absent
+		c.absent = c.absent && status.Absent && !c.probe
 	}
 	return nil
 }
@@ -126,7 +139,7 @@ func (l *Lane) search(ctx context.Context, cases []*lookUpCase) error {
 	first, last := uint32(math.MaxUint32), uint32(0)
 	open := map[string]*lookUpCase{}
 	for _, c := range cases {
-		if c.asked && c.found == nil && !c.absent {
+		if c.asked && !c.probe && c.found == nil && !c.absent {
 			first, last = min(first, c.first), max(last, c.last)
 			for _, hash := range c.hashes {
 				open[hash] = c
@@ -162,8 +175,8 @@ func (l *Lane) settle(c *lookUpCase, settled AccountInfo) {
 		}
 		l.conclude(op, v)
 	case c.absent:
-		l.absent(op, c.sequence < settled.Sequence)
-	case !c.asked && op.state == stateLookUp:
+		l.absent(op, c.usedUp(settled))
+	case (!c.asked || c.probe) && op.state == stateLookUp:
 		op.state = stateRetry // its sequence is not used up on the ledger: the same blob may still get there
 	}
 }
@@ -172,10 +185,11 @@ func (l *Lane) settle(c *lookUpCase, settled AccountInfo) {
 // transaction has its sequence.
 func (l *Lane) absent(op *operation, lost bool) {
 	refused, hash, last := op.state == stateRefused, op.newest().Hash, op.lastLedger()
-	l.remove(op)
-	if !lost {
-		l.release(op.sequence)
+	unsent := true
+	for _, a := range op.attempts {
+		unsent = unsent && a.sends == 0
 	}
+	l.remove(op)
 	e := &model.Error{Code: model.CodeNotValidated,
 		Message: fmt.Sprintf("the transaction is on no ledger, and its LastLedgerSequence, %d, is past: asking again is safe", last)}
 	if op.last.EngineResult != "" {
@@ -183,7 +197,14 @@ func (l *Lane) absent(op *operation, lost bool) {
 	}
 	if lost {
 		op.lost++
-		op.signings-- // not its fault
+	}
+	if lost || unsent { // not its fault
+		op.signings--
+	}
+	free := func() {
+		if !lost {
+			l.release(op.slot)
+		}
 	}
 	op.mu.Lock()
 	left := op.left
@@ -197,24 +218,36 @@ func (l *Lane) absent(op *operation, lost bool) {
 		e.Message = "the node refused the transaction, and no ledger has it: " + op.last.EngineResult
 	case op.signings >= l.cfg.Signings || op.lost >= maxLost:
 	default:
-		l.log.Info("signing a transaction anew", "hash", hash, "sequence", op.sequence, "lost", lost, "result", op.last.EngineResult)
+		l.log.Info("signing a transaction anew", "hash", hash, "slot", op.slot, "lost", lost, "result", op.last.EngineResult)
 		l.mu.Lock()
 		l.unbegun++
 		l.mu.Unlock()
-		op.state, op.attempts, op.since = stateWaiting, nil, l.clock.Now()
-		l.requeue(op)
+		op.state = stateWaiting
+		l.absentStored(op, func() {
+			free()
+			op.attempts, op.since = nil, l.again(op)
+			l.requeue(op)
+		})
 		return
 	}
 	op.mu.Lock()
 	op.begun = true // was counted out when it was signed
 	op.mu.Unlock()
-	l.fail(op, e)
+	l.end(op, model.StateExpired, nil, e, free)
+}
+
+// again is from when an operation waits that is signed anew.
+func (l *Lane) again(op *operation) time.Time {
+	if l.cfg.Journal != nil {
+		return op.since // when it was asked for
+	}
+	return l.clock.Now()
 }
 
 // requeue puts an operation before those that were never signed, behind those that came to be signed anew with it.
 func (l *Lane) requeue(op *operation) {
 	i := 0
-	for i < len(l.waiting) && l.waiting[i].signings+l.waiting[i].lost > 0 {
+	for i < len(l.waiting) && l.waiting[i].rank() == 0 {
 		i++
 	}
 	l.waiting = slices.Insert(l.waiting, i, op)

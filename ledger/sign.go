@@ -15,12 +15,13 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// Signed is a transaction that is ready to be submitted. Its sequence can be used once: of two that are signed with the
-// same one, at most one ever gets into a ledger.
+// Signed is a transaction that is ready to be submitted. Its sequence, or its ticket, can be used once: of two that are
+// signed with the same one, at most one ever gets into a ledger.
 type Signed struct {
 	// Blob is the serialized transaction in hex, and Hash its identity on the ledger.
 	Blob, Hash string
-	Sequence   uint32
+	// Sequence or Ticket is set, never both.
+	Sequence, Ticket uint32
 	// Fee is in drops.
 	Fee int64
 	// LastLedgerSequence is the last ledger that it can get into.
@@ -30,8 +31,9 @@ type Signed struct {
 // Terms are what a transaction is signed with besides its content.
 type Terms struct {
 	// Account is the one that sends and pays. The key that signs may be its regular key.
-	Account  model.Address
-	Sequence uint32
+	Account model.Address
+	// Sequence or Ticket is set, never both.
+	Sequence, Ticket uint32
 	// Fee is in drops.
 	Fee                int64
 	LastLedgerSequence uint32
@@ -48,6 +50,12 @@ type noop struct{}
 // TransactionType implements [model.Transaction].
 func (noop) TransactionType() string { return "AccountSet" }
 
+// ticketCreate is a TicketCreate: it sets sequences aside, to be used in any order.
+type ticketCreate struct{ count uint32 }
+
+// TransactionType implements [model.Transaction].
+func (ticketCreate) TransactionType() string { return "TicketCreate" }
+
 // Sign signs tx under terms. What comes out is decoded again and compared with what went in, as the codec leaves out
 // what it does not know.
 func (s Seed) Sign(tx model.Transaction, terms Terms) (Signed, error) {
@@ -58,13 +66,16 @@ func (s Seed) Sign(tx model.Transaction, terms Terms) (Signed, error) {
 	if err != nil {
 		return Signed{}, err
 	}
-	if terms.Account == "" || terms.Sequence == 0 || terms.Fee <= 0 || terms.Fee > maxDrops || terms.LastLedgerSequence == 0 {
-		return Signed{}, fmt.Errorf("signing %s: account, sequence, fee and LastLedgerSequence must all be set", tx.TransactionType())
+	if terms.Account == "" || (terms.Sequence == 0) == (terms.Ticket == 0) || terms.Fee <= 0 || terms.Fee > maxDrops || terms.LastLedgerSequence == 0 {
+		return Signed{}, fmt.Errorf("signing %s: account, sequence or ticket, fee and LastLedgerSequence must all be set", tx.TransactionType())
 	}
 	keys := s.keys()
 	fields["TransactionType"] = tx.TransactionType()
 	fields["Account"] = string(terms.Account)
 	fields["Sequence"] = terms.Sequence
+	if terms.Ticket != 0 {
+		fields["TicketSequence"] = terms.Ticket
+	}
 	fields["Fee"] = strconv.FormatInt(terms.Fee, 10)
 	fields["LastLedgerSequence"] = terms.LastLedgerSequence
 	fields["SigningPubKey"] = keys.public
@@ -79,7 +90,7 @@ func (s Seed) Sign(tx model.Transaction, terms Terms) (Signed, error) {
 	if err != nil {
 		return Signed{}, fmt.Errorf("signing %s: %w", tx.TransactionType(), err)
 	}
-	return Signed{Blob: blob, Hash: hash, Sequence: terms.Sequence, Fee: terms.Fee, LastLedgerSequence: terms.LastLedgerSequence}, nil
+	return Signed{Blob: blob, Hash: hash, Sequence: terms.Sequence, Ticket: terms.Ticket, Fee: terms.Fee, LastLedgerSequence: terms.LastLedgerSequence}, nil
 }
 
 // content returns the fields of what tx is about, as plain strings and numbers: the codec panics on some other types.
@@ -110,6 +121,11 @@ func content(tx model.Transaction) (map[string]any, error) {
 		return f, checkContent(tx.Type, "", parties...)
 	case noop:
 		return map[string]any{}, nil
+	case ticketCreate:
+		if tx.count == 0 || tx.count > maxTickets {
+			return nil, fmt.Errorf("a TicketCreate makes 1 to %d tickets, not %d", maxTickets, tx.count)
+		}
+		return map[string]any{"TicketCount": tx.count}, nil
 	}
 	return nil, fmt.Errorf("transactions of type %T cannot be signed", tx)
 }

@@ -18,6 +18,9 @@ func (l *Lane) resend() {
 	}
 	now := l.validated.Index
 	for _, op := range l.ordered() {
+		if op.state == stateStoring {
+			continue
+		}
 		a := op.newest()
 		if a.LastLedgerSequence <= now {
 			continue
@@ -38,10 +41,18 @@ func (l *Lane) reprice() {
 	l.pricing = true
 	at := l.validated.Index
 	l.askedAt = at
+	stale := l.cfg.Mode == Tickets || at >= l.account.LedgerIndex+accountEvery
 	l.job(func(ctx context.Context) func() {
 		fee, err := l.client.Fee(ctx)
+		var account AccountInfo
+		if err == nil && stale {
+			account, err = l.client.AccountInfo(ctx, l.cfg.Account)
+		}
 		return func() {
 			l.pricing = false
+			if account.LedgerIndex > l.account.LedgerIndex {
+				l.account = account
+			}
 			if err != nil {
 				if ctx.Err() == nil {
 					l.log.Warn("the node does not say what transactions cost", "error", err)
@@ -112,7 +123,8 @@ func (l *Lane) pump() {
 		l.reprice() // nobody asked while there was nothing to do
 	}
 	l.fillGap()
-	for len(l.waiting) > 0 && l.mayBegin() {
+	l.refill()
+	for len(l.waiting) > 0 && l.mayBegin() && l.hasSlot() {
 		op := l.waiting[0]
 		l.waiting = l.waiting[1:]
 		l.begin(op)
@@ -127,32 +139,37 @@ func (l *Lane) behind() bool { return l.client.checkAge(l.validated) != nil }
 
 func (l *Lane) mayBegin() bool {
 	_, ok := l.price()
-	return ok && !l.hold && !l.behind() && l.room > 0 && len(l.inFlight) < l.cfg.MaxInFlight && !l.clock.Now().Before(l.resumeAt)
+	return ok && !l.hold && !l.behind() && l.room > 0 && len(l.inFlight) < l.cfg.MaxInFlight && !l.clock.Now().Before(l.resumeAt) && l.mayStore()
 }
 
 // fillGap puts something into a sequence that nothing holds while others wait behind it: the next transaction, or one
 // that does nothing. The bounds that hold for new work do not hold for this, as nothing moves without it.
 func (l *Lane) fillGap() {
 	l.trimFree()
-	for len(l.free) > 0 {
+	for len(l.free) > 0 && l.mayStore() && l.stock.refill == nil {
 		if _, ok := l.price(); !ok {
 			return
 		}
-		if len(l.waiting) > 0 {
+		if len(l.waiting) > 0 && l.cfg.Mode == Sequences {
 			op := l.waiting[0]
 			l.waiting = l.waiting[1:]
 			l.begin(op)
 		} else {
 			l.log.Info("using up a sequence that nothing is left for", "sequence", l.free[0])
-			op := &operation{tx: noop{}, ctx: context.Background(), own: true, done: make(chan struct{}), since: l.clock.Now()}
-			l.mu.Lock()
-			l.accepted++
-			l.unbegun++
-			l.mu.Unlock()
-			l.begin(op)
+			l.begin(l.ownOperation(model.KindFill, noop{}))
 		}
 		l.trimFree()
 	}
+}
+
+// ownOperation makes one that the lane needs for itself.
+func (l *Lane) ownOperation(kind model.Kind, tx model.Transaction) *operation {
+	op := &operation{kind: kind, tx: tx, ctx: context.Background(), own: true, done: make(chan struct{}), since: l.clock.Now()}
+	l.mu.Lock()
+	l.accepted++
+	l.unbegun++
+	l.mu.Unlock()
+	return op
 }
 
 // trimFree takes back the free sequences that nothing waits behind.
@@ -162,14 +179,35 @@ func (l *Lane) trimFree() {
 	}
 }
 
-func (l *Lane) release(sequence uint32) {
-	i, found := slices.BinarySearch(l.free, sequence)
-	if !found && sequence < l.next {
-		l.free = slices.Insert(l.free, i, sequence)
+// release gives back what an absent transaction took its turn with.
+func (l *Lane) release(s slot) {
+	if s.ticket {
+		l.stock.due = true // whether it still is there, the ledger knows
+		return
+	}
+	i, found := slices.BinarySearch(l.free, s.n)
+	if !found && s.n < l.next {
+		l.free = slices.Insert(l.free, i, s.n)
 	}
 }
 
-// begin gives an operation a sequence, signs it and sends it; unless its caller has gone.
+// findFree finds the sequences that nothing holds, from first up, after a start: those between that were signed for and
+// are absent.
+func (l *Lane) findFree(first uint32) {
+	gaps := l.book.gaps
+	l.book.gaps = false
+	if !gaps || l.stock.refill != nil || l.next-first > uint32(2*l.cfg.MaxInFlight) {
+		return
+	}
+	for n := first; n < l.next; n++ {
+		if s := (slot{n: n}); l.inFlight[s] == nil && !l.limbo[s] {
+			l.release(s)
+		}
+	}
+}
+
+// begin gives an operation a sequence or a ticket, signs it, and sends it once it is journalled; unless its caller has
+// gone.
 func (l *Lane) begin(op *operation) {
 	op.mu.Lock()
 	gone := op.left || op.ctx.Err() != nil && !op.own
@@ -179,80 +217,109 @@ func (l *Lane) begin(op *operation) {
 		return
 	}
 	fee, _ := l.price()
-	op.sequence = l.next
-	if len(l.free) > 0 {
-		op.sequence, l.free = l.free[0], l.free[1:]
-	} else {
-		l.next++
-	}
-	if err := l.sign(op, fee); err != nil {
-		l.release(op.sequence)
+	op.slot = l.allot(op)
+	signed, err := l.sign(op, fee)
+	if err != nil {
+		l.release(op.slot)
 		if errors.Is(err, errLeft) {
 			l.dropped(op)
 			return
 		}
-		l.fail(op, &model.Error{Code: model.CodeInternal, Message: "the transaction cannot be signed", Cause: err})
+		l.log.Error("a transaction cannot be signed", "operation", op.id, "error", err)
+		code := model.CodeInternal
+		if l.cfg.Journal != nil {
+			code = model.CodeRefused
+		}
+		l.fail(op, &model.Error{Code: code, Message: "the transaction cannot be signed", Cause: err})
 		return
 	}
-	op.signings++
-	l.inFlight[op.sequence] = op
-	l.send(op)
+	if op.signings++; op.signings > 1 {
+		l.tally.resignings.Add(1)
+	}
+	l.inFlight[op.slot] = op
+	l.journal(op, signed)
+}
+
+// allot takes the next ticket or sequence.
+func (l *Lane) allot(op *operation) slot {
+	if !op.own && l.cfg.Mode == Tickets && len(l.stock.tickets) > 0 {
+		n := l.stock.tickets[0]
+		l.stock.tickets = l.stock.tickets[1:]
+		return slot{n, true}
+	}
+	if len(l.free) > 0 {
+		n := l.free[0]
+		l.free = l.free[1:]
+		return slot{n: n}
+	}
+	l.next++
+	return slot{n: l.next - 1}
 }
 
 // errLeft says that a caller has gone before anything of its operation was sent.
 var errLeft = errors.New("the caller has gone")
 
-// dropped ends an operation that nobody waits for and of which nothing was sent.
+// dropped ends an operation that nobody waits for and of which nothing was sent. It cannot happen with a journal.
 func (l *Lane) dropped(op *operation) {
 	l.fail(op, &model.Error{Code: model.CodeLedgerUnavailable, Message: "the transaction's turn did not come in time; nothing was sent",
 		Cause: errLeft, RetryAfter: retryAfter})
 }
 
-// sign makes a blob with the operation's sequence, to be sent next. A journal would store it here.
-func (l *Lane) sign(op *operation, fee int64) error {
-	signed, err := l.cfg.Seed.Sign(op.tx, Terms{
-		Account:            l.cfg.Account,
-		Sequence:           op.sequence,
-		Fee:                fee,
-		LastLedgerSequence: l.validated.Index + l.cfg.LedgerOffset,
-		NetworkID:          l.networkID,
-	})
+// sign makes a blob with the operation's sequence or ticket.
+func (l *Lane) sign(op *operation, fee int64) (*attempt, error) {
+	terms := Terms{Account: l.cfg.Account, Fee: fee, LastLedgerSequence: l.validated.Index + l.cfg.LedgerOffset, NetworkID: l.networkID}
+	if op.slot.ticket {
+		terms.Ticket = op.slot.n
+	} else {
+		terms.Sequence = op.slot.n
+	}
+	signed, err := l.cfg.Seed.Sign(op.tx, terms)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	op.mu.Lock()
+	defer op.mu.Unlock()
 	begun := op.begun
 	if op.left && !begun { // it was told that nothing was sent, and that stays true
-		op.mu.Unlock()
-		return errLeft
+		return nil, errLeft
 	}
-	op.attempts = append(op.attempts, &attempt{Signed: signed, first: l.validated.Index, giveUp: func() {}})
 	op.begun = true
-	op.pending = model.Pending{Hash: signed.Hash, Sequence: signed.Sequence, LastLedgerSequence: op.lastLedger()}
-	op.mu.Unlock()
-	l.byHash[signed.Hash] = op
+	op.pending = model.Pending{Hash: signed.Hash, Sequence: signed.Sequence, LastLedgerSequence: max(op.lastLedger(), signed.LastLedgerSequence)}
 	if !begun {
 		l.mu.Lock()
 		l.unbegun--
 		l.mu.Unlock()
 	}
-	return nil
+	return &attempt{Signed: signed, first: l.validated.Index, giveUp: func() {}}, nil
+}
+
+// stored takes a blob in that is journalled. From here on it may be sent.
+func (l *Lane) stored(op *operation, a *attempt) {
+	op.attempts = append(op.attempts, a)
+	l.byHash[a.Hash] = op
 }
 
 // send hands the newest blob to the node, behind all that was sent before.
 func (l *Lane) send(op *operation) {
+	if l.ctx.Err() != nil || l.book.fenced != nil {
+		return
+	}
 	a := op.newest()
 	a.giveUp()
-	a.sends++
-	l.room--
+	if a.sends++; a.sends > 1 {
+		l.tally.resubmissions.Add(1)
+	}
+	if op.state != stateStoring { // for which there was room when it was signed
+		l.room--
+	}
 	a.sentIn, a.sentAt, a.answer = l.validated.Index, l.clock.Now(), false
 	if op.state != stateRefused {
 		op.state = stateSent
 	}
-	send := a.sends
-	a.giveUp = l.client.link.post(l.ctx, "submit", submitParams(a.Blob), func(raw json.RawMessage, err error) {
+	send, ctx := a.sends, l.ctx
+	a.giveUp = l.client.link.post(ctx, "submit", submitParams(a.Blob), func(raw json.RawMessage, err error) {
 		l.post(func() {
-			if op.state == stateFinal || a.sends != send || op.sequence != a.Sequence {
+			if l.ctx != ctx || op.state == stateFinal || op.state == stateWaiting || a.sends != send || !slices.Contains(op.attempts, a) {
 				return // decided, or sent again, in the meantime
 			}
 			a.answer = true
@@ -271,6 +338,9 @@ func (l *Lane) send(op *operation) {
 
 // unanswered deals with a submission whose outcome is not known, or that the node refused to look at.
 func (l *Lane) unanswered(op *operation, err error) {
+	if op.state == stateStoring {
+		return // it is being signed with a higher fee, and sent again
+	}
 	op.state, op.unheard = stateRetry, true
 	var node *NodeError
 	var lost *ConnectionError
@@ -289,6 +359,9 @@ func (l *Lane) unanswered(op *operation, err error) {
 
 // answered does what [actionFor] says.
 func (l *Lane) answered(op *operation, a *attempt, s Submission) {
+	if op.state == stateStoring {
+		return // as above
+	}
 	op.last, op.unheard = s, false
 	if s.OpenLedgerCost > 0 {
 		l.openCost = s.OpenLedgerCost // over the ceiling, nothing new goes until the next ledger
@@ -300,6 +373,9 @@ func (l *Lane) answered(op *operation, a *attempt, s Submission) {
 	switch next {
 	case actAwait:
 		op.state = stateTaken
+		if tc, is := op.tx.(ticketCreate); is && s.EngineResult == "tesSUCCESS" {
+			l.ticketsTaken(op, tc)
+		}
 	case actQueued:
 		op.state = stateQueued
 		l.full()
@@ -335,17 +411,26 @@ func (l *Lane) raise(op *operation, a *attempt) {
 		l.full()
 		return
 	}
-	if err := l.sign(op, fee); err != nil {
+	if !l.mayStore() {
+		return // the next ledger's answer says the same
+	}
+	signed, err := l.sign(op, fee)
+	if err != nil {
 		l.log.Error("a transaction cannot be signed with a higher fee", "hash", a.Hash, "error", err)
 		return
 	}
-	l.send(op)
+	l.tally.reprices.Add(1)
+	l.journal(op, signed)
 }
 
 // discard ends an operation that no ledger can ever take.
 func (l *Lane) discard(op *operation, why string) {
 	l.remove(op)
-	l.release(op.sequence)
-	l.fail(op, &model.Error{Code: model.CodeInternal, Message: "the node does not take the transaction, so nothing was sent to the ledger",
-		Cause: errors.New(why)})
+	e := &model.Error{Code: model.CodeInternal, Message: "the node does not take the transaction, so nothing was sent to the ledger",
+		Cause: errors.New(why)}
+	if l.cfg.Journal != nil {
+		e.Code = model.CodeRefused
+		l.log.Error("the node does not take a transaction, and no ledger can", "operation", op.id, "hash", op.newest().Hash, "result", why)
+	}
+	l.end(op, model.StateRefused, nil, e, func() { l.release(op.slot) })
 }

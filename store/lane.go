@@ -132,8 +132,8 @@ func laneStatus(ctx context.Context, q queryer, d *dialect, issuer model.Address
 // HoldLane waits for an account's lane, and runs work while it is held; lease is [DefaultLease] where it is 0. work's
 // context ends when ctx does, when another process has taken the lane, or when the lease could not be renewed for its
 // whole length; work must return then. After a loss the lane is waited for again, and work is run anew with the next
-// fence. HoldLane returns when work returns by itself or because ctx ended, with work's error, and gives the lane back;
-// or when ctx ends while it waits, with nil.
+// fence; so it is when work returns [model.CodeFenced]. HoldLane returns when work returns by itself or because ctx ended,
+// with work's error, and gives the lane back; or when ctx ends while it waits, with nil.
 func (s *Store) HoldLane(ctx context.Context, issuer model.Address, holder string, lease time.Duration, work func(ctx context.Context, f model.Fence) error) error {
 	if lease <= 0 {
 		lease = DefaultLease
@@ -145,6 +145,9 @@ func (s *Store) HoldLane(ctx context.Context, issuer model.Address, holder strin
 		}
 		s.log.Info("took the lane", "account", issuer, "epoch", f.Epoch)
 		err, lostBy := s.workLane(ctx, f, lease, until, work)
+		if lostBy == nil && model.CodeOf(err) == model.CodeFenced { // work has heard of it first
+			lostBy = err
+		}
 		if lostBy == nil || ctx.Err() != nil {
 			s.giveBack(ctx, f)
 			return err

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
+	"github.com/xrplissuer/credential-issuer/store"
 )
 
 // world is a whole service over sockets: the embedded ledger, a client, a lane, the issuer and its HTTP side, and a
@@ -25,6 +27,8 @@ type world struct {
 	issuer      model.Address
 	subject     model.Address
 	subjectLane *ledger.Lane
+	store       *store.Store
+	storeConfig store.Config
 	log         *logBuffer
 	ticks       chan time.Time
 }
@@ -41,8 +45,12 @@ type worldConfig struct {
 	now func() time.Time
 	// node is the address that the service is given for its node, where it is not the ledger's own.
 	node func(ledgerURL string) string
-	// lane is put between the issuer and its lane.
-	lane func(*world) issuer.Submitter
+	// journal is put between the issuer and its journal.
+	journal func(*world) issuer.Journal
+	// noLane leaves what is stored where it is.
+	noLane bool
+	// database is where the journal is; a file of its own where it says nothing.
+	database store.Config
 	// ledgerOffset is how many ledgers a transaction may miss. Ledgers that close many times a second need many, or a
 	// busy machine makes transactions expire.
 	ledgerOffset uint32
@@ -139,9 +147,17 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 		laneClient = w.client
 	}
 	w.lane = w.run(laneClient, seeds[0], cfg.ledgerOffset)
-	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Lane: w.lane}
-	if cfg.lane != nil {
-		issuerConfig.Lane = cfg.lane(w)
+	w.storeConfig = cfg.database
+	if w.storeConfig.URL == "" && w.storeConfig.Path == "" {
+		w.storeConfig.Path = filepath.Join(t.TempDir(), "issuer.db")
+	}
+	w.store = openStore(t, w.storeConfig)
+	if !cfg.noLane {
+		w.work(w.store)
+	}
+	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Journal: w.store}
+	if cfg.journal != nil {
+		issuerConfig.Journal = cfg.journal(w)
 	}
 	if cfg.issuer != nil {
 		cfg.issuer(&issuerConfig)
@@ -149,6 +165,33 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	s := serve(t, httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()})
 	w.url = "http://" + s.address
 	return w
+}
+
+func openStore(t *testing.T, cfg store.Config) *store.Store {
+	t.Helper()
+	opened, err := store.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = opened.Close() })
+	return opened
+}
+
+// work has the lane bring onto the ledger what is stored, until the test ends or stop is called.
+func (w *world) work(journal *store.Store) (stop func()) {
+	w.t.Helper()
+	worker := &ledger.Interim{Lane: w.lane, Journal: journal}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- worker.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("the worker ended with %v", err)
+		}
+	})
+	w.t.Cleanup(stop)
+	return stop
 }
 
 func (w *world) dial(cfg ledger.Config) *ledger.Client {
