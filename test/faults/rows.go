@@ -86,7 +86,7 @@ func allRows(factor float64) []row {
 	for _, mode := range modes {
 		for _, database := range databases {
 			rows = append(rows, row{
-				name: "kill", mode: mode, database: database, close: 250 * time.Millisecond, clients: 20, requests: times(600),
+				name: "kill", mode: mode, database: database, close: 250 * time.Millisecond, clients: 20, requests: times(700),
 				limit: 3 * time.Minute, least: times(14), short: mode == sequences, fault: kills(times(14)),
 			})
 		}
