@@ -162,7 +162,9 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	var laneContext context.Context
 	laneContext, p.stopLane = context.WithCancel(context.WithoutCancel(ctx))
 	p.laneDone = make(chan error, 1)
-	go func() { p.laneDone <- p.store.HoldLane(laneContext, account, holder(), store.DefaultLease, p.lane.Work) }()
+	go func() {
+		p.laneDone <- p.store.HoldLane(laneContext, account, holder(), store.DefaultLease, p.lane.Work)
+	}()
 
 	p.issuer = issuer.New(issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit})
 	p.api = httpapi.New(httpapi.Config{

@@ -59,6 +59,8 @@ type worldConfig struct {
 	directLane bool
 	// client changes how the service talks to its node.
 	client func(*ledger.Config)
+	// api changes its HTTP side.
+	api func(*httpapi.Config)
 	// issuerConfig changes the issuer.
 	issuer func(*issuer.Config)
 }
@@ -162,7 +164,11 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	if cfg.issuer != nil {
 		cfg.issuer(&issuerConfig)
 	}
-	s := serve(t, httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()})
+	api := httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()}
+	if cfg.api != nil {
+		cfg.api(&api)
+	}
+	s := serve(t, api)
 	w.url = "http://" + s.address
 	return w
 }
