@@ -51,7 +51,8 @@ func (i *Issuer) Receive(ctx context.Context, a BatchAsk, rows iter.Seq2[Row, er
 		if len(chunk) == 0 {
 			return nil
 		}
-		_, err := i.cfg.Journal.AddRows(ctx, batch.ID, chunk)
+		// What has arrived is stored, also when its sender has gone away.
+		_, err := i.cfg.Journal.AddRows(context.WithoutCancel(ctx), batch.ID, chunk)
 		chunk = chunk[:0]
 		return err
 	}

@@ -72,18 +72,18 @@ func journal(t *testing.T) *store.Store {
 func worked(t *testing.T, client *ledger.Client, seed ledger.Seed) *store.Store {
 	t.Helper()
 	s := journal(t)
-	l, err := ledger.NewLane(client, ledger.LaneConfig{Account: seed.Address(), Seed: seed, LedgerOffset: 60})
+	l, err := ledger.NewLane(client, ledger.LaneConfig{Account: seed.Address(), Seed: seed, LedgerOffset: 60, Journal: s})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 2)
-	go func() { done <- l.Run(ctx) }()
-	go func() { done <- (&ledger.Interim{Lane: l, Journal: s}).Run(ctx) }()
+	done := make(chan error, 1)
+	go func() { done <- s.HoldLane(ctx, seed.Address(), "test", 0, l.Work) }()
 	t.Cleanup(func() {
 		cancel()
-		<-done
-		<-done
+		if err := <-done; err != nil {
+			t.Errorf("the lane ended with %v", err)
+		}
 	})
 	return s
 }

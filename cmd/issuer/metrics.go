@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/store"
 )
@@ -33,7 +34,6 @@ type metrics struct {
 	ended     *prometheus.CounterVec
 	validated prometheus.Histogram
 	signed    prometheus.Counter
-	resigned  prometheus.Counter
 	fees      prometheus.Counter
 	requests  *prometheus.CounterVec
 	took      *prometheus.HistogramVec
@@ -51,8 +51,6 @@ func newMetrics() *metrics {
 		Buckets: []float64{.25, .5, 1, 2, 4, 6, 8, 12, 16, 30, 60, 120, 300, 900, 3600}})
 	m.signed = prometheus.NewCounter(prometheus.CounterOpts{Name: "issuer_signed_total",
 		Help: "Transactions signed and journalled by this process."})
-	m.resigned = prometheus.NewCounter(prometheus.CounterOpts{Name: "issuer_signed_anew_total",
-		Help: "Those of issuer_signed_total that are not their operation's first: a higher fee, or one before it proved absent."})
 	m.fees = prometheus.NewCounter(prometheus.CounterOpts{Name: "issuer_fees_drops_total",
 		Help: "Fees of validated transactions that this process has concluded, in drops."})
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total",
@@ -60,7 +58,7 @@ func newMetrics() *metrics {
 	m.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds",
 		Help:    "How long HTTP requests took, the wait for a validated ledger included.",
 		Buckets: []float64{.005, .025, .1, .5, 1, 2, 4, 8, 16, 30, 60}}, []string{"route", "method"})
-	m.registry.MustRegister(m.ended, m.validated, m.signed, m.resigned, m.fees, m.requests, m.took,
+	m.registry.MustRegister(m.ended, m.validated, m.signed, m.fees, m.requests, m.took,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -149,8 +147,8 @@ func (j journal) Conclude(ctx context.Context, fence model.Fence, outcomes []mod
 }
 
 // watch adds what is asked for at each scrape: of the node, and of the database.
-func (m *metrics) watch(account model.Address, node nodeReader, depth depthReader, now func() time.Time) {
-	m.registry.MustRegister(&scraped{account, node, depth, now})
+func (m *metrics) watch(account model.Address, node nodeReader, depth depthReader, lane laneReader, now func() time.Time) {
+	m.registry.MustRegister(&scraped{account, node, depth, lane, now})
 }
 
 type nodeReader interface {
@@ -162,11 +160,14 @@ type depthReader interface {
 	Depth(ctx context.Context, issuer model.Address) (store.Depth, error)
 }
 
+type laneReader interface{ Stats() ledger.Stats }
+
 // scraped is a [prometheus.Collector].
 type scraped struct {
 	account model.Address
 	node    nodeReader
 	depth   depthReader
+	lane    laneReader
 	now     func() time.Time
 }
 
@@ -177,12 +178,17 @@ var (
 	ledgerDesc    = prometheus.NewDesc("issuer_ledger_index", "The last validated ledger.", nil, nil)
 	ledgerAgeDesc = prometheus.NewDesc("issuer_ledger_age_seconds", "How long ago the last validated ledger closed, by this machine's clock.", nil, nil)
 	balanceDesc   = prometheus.NewDesc("issuer_balance_drops", "The issuing account's balance, the reserve included.", nil, nil)
+	resentDesc    = prometheus.NewDesc("issuer_resubmissions_total", "Transactions that this process has handed to the node again, the very same blob.", nil, nil)
+	anewDesc      = prometheus.NewDesc("issuer_signed_anew_total", "Operations that this process has signed anew: absent (one before is proved to be on no ledger) or fee (the same sequence, and a higher fee).", []string{"why"}, nil)
+	flightDesc    = prometheus.NewDesc("issuer_lane_in_flight", "Transactions that this process has signed and that are not validated.", nil, nil)
+	ticketsDesc   = prometheus.NewDesc("issuer_tickets", "Tickets in stock.", nil, nil)
+	workingDesc   = prometheus.NewDesc("issuer_lane_held", "1 where this process has the issuing account's lane.", nil, nil)
 	reserveDesc   = prometheus.NewDesc("issuer_reserve_left_drops", "What the issuing account holds beyond its reserve: each credential that nobody accepted yet takes one increment.", nil, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc} {
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc} {
 		ch <- d
 	}
 }
@@ -202,6 +208,20 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 		gauge(d, 1)
 		return true
 	}
+	stats := s.lane.Stats()
+	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	}
+	counter(resentDesc, stats.Resubmissions)
+	counter(anewDesc, stats.Resignings, "absent")
+	counter(anewDesc, stats.Reprices, "fee")
+	gauge(flightDesc, float64(stats.InFlight))
+	gauge(ticketsDesc, float64(stats.Tickets))
+	held := 0.0
+	if stats.Working {
+		held = 1
+	}
+	gauge(workingDesc, held)
 	depth, err := s.depth.Depth(ctx, s.account)
 	if up(storeDesc, err) {
 		gauge(openDesc, float64(depth.Pending), string(model.StatePending))

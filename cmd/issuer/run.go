@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +26,8 @@ import (
 const (
 	// nodeWait is how long a start waits for a node that does not answer.
 	nodeWait = 30 * time.Second
-	// drainTime is how long the lane may take once no request waits for it any more: what is left then has been given
-	// up by everybody.
+	// drainTime is how long the lane may take once no request waits for it any more: what is left then goes
+	// on at the next start.
 	drainTime = time.Second
 	// expiry is how long a transaction may take to get into the embedded ledger, about what it has on a public network,
 	// within bounds of the number of ledgers.
@@ -90,8 +91,6 @@ type program struct {
 	lane     *ledger.Lane
 	stopLane context.CancelFunc
 	laneDone chan error
-	stopWork context.CancelFunc
-	workDone chan error
 	api      *httpapi.API
 	banner   banner
 }
@@ -152,19 +151,20 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		return p, err
 	}
 	counted := newMetrics()
-	counted.watch(account, p.client, p.store, time.Now)
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
-		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Logger: log,
+		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
+		Journal: journal{p.store, counted, time.Now}, Logger: log,
 	})
 	if err != nil {
 		return p, err
 	}
+	counted.watch(account, p.client, p.store, p.lane, time.Now)
 	var laneContext context.Context
 	laneContext, p.stopLane = context.WithCancel(context.WithoutCancel(ctx))
 	p.laneDone = make(chan error, 1)
-	go func() { p.laneDone <- p.lane.Run(laneContext) }()
-
-	p.work(ctx, &ledger.Interim{Lane: p.lane, Journal: journal{p.store, counted, time.Now}})
+	go func() {
+		p.laneDone <- p.store.HoldLane(laneContext, account, holder(), store.DefaultLease, p.lane.Work)
+	}()
 
 	p.issuer = issuer.New(issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit})
 	p.api = httpapi.New(httpapi.Config{
@@ -180,16 +180,13 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	return p, nil
 }
 
-// worker brings what the journal holds onto the ledger, until its context ends.
-type worker interface {
-	Run(ctx context.Context) error
-}
-
-// work starts a worker. A failure of it ends the program.
-func (p *program) work(ctx context.Context, w worker) {
-	ctx, p.stopWork = context.WithCancel(context.WithoutCancel(ctx))
-	p.workDone = make(chan error, 1)
-	go func() { p.workDone <- w.Run(ctx) }()
+// holder names this process, and no other, to those who want the lane.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8])
 }
 
 // openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
@@ -220,9 +217,23 @@ func (p *program) serve(ctx context.Context) error {
 	} else {
 		close(watched)
 	}
+	laneEnded := make(chan struct{})
+	go func() { // a lane that ends by itself
+		defer close(laneEnded)
+		select {
+		case err := <-p.laneDone:
+			p.laneDone <- err
+			if err != nil {
+				cancel(fmt.Errorf("the lane ended: %w", err))
+			}
+		case <-ctx.Done():
+		}
+	}()
 	listener := p.listener
 	p.listener = nil // Serve closes it
 	err := p.api.Serve(ctx, listener)
+	cancel(context.Canceled)
+	<-laneEnded
 	err = errors.Join(err, p.stop())
 	<-watched
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
@@ -236,10 +247,6 @@ func (p *program) stop() error {
 	var faults []error
 	if p.listener != nil {
 		faults = append(faults, p.listener.Close())
-	}
-	if p.stopWork != nil {
-		p.stopWork()
-		faults = append(faults, <-p.workDone)
 	}
 	if p.stopLane != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)

@@ -17,7 +17,7 @@ import (
 // known are the settings that this program uses.
 var known = config.Pick(
 	"XRPL_NETWORK", "HTTP_LISTEN", "DATA_DIR", "DATABASE_URL", "IDEMPOTENCY_KEEP",
-	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS",
+	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS", "ISSUER_SUBMIT_MODE",
 	"SANDBOX_LISTEN", "SANDBOX_CLOSE_INTERVAL",
 	"MAX_FEE_DROPS", "WAIT_LIMIT", "HTTP_STOP_LIMIT",
 	"LOG_LEVEL", "LOG_FORMAT",
@@ -44,6 +44,7 @@ type settings struct {
 	sandboxListen string
 	closeInterval time.Duration
 	maxFeeDrops   int64
+	submitMode    ledger.Mode
 	waitLimit     time.Duration
 	stopLimit     time.Duration
 	logLevel      slog.Level
@@ -84,6 +85,9 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 	}
 	if level := v.OneOf("LOG_LEVEL", "debug", "info", "warn", "error"); level != "" {
 		_ = s.logLevel.UnmarshalText([]byte(level)) // what OneOf did not take is told already
+	}
+	if v.OneOf("ISSUER_SUBMIT_MODE", "sequences", "tickets") == "tickets" {
+		s.submitMode = ledger.Tickets
 	}
 	if s.databaseURL != "" && !isPostgres(s.databaseURL) {
 		v.Fault("DATABASE_URL", "must be PostgreSQL's: postgres://user:password@host:port/database") // not repeated: it may hold a password

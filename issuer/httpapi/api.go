@@ -9,6 +9,10 @@
 //
 //	request id -> one log line, whatever happens -> security headers -> route -> query -> media type -> size -> body
 //
+// A request that changes something may carry an Idempotency-Key, which the issuer is asked about before the body is looked
+// into, and a Prefer header (RFC 7240): one that is not to be waited for, or whose wait is over, is answered with 202 and the
+// place where its operation can be followed. Rows of a batch are handed on while they arrive; memory does not grow with it.
+//
 // Everything is bounded: header size and time, body size and time, and the time in which a client has to take what it
 // asked for. The log line holds no body, no document, no header but the user agent, and no query.
 package httpapi

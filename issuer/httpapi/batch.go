@@ -87,7 +87,7 @@ func (a *API) issueBatch(c echo.Context) error {
 		return err
 	}
 	// The rows are not part of what is compared when the key comes again: they are not all there yet.
-	if ask.Key, err = idempotencyKey(c, []byte(format)); err != nil {
+	if ask.Key, err = idempotencyKey(c, func() []byte { return []byte(format) }); err != nil {
 		return err
 	}
 	if ask.Key != nil && ask.Batch != "" {

@@ -18,9 +18,9 @@ const (
 	headerReplayed = "Idempotent-Replayed"
 )
 
-// idempotencyKey reads the caller's name for a request; nil where it gave none. body is what sets this request apart from
-// others of its method and path: what is compared when the key comes again.
-func idempotencyKey(c echo.Context, body []byte) (*model.IdempotencyKey, error) {
+// idempotencyKey reads the caller's name for a request; nil where it gave none. content returns what sets this request apart
+// from others of its method and path: what is compared when the key comes again.
+func idempotencyKey(c echo.Context, content func() []byte) (*model.IdempotencyKey, error) {
 	values := c.Request().Header.Values(headerIdempotencyKey)
 	switch len(values) {
 	case 0:
@@ -38,7 +38,7 @@ func idempotencyKey(c echo.Context, body []byte) (*model.IdempotencyKey, error) 
 		return nil, model.BadRequest(headerIdempotencyKey, "must be 1 to 255 printable ASCII characters, such as a UUID")
 	}
 	h := sha256.New()
-	for _, part := range [][]byte{[]byte(c.Request().Method), []byte(c.Path()), body} {
+	for _, part := range [][]byte{[]byte(c.Request().Method), []byte(c.Path()), content()} {
 		_, _ = h.Write(part)
 		_, _ = h.Write([]byte{0})
 	}
@@ -53,7 +53,7 @@ func canonical(body []byte) []byte {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var value any
-	if len(body) > 0 && nesting(body) <= model.MaxJSONDepth && decoder.Decode(&value) == nil {
+	if nesting(body) <= model.MaxJSONDepth && bytes.Count(body, []byte{','}) <= maxCanonicalParts && decoder.Decode(&value) == nil {
 		if _, err := decoder.Token(); err == io.EOF {
 			if text, err := json.Marshal(value); err == nil {
 				return text
@@ -62,6 +62,10 @@ func canonical(body []byte) []byte {
 	}
 	return body
 }
+
+// maxCanonicalParts bounds the fields and elements of what is put in order: each takes many times the memory that it takes in
+// the body. No request in good form has more fields.
+const maxCanonicalParts = 2 * model.MaxJSONNames
 
 // nesting counts brackets, also those in strings: more than there are levels, never fewer.
 func nesting(body []byte) int {

@@ -366,7 +366,7 @@ func TestCallerGoesAway(t *testing.T) {
 // TestNotValidated: a transaction that no ledger took and none can take any more is a 504, and costs nothing.
 func TestNotValidated(t *testing.T) {
 	w := newWorld(t, func(c *worldConfig) {
-		c.closeInterval, c.ledgerOffset = 50*time.Millisecond, 4
+		c.closeInterval, c.ledgerOffset, c.signings = 50*time.Millisecond, 4, 1
 		c.node = func(ledgerURL string) string {
 			return proxy(t, ledgerURL, func(method string, _ int, w http.ResponseWriter) bool {
 				if method == "submit" {
@@ -447,9 +447,7 @@ func TestLongList(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range count {
 		wg.Go(func() {
-			if _, err := w.lane.Submit(t.Context(), model.CredentialCreate{Subject: w.subject, Type: model.CredentialType(fmt.Sprintf("Type%d", n))}); err != nil {
-				t.Error(err)
-			}
+			w.submit(model.CredentialCreate{Subject: w.subject, Type: model.CredentialType(fmt.Sprintf("Type%d", n))})
 		})
 	}
 	wg.Wait()

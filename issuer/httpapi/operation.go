@@ -85,7 +85,7 @@ func created(k model.Kind) int {
 // ask reads how the caller wants to be answered, and its key.
 func ask(c echo.Context, body []byte) (issuer.Ask, preference, error) {
 	p := preferences(c.Request().Header)
-	key, err := idempotencyKey(c, canonical(body))
+	key, err := idempotencyKey(c, func() []byte { return canonical(body) })
 	return issuer.Ask{Key: key, Wait: p.limit()}, p, err
 }
 

@@ -23,7 +23,6 @@ type world struct {
 	url         string
 	sandbox     *sandbox.Server
 	client      *ledger.Client // talks to the ledger directly, whatever lies between the service and it
-	lane        *ledger.Lane
 	issuer      model.Address
 	subject     model.Address
 	subjectLane *ledger.Lane
@@ -54,10 +53,14 @@ type worldConfig struct {
 	// ledgerOffset is how many ledgers a transaction may miss. Ledgers that close many times a second need many, or a
 	// busy machine makes transactions expire.
 	ledgerOffset uint32
+	// signings is how often a transaction is signed before it counts as expired; the lane's own bound where it is 0.
+	signings int
 	// directLane has the lane talk to the ledger directly, past node.
 	directLane bool
 	// client changes how the service talks to its node.
 	client func(*ledger.Config)
+	// api changes its HTTP side.
+	api func(*httpapi.Config)
 	// issuerConfig changes the issuer.
 	issuer func(*issuer.Config)
 }
@@ -66,13 +69,6 @@ const xrp = 1_000_000 // drops
 
 // onTick is a world whose ledgers close when the test says so.
 func onTick(c *worldConfig) { c.ticks = make(chan time.Time) }
-
-// tick closes a ledger. A tick is taken when the one before has been worked off, so the second is there to wait for the
-// first.
-func (w *world) tick() {
-	w.ticks <- time.Now()
-	w.ticks <- time.Now()
-}
 
 // keepTicking closes ledgers, where that is the test's to do, until end is called.
 func (w *world) keepTicking() (end func()) {
@@ -146,14 +142,13 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	if cfg.directLane {
 		laneClient = w.client
 	}
-	w.lane = w.run(laneClient, seeds[0], cfg.ledgerOffset)
 	w.storeConfig = cfg.database
 	if w.storeConfig.URL == "" && w.storeConfig.Path == "" {
 		w.storeConfig.Path = filepath.Join(t.TempDir(), "issuer.db")
 	}
 	w.store = openStore(t, w.storeConfig)
 	if !cfg.noLane {
-		w.work(w.store)
+		w.work(laneClient, seeds[0], cfg.ledgerOffset, cfg.signings)
 	}
 	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Journal: w.store}
 	if cfg.journal != nil {
@@ -162,7 +157,11 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	if cfg.issuer != nil {
 		cfg.issuer(&issuerConfig)
 	}
-	s := serve(t, httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()})
+	api := httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()}
+	if cfg.api != nil {
+		cfg.api(&api)
+	}
+	s := serve(t, api)
 	w.url = "http://" + s.address
 	return w
 }
@@ -177,21 +176,24 @@ func openStore(t *testing.T, cfg store.Config) *store.Store {
 	return opened
 }
 
-// work has the lane bring onto the ledger what is stored, until the test ends or stop is called.
-func (w *world) work(journal *store.Store) (stop func()) {
+// work starts the issuer's lane on the world's journal. It ends with the test.
+func (w *world) work(client *ledger.Client, seed ledger.Seed, offset uint32, signings int) {
 	w.t.Helper()
-	worker := &ledger.Interim{Lane: w.lane, Journal: journal}
+	lane, err := ledger.NewLane(client, ledger.LaneConfig{
+		Account: seed.Address(), Seed: seed, LedgerOffset: offset, Signings: signings, Journal: w.store, Logger: w.log.logger(),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- worker.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
+	go func() { done <- w.store.HoldLane(ctx, seed.Address(), "test", 0, lane.Work) }()
+	w.t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
-			w.t.Errorf("the worker ended with %v", err)
+		if err := <-done; err != nil && model.CodeOf(err) != model.CodeStoreUnavailable { // some tests close it
+			w.t.Errorf("the lane ended with %v", err)
 		}
 	})
-	w.t.Cleanup(stop)
-	return stop
 }
 
 func (w *world) dial(cfg ledger.Config) *ledger.Client {
@@ -248,7 +250,15 @@ func (w *world) account() model.Account {
 }
 
 // submit brings a transaction of the issuer onto the ledger, past the service's checks.
-func (w *world) submit(tx model.Transaction) { w.t.Helper(); w.submitAs(w.lane, tx) }
+func (w *world) submit(tx model.CredentialCreate) {
+	op, _, err := w.store.Create(w.t.Context(), model.Operation{Issuer: w.issuer, Kind: model.KindIssue, Subject: tx.Subject, Type: tx.Type, URI: tx.URI})
+	if err == nil {
+		op, err = w.store.Wait(w.t.Context(), op.ID)
+	}
+	if err != nil || op.State != model.StateSucceeded {
+		w.t.Errorf("issuing %s: %s, %v", tx.Type, op.State, err)
+	}
+}
 
 func (w *world) submitAs(lane *ledger.Lane, tx model.Transaction) {
 	w.t.Helper()

@@ -43,7 +43,7 @@ var arrows = []struct {
 	{"issuer", []string{"model"}, []string{"hexutil", "ledger", "sandbox", "store"}},
 	{"issuer/httpapi", []string{"hexutil", "issuer", "model"}, []string{"ledger", "sandbox", "store"}},
 	{"ledger", []string{"hexutil", "model"}, []string{"sandbox"}},
-	{"store", []string{"hexutil", "model"}, nil},
+	{"store", []string{"model"}, nil},
 	{"model", []string{"hexutil"}, nil},
 	{"hexutil", nil, nil},
 	{"sandbox", []string{"sandbox/internal/codec", "sandbox/internal/engine", "sandbox/internal/journal", "sandbox/internal/rjson", "sandbox/internal/shamap"}, nil},
@@ -64,6 +64,9 @@ var libraries = []struct {
 	{"github.com/spf13/viper", []string{"cmd/issuer", "cmd/accept", "cmd/sandbox", "cmd/internal/config"}, false},
 	{"github.com/prometheus/client_golang/prometheus", []string{"cmd/issuer"}, false},
 	{"github.com/Peersyst/xrpl-go/binary-codec", []string{"ledger"}, true},
+	{"database/sql", []string{"store"}, true},
+	{"modernc.org/sqlite", []string{"store"}, true},
+	{"github.com/jackc/pgx/v5", []string{"store"}, true},
 	{"C", nil, false},
 	{"log", nil, false},
 }

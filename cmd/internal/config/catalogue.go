@@ -29,6 +29,9 @@ var Catalogue = []Setting{
 	{Key: "ISSUER_ACCOUNT_ADDRESS",
 		Usage: "address of the issuing account, where the seed is its regular key's"},
 
+	{Key: "ISSUER_SUBMIT_MODE", Default: "sequences",
+		Usage: "what transactions take their turn with: sequences (in order), or tickets (kept in stock, up to 250, each of which locks an owner reserve until it is used; one transaction that is stuck holds up no other)"},
+
 	{Key: "SUBJECT_ACCOUNT_SEED", Secret: true,
 		Usage: "seed of the account that accepts credentials, for cmd/accept; asked for on a terminal where it is not set"},
 	{Key: "SUBJECT_ACCOUNT_SEED_FILE",
