@@ -5,18 +5,22 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
+FAULTS   ?=
 CHECK    := $(GO) run ./test/check
 
-.PHONY: help run test check format vet staticcheck arrows vulncheck js bench fuzz build clean
+.PHONY: help run test test-faults check format vet staticcheck arrows vulncheck js bench fuzz build clean
 
 help: ## show these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: build ## start the service on the embedded ledger; Ctrl-C stops it, ./data keeps what it issued
 	@exec ./bin/issuer
 
 test: ## run every check and every test, and say what this machine cannot run
 	@$(CHECK)
+
+test-faults: ## show that every credential is issued exactly once: kills, bad weather, replicas, a full disk (5 minutes)
+	@$(GO) run ./test/faults $(FAULTS)
 
 check: ## run the checks without the tests
 	@$(CHECK) format vet staticcheck arrows

@@ -34,6 +34,7 @@ func steps() []step {
 		{"vulncheck", vulncheck},
 		{"tests", tests},
 		{"vectors", vectors},
+		{"faults", tool("go", "run", "./test/faults", "--short")},
 		{"js", js},
 	}
 }

@@ -3,6 +3,8 @@
 //
 //	go run ./test/faults [--seed N] [--short] [--factor 5] [kill] [replicas] ...
 //
+// `make test` runs the short form.
+//
 // It builds the real programs and runs them as processes of their own on loopback: the ledger (cmd/sandbox, which
 // survives what is done to the service), and the service (cmd/issuer), once or as several replicas. Clients send POST and
 // DELETE with an Idempotency-Key, and ask again after errors as a careful client does; some of them go away in the middle,

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -27,7 +26,6 @@ func (s *slot) entry() entry {
 // load has clients ask for credentials until there were enough requests and enough is closed.
 func (w *world) load(ctx context.Context, clients, requests int, enough <-chan struct{}) {
 	var group sync.WaitGroup
-	var next atomic.Int64
 	for range clients {
 		c := &caller{w, rand.New(rand.NewPCG(w.rng.Uint64(), 1))}
 		group.Go(func() {
@@ -39,16 +37,20 @@ func (w *world) load(ctx context.Context, clients, requests int, enough <-chan s
 					}
 				default:
 				}
-				n := next.Add(1)
-				s := &slot{subject: w.subjects[c.rng.IntN(len(w.subjects))], credential: fmt.Sprintf("Type-%d", n), stands: 0}
-				w.mu.Lock()
-				w.slots = append(w.slots, s)
-				w.mu.Unlock()
-				c.live(ctx, s)
+				c.live(ctx, c.slot())
 			}
 		})
 	}
 	group.Wait()
+}
+
+// slot is a credential that nobody has asked for yet.
+func (c *caller) slot() *slot {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	s := &slot{subject: c.w.subjects[c.rng.IntN(subjects)], credential: fmt.Sprintf("Type-%d", len(c.w.slots)+1)}
+	c.w.slots = append(c.w.slots, s)
+	return s
 }
 
 // live is the life of a credential.

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -17,7 +20,11 @@ type skipped string
 
 func (s skipped) Error() string { return string(s) }
 
-const storeUnavailable = "503 storeUnavailable"
+const (
+	storeUnavailable = "503 storeUnavailable"
+	// outageTime is how long an outage lasts at least: longer than the lane's lease.
+	outageTime = 6 * time.Second
+)
 
 // mount lays a small disk over a folder.
 func (w *world) mount(ctx context.Context, dir string, mib int) error {
@@ -33,18 +40,26 @@ func (w *world) mount(ctx context.Context, dir string, mib int) error {
 	return nil
 }
 
-// outage makes the journal useless a few times, waits until clients have heard of it, and makes it good again.
+// outage makes the journal useless a few times, has new clients come until some of them have heard of it, and makes it
+// good again. While it lasts nothing can be stored, and so nothing may be signed: the verdict finds what was.
 func outage(times int, begin, end func(ctx context.Context, w *world) error) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
+		var comers sync.WaitGroup
+		defer comers.Wait()
+		unready := 0
 		for range times {
 			sleep(ctx, time.Duration(1000+w.rng.IntN(1500))*time.Millisecond)
-			heard := w.hears(storeUnavailable)
+			heard, began := w.hears(storeUnavailable), time.Now()
 			if err := begin(ctx, w); err != nil {
 				return err
 			}
-			began := time.Now()
-			for ctx.Err() == nil && (w.hears(storeUnavailable) < heard+5 || time.Since(began) < 3*time.Second) {
-				sleep(ctx, 50*time.Millisecond)
+			told := false
+			for ctx.Err() == nil && (w.hears(storeUnavailable) < heard+5 || time.Since(began) < outageTime) {
+				// Those who were there before may all wait for the end of what is stored: new ones must come.
+				comer := &caller{w, rand.New(rand.NewPCG(w.rng.Uint64(), 5))}
+				comers.Go(func() { comer.issue(ctx, comer.slot()) })
+				told = told || w.replicas[0].status(ctx, "/readyz") == http.StatusServiceUnavailable
+				sleep(ctx, 200*time.Millisecond)
 			}
 			if err := end(context.WithoutCancel(ctx), w); err != nil {
 				return err
@@ -54,12 +69,15 @@ func outage(times int, begin, end func(ctx context.Context, w *world) error) fun
 				return nil
 			}
 			w.did(1)
+			if told {
+				unready++
+			}
 			// It has to go on by itself: some more must be done before the next one.
 			for before := w.hears("201"); ctx.Err() == nil && w.hears("201") < before+5; {
 				sleep(ctx, 50*time.Millisecond)
 			}
 		}
-		w.note("%d answers 503 storeUnavailable", w.hears(storeUnavailable))
+		w.note("%d answers %s; /readyz was 503 in %d of %d outages", w.hears(storeUnavailable), storeUnavailable, unready, times)
 		return nil
 	}
 }
@@ -73,7 +91,7 @@ func fullDisk(times int) func(context.Context, *world) error {
 		}
 		defer func() { _ = f.Close() }()
 		block := make([]byte, 64<<10)
-		_, _ = rand.Read(block)
+		_, _ = crand.Read(block)
 		for len(block) > 0 && ctx.Err() == nil {
 			_, err := f.Write(block)
 			switch {

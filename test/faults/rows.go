@@ -40,11 +40,11 @@ var weathers = []struct {
 	{"lose-after=15%", "ws", true},
 	{"delay=20%:5ms-600ms", "ws", false},
 	{"delay-answer=20%:5ms-600ms", "ws", false},
-	{"drop=2%", "ws", false},
-	{"reset=2%", "ws", true},
+	{"drop=1%", "ws", false},
+	{"reset=1%", "ws", false},
 	{"half-open=4x@30", "ws", false},
 	{"slow-down=10%", "ws", false},
-	{"garbage=2%", "ws", false},
+	{"garbage=1%", "ws", false},
 	{"lose-message=25%", "ws", false},
 	{"gap=15%:3", "ws", false},
 	{"miss=20%:2", "ws", true},
@@ -56,7 +56,7 @@ var weathers = []struct {
 	{"http-503=15%", "http", false},
 	{"http-429=15%", "http", false},
 	{"lose-after=15%,drop=3%,reset=3%,garbage=3%", "http", false},
-	{"lose-before=3%,lose-after=3%,delay=10%:5ms-200ms,drop=1%,reset=1%,slow-down=2%,garbage=1%,lose-message=5%,gap=3%:2,miss=5%:2,stall=3%:2,behind=3%:3,freeze=1%:300ms-800ms,restart=2%:100ms-300ms", "ws", false},
+	{"lose-before=3%,lose-after=3%,delay=10%:5ms-200ms,drop=0.2%,reset=0.2%,slow-down=2%,garbage=0.2%,lose-message=5%,gap=3%:2,miss=5%:2,stall=3%:2,behind=3%:3,freeze=1%:300ms-800ms,restart=0.5%:100ms-300ms", "ws", false},
 }
 
 // allRows are the rows of a run, the ones that take longest first. factor multiplies how much is asked and done.

@@ -83,28 +83,35 @@ func (r *replica) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+"/healthz", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := r.w.client.Do(req)
-		if err == nil {
-			_, _ = io.Copy(io.Discard, resp.Body)
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = fmt.Errorf("it answers %s", resp.Status)
+		if r.status(ctx, "/healthz") == http.StatusOK {
+			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s is not ready: %w %s", r.name, err, r.current().said())
+			return fmt.Errorf("%s is not ready: %w %s", r.name, ctx.Err(), r.current().said())
 		}
 		sleep(ctx, 20*time.Millisecond)
 	}
 }
 
-// names says whether a lane's holder of that name is this replica: the name holds the process's number.
+// names says whether a lane's holder of that name is this replica: a part of the name is the process's number.
 func (r *replica) names(holder string) bool {
 	p := r.current()
-	return p != nil && slices.Contains(strings.FieldsFunc(holder, func(c rune) bool { return c < '0' || c > '9' }), strconv.Itoa(p.cmd.Process.Pid))
+	return p != nil && slices.Contains(strings.Split(holder, "/"), strconv.Itoa(p.cmd.Process.Pid))
+}
+
+// status is what GET of a path is answered with; 0 where there is no answer.
+func (r *replica) status(ctx context.Context, path string) int {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+path, nil)
+	if err != nil {
+		return 0
+	}
+	resp, err := r.w.client.Do(req)
+	if err != nil {
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode
 }
