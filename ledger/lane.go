@@ -632,6 +632,7 @@ func (l *Lane) ledger(led model.Ledger) {
 	if !l.synced {
 		return
 	}
+	l.stock.ripe = false
 	l.expectRoom()
 	if len(l.inFlight)+len(l.waiting) > 0 {
 		l.reprice()
@@ -794,6 +795,7 @@ func (l *Lane) tick() {
 			}
 		}
 	}
+	l.stock.ripe = true
 	if l.cfg.Journal != nil {
 		l.book.late = true
 		return // what waits there can wait

@@ -111,7 +111,7 @@ func TestTakeover(t *testing.T) {
 			}
 			var ops []model.Operation
 			var left, cut []time.Duration
-			for round := range 8 {
+			for round := range 4 {
 				eventually(t, "one of them has the lane", func() bool { return len(working()) == 1 })
 				i := working()[0]
 				ops = append(ops, w.create(front, 20)...)
