@@ -1,28 +1,35 @@
 // Package issuer is what an issuer of credentials does: it decides on requests, issues, lists and revokes, for one
-// issuing account.
+// issuing account, one request at a time or many in a batch.
 //
-// It may read the ledger and hand transactions to a lane, through the two interfaces in ports.go. It never signs,
-// never talks to a node itself, never reads the clock of this machine (the validated ledger's close time decides),
-// and knows nothing of HTTP.
+// It may read the ledger and keep operations in a journal, through the interfaces in ports.go. It never signs, never
+// talks to a node or a database itself, never reads the clock of this machine (the validated ledger's close time
+// decides), and knows nothing of HTTP.
 //
 // # What a request goes through
 //
-//	checked form -> documents -> alone for its subject and type -> the ledger's word -> lane -> validated result
+//	its key -> checked form -> documents -> what is under way -> the ledger's word -> journal -> (the lane) -> its end
+//
+// A request becomes an operation when it is stored in the journal, and nothing is signed before that. Who signs it, sends
+// it and concludes it from the ledger is the lane, which works on the journal alone and may be in another process: this
+// package stores operations and waits for their ends.
+//
+// A request that carries an idempotency key is looked up first: where it came before, the first one's operation is waited
+// for, whatever the checks would say now.
 //
 // Everything that can be known beforehand is asked beforehand, since each final `tec` costs a fee: whether the
 // expiration is past, the subject exists, a credential of the kind stands already, and the issuer can carry one more
-// entry. Requests for the same subject and type wait for each other, so that of two at the same moment the second
-// finds the first one's credential. What other programs do with the same account in between is caught by the
-// transaction's own result, and told in the same words.
+// entry. Where an operation for the same subject and type is under way, its end is waited for before the ledger is asked,
+// so that of two requests at the same moment the second finds the first one's credential. The journal holds at most one
+// such operation, also where several processes share it. What other programs do with the same account in between is
+// caught by the transaction's own result, and told in the same words.
 //
-// Once a transaction is on its way a caller that goes away stops nothing. When the wait limit runs out the caller is
-// told what may still happen, and until a validated ledger has decided, the same is not sent a second time.
+// A caller that goes away stops nothing that is stored. When the wait limit runs out, the caller gets the operation as it
+// stands and can ask for it again.
 package issuer
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -32,27 +39,28 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// Config is what an [Issuer] is made of. Account, Ledger and Lane are needed.
+// Config is what an [Issuer] is made of. Account, Ledger and Journal are needed.
 type Config struct {
 	// Account is the issuing account.
 	Account model.Address
 	Ledger  Ledger
-	Lane    Submitter
+	Journal Journal
 	// Check decides on an applicant's documents; nil is [SaysPlease].
 	Check DocumentCheck
-	// ReadLimit bounds what is asked of the ledger before a transaction is sent; 0 is 10 s.
+	// ReadLimit bounds what is asked of the ledger before an operation is stored; 0 is 10 s.
 	ReadLimit time.Duration
-	// WaitLimit bounds the wait for a transaction's final result; 0 is 60 s.
+	// WaitLimit bounds the wait for an operation's end; 0 is 60 s.
 	WaitLimit time.Duration
 }
 
 // Issuer issues, lists and revokes for one account. It is safe for simultaneous use and owns no goroutine that
 // outlives a call.
 type Issuer struct {
-	cfg     Config
-	keys    keyedLock
-	created pendings // of Issue
-	deleted pendings // of Revoke
+	cfg  Config
+	keys keyedLock
+	// released ends when nobody is to wait any more.
+	released context.Context
+	release  context.CancelFunc
 
 	mu     sync.Mutex
 	self   model.Account // the issuing account, as of ledger selfAt
@@ -70,18 +78,27 @@ func New(cfg Config) *Issuer {
 	if cfg.WaitLimit == 0 {
 		cfg.WaitLimit = 60 * time.Second
 	}
-	return &Issuer{cfg: cfg}
+	i := &Issuer{cfg: cfg}
+	i.released, i.release = context.WithCancel(context.Background())
+	return i
 }
 
 // Account returns the issuing account.
 func (i *Issuer) Account() model.Address { return i.cfg.Account }
+
+// Release has everybody who waits for an operation's end answered at once, with the operation as it stands, and everybody
+// who would wait from now on. What is under way goes on.
+func (i *Issuer) Release() { i.release() }
 
 // Ready returns the last validated ledger, or why requests cannot be served now.
 func (i *Issuer) Ready(ctx context.Context) (model.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
 	l, err := i.cfg.Ledger.Ledger(ctx)
-	return l, unavailable(err)
+	if err != nil {
+		return model.Ledger{}, unavailable(err)
+	}
+	return l, i.cfg.Journal.Ping(ctx)
 }
 
 // List yields the credentials that the account has issued, as they stand in one validated ledger. An error ends it.
@@ -98,47 +115,9 @@ func (i *Issuer) List(ctx context.Context, which model.Acceptance) iter.Seq2[mod
 	}
 }
 
-// Issue decides on a request and issues the credential. The result is that of a validated transaction. Error codes:
-// badRequest (documents, or an expiration that is past), tecDUPLICATE, tecNO_TARGET, tecEXPIRED,
-// tecINSUFFICIENT_RESERVE, other final `tec` results, ledgerUnavailable, notValidated.
-func (i *Issuer) Issue(ctx context.Context, r model.CredentialRequest) (model.Validated, error) {
-	if err := i.cfg.Check(ctx, r); err != nil {
-		return model.Validated{}, err
-	}
-	key := credentialKey{r.Subject, r.Type}
-	unlock, err := i.keys.lock(ctx, key)
-	if err != nil {
-		return model.Validated{}, unavailable(err)
-	}
-	defer unlock()
-	if err := i.admit(ctx, key, r); err != nil {
-		return model.Validated{}, err
-	}
-	v, err := i.submit(ctx, r.Create())
-	i.created.note(key, err)
-	return v, err
-}
-
-// Revoke deletes a credential that the account has issued, accepted or not. Error codes: entryNotFound, other final
-// `tec` results, ledgerUnavailable, notValidated.
-func (i *Issuer) Revoke(ctx context.Context, r model.Revocation) (model.Validated, error) {
-	key := credentialKey{r.Subject, r.Type}
-	unlock, err := i.keys.lock(ctx, key)
-	if err != nil {
-		return model.Validated{}, unavailable(err)
-	}
-	defer unlock()
-	if err := i.revocable(ctx, key); err != nil {
-		return model.Validated{}, err
-	}
-	v, err := i.submit(ctx, model.CredentialDelete{Subject: r.Subject, Type: r.Type})
-	i.deleted.note(key, err)
-	return v, err
-}
-
 // admit asks the ledger whether a CredentialCreate would succeed, in rippled's order of checks. All that it needs is
 // asked for at once, as each answer may be a journey away.
-func (i *Issuer) admit(ctx context.Context, key credentialKey, r model.CredentialRequest) error {
+func (i *Issuer) admit(ctx context.Context, r model.CredentialRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
 	var (
@@ -170,17 +149,12 @@ func (i *Issuer) admit(ctx context.Context, key credentialKey, r model.Credentia
 	if err := group.Wait(); err != nil {
 		return unavailable(err)
 	}
-	switch {
-	case r.Expiration != nil && *r.Expiration < last.CloseTime:
-		return model.BadRequest("expiration", fmt.Sprintf("must not be past; the last validated ledger closed at %s",
-			model.FormatTime(last.CloseTime)))
-	case subjectErr != nil:
-		return told(model.CodeNoTarget)
-	}
-	if err := i.created.check(key, foundErr == nil, last.Index); err != nil {
+	if err := notPast(r, last); err != nil {
 		return err
 	}
 	switch {
+	case subjectErr != nil:
+		return told(model.CodeNoTarget)
 	case foundErr == nil:
 		return duplicate(found, last)
 	case selfErr != nil || self.Balance < last.Reserve(self.OwnerCount+1):
@@ -204,40 +178,14 @@ func (i *Issuer) issuingAccount(ctx context.Context, last model.Ledger) (model.A
 }
 
 // revocable asks the ledger whether a CredentialDelete would succeed.
-func (i *Issuer) revocable(ctx context.Context, key credentialKey) error {
+func (i *Issuer) revocable(ctx context.Context, r model.Revocation) error {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
-	var last model.Ledger
-	if i.deleted.any(key) {
-		var err error
-		if last, err = i.cfg.Ledger.Ledger(ctx); err != nil {
-			return unavailable(err)
-		}
-	}
-	_, err := i.cfg.Ledger.Credential(ctx, key.subject, i.cfg.Account, key.typ)
-	absent := model.CodeOf(err) == model.CodeEntryNotFound
-	if err != nil && !absent {
-		return unavailable(err)
-	}
-	if err := i.deleted.check(key, absent, last.Index); err != nil {
-		return err
-	}
-	if absent {
+	_, err := i.cfg.Ledger.Credential(ctx, r.Subject, i.cfg.Account, r.Type)
+	if model.CodeOf(err) == model.CodeEntryNotFound {
 		return told(model.CodeEntryNotFound)
 	}
-	return nil
-}
-
-// submit hands a transaction to the lane and waits. The caller's going away does not end the wait: the transaction
-// may be on its way, and those who wait for the same subject and type need to know how it went.
-func (i *Issuer) submit(ctx context.Context, tx model.Transaction) (model.Validated, error) {
-	if err := ctx.Err(); err != nil {
-		return model.Validated{}, unavailable(err)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.cfg.WaitLimit)
-	defer cancel()
-	v, err := i.cfg.Lane.Submit(ctx, tx)
-	return v, explain(unavailable(err))
+	return unavailable(err)
 }
 
 type credentialKey struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
+	"github.com/xrplissuer/credential-issuer/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,21 +57,35 @@ func funded(t *testing.T, server *sandbox.Server) ledger.Seed {
 	return seed
 }
 
-// lane starts a lane, which ends with the test.
-func lane(t *testing.T, client *ledger.Client, seed ledger.Seed) *ledger.Lane {
+// journal opens a journal of its own, without a lane.
+func journal(t *testing.T) *store.Store {
 	t.Helper()
-	l, err := ledger.NewLane(client, ledger.LaneConfig{Account: seed.Address(), Seed: seed})
+	s, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "issuer.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// worked opens a journal that a lane works on, until the test ends.
+func worked(t *testing.T, client *ledger.Client, seed ledger.Seed) *store.Store {
+	t.Helper()
+	s := journal(t)
+	l, err := ledger.NewLane(client, ledger.LaneConfig{Account: seed.Address(), Seed: seed, LedgerOffset: 60, Journal: s})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- l.Run(ctx) }()
+	go func() { done <- s.HoldLane(ctx, seed.Address(), "test", 0, l.Work) }()
 	t.Cleanup(func() {
 		cancel()
-		<-done
+		if err := <-done; err != nil {
+			t.Errorf("the lane ended with %v", err)
+		}
 	})
-	return l
+	return s
 }
 
 func request(t *testing.T, subject model.Address, credential string) model.CredentialRequest {
@@ -84,7 +100,7 @@ func request(t *testing.T, subject model.Address, credential string) model.Crede
 // TestOwnCheck: the documents' check decides before the ledger is asked anything, and its refusal is told as it is.
 func TestOwnCheck(t *testing.T) {
 	refusal := model.BadRequest("documents.passport", "must be given")
-	i := issuer.New(issuer.Config{ // no ledger and no lane: asking them would end the test
+	i := issuer.New(issuer.Config{ // no ledger and no journal: asking them would end the test
 		Account: "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh",
 		Check: func(_ context.Context, r model.CredentialRequest) error {
 			if _, ok := r.Documents.Field("passport"); !ok {
@@ -93,7 +109,7 @@ func TestOwnCheck(t *testing.T) {
 			return nil
 		},
 	})
-	if _, err := i.Issue(t.Context(), request(t, "rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ", "A")); !errors.Is(err, refusal) {
+	if _, err := i.Issue(t.Context(), request(t, "rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ", "A"), issuer.Ask{}); !errors.Is(err, refusal) {
 		t.Errorf("%v", err)
 	}
 }
@@ -102,14 +118,14 @@ func TestOwnCheck(t *testing.T) {
 func TestIssuerNotOnLedger(t *testing.T) {
 	server, client := onLedger(t)
 	subject := funded(t, server)
-	i := issuer.New(issuer.Config{Account: "rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ", Ledger: client})
+	i := issuer.New(issuer.Config{Account: "rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ", Ledger: client, Journal: journal(t)})
 	for c, err := range i.List(t.Context(), model.AnyAcceptance) {
 		t.Errorf("the list holds %v, %v", c, err)
 	}
-	if _, err := i.Issue(t.Context(), request(t, subject.Address(), "A")); model.CodeOf(err) != model.CodeInsufficientReserve {
+	if _, err := i.Issue(t.Context(), request(t, subject.Address(), "A"), issuer.Ask{}); model.CodeOf(err) != model.CodeInsufficientReserve {
 		t.Errorf("issue: %v", err)
 	}
-	if _, err := i.Revoke(t.Context(), model.Revocation{Subject: subject.Address(), Type: "A"}); model.CodeOf(err) != model.CodeEntryNotFound {
+	if _, err := i.Revoke(t.Context(), model.Revocation{Subject: subject.Address(), Type: "A"}, issuer.Ask{}); model.CodeOf(err) != model.CodeEntryNotFound {
 		t.Errorf("revoke: %v", err)
 	}
 }
@@ -117,24 +133,24 @@ func TestIssuerNotOnLedger(t *testing.T) {
 // TestOrderOfChecks: where several things are wrong, what is told is what the ledger itself would have told first.
 func TestOrderOfChecks(t *testing.T) {
 	server, client := onLedger(t)
-	i := issuer.New(issuer.Config{Account: "rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ", Ledger: client})
+	i := issuer.New(issuer.Config{Account: "rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ", Ledger: client, Journal: journal(t)})
 	past := uint32(1)
 	r := request(t, "rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ", "A") // on no ledger, and nor is the issuer
-	if _, err := i.Issue(t.Context(), r); model.CodeOf(err) != model.CodeNoTarget {
+	if _, err := i.Issue(t.Context(), r, issuer.Ask{}); model.CodeOf(err) != model.CodeNoTarget {
 		t.Errorf("no subject and no reserve: %v", err)
 	}
 	r.Expiration = &past
-	if _, err := i.Issue(t.Context(), r); model.CodeOf(err) != model.CodeBadRequest {
+	if _, err := i.Issue(t.Context(), r, issuer.Ask{}); model.CodeOf(err) != model.CodeBadRequest {
 		t.Errorf("expiration past, no subject and no reserve: %v", err)
 	}
 	self := funded(t, server)
-	working := lane(t, client, self)
-	i = issuer.New(issuer.Config{Account: self.Address(), Ledger: client, Lane: working})
-	v, err := i.Issue(t.Context(), request(t, self.Address(), "Self"))
-	if err != nil || !v.Succeeded() || v.LedgerIndex == 0 {
+	working := worked(t, client, self)
+	i = issuer.New(issuer.Config{Account: self.Address(), Ledger: client, Journal: working})
+	v, err := i.Issue(t.Context(), request(t, self.Address(), "Self"), issuer.Ask{})
+	if err != nil || v.State != model.StateSucceeded || !v.Result.Succeeded() || v.Result.LedgerIndex == 0 {
 		t.Fatalf("%+v, %v", v, err)
 	}
-	if _, err := i.Issue(t.Context(), request(t, self.Address(), "Self")); model.CodeOf(err) != model.CodeDuplicate {
+	if _, err := i.Issue(t.Context(), request(t, self.Address(), "Self"), issuer.Ask{}); model.CodeOf(err) != model.CodeDuplicate {
 		t.Errorf("again: %v", err)
 	}
 }
@@ -143,18 +159,18 @@ func TestOrderOfChecks(t *testing.T) {
 func TestLimits(t *testing.T) {
 	server, client := onLedger(t)
 	self := funded(t, server)
-	working := lane(t, client, self)
-	i := issuer.New(issuer.Config{Account: self.Address(), Ledger: client, Lane: working, ReadLimit: time.Nanosecond})
-	if _, err := i.Issue(t.Context(), request(t, self.Address(), "A")); model.CodeOf(err) != model.CodeLedgerUnavailable {
+	working := worked(t, client, self)
+	i := issuer.New(issuer.Config{Account: self.Address(), Ledger: client, Journal: working, ReadLimit: time.Nanosecond})
+	if _, err := i.Issue(t.Context(), request(t, self.Address(), "A"), issuer.Ask{}); model.CodeOf(err) != model.CodeLedgerUnavailable {
 		t.Errorf("no time to read: %v", err)
 	}
 	if _, err := i.Ready(t.Context()); model.CodeOf(err) != model.CodeLedgerUnavailable {
 		t.Errorf("no time to be ready: %v", err)
 	}
-	i = issuer.New(issuer.Config{Account: self.Address(), Ledger: client, Lane: working})
+	i = issuer.New(issuer.Config{Account: self.Address(), Ledger: client, Journal: working})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := i.Issue(gone, request(t, self.Address(), "A")); !errors.Is(err, context.Canceled) {
+	if _, err := i.Issue(gone, request(t, self.Address(), "A"), issuer.Ask{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("gone already: %v", err)
 	}
 	account, err := client.Account(t.Context(), self.Address())

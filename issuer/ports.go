@@ -21,10 +21,37 @@ type Ledger interface {
 	Credentials(ctx context.Context, account model.Address, f model.Filter) iter.Seq2[model.Credential, error]
 }
 
-// Submitter brings a transaction onto the ledger. It returns the final result of a transaction that stands in a
-// validated ledger and succeeded; a final `tec…` is a [model.Error] with that code and the transaction in Tx.
-// Otherwise the error is [model.CodeLedgerUnavailable] (with Pending, where the transaction may still happen) or
-// [model.CodeNotValidated].
-type Submitter interface {
-	Submit(ctx context.Context, tx model.Transaction) (model.Validated, error)
+// Journal keeps operations, durable on return. Where it cannot be used now the error is a [model.Error] with
+// [model.CodeStoreUnavailable]; then what was to be stored may or may not be.
+type Journal interface {
+	// Create stores an operation as pending. Where its key came before with the same request, the first one's operation
+	// is returned, and replayed is true. Error codes: [model.CodeInProgress] (the cause is a [*model.StandingError]),
+	// [model.CodeKeyReused].
+	Create(ctx context.Context, op model.Operation) (stored model.Operation, replayed bool, err error)
+	// Operation returns an operation; [model.CodeOperationNotFound] where there is none.
+	Operation(ctx context.Context, id model.OperationID) (model.Operation, error)
+	// ByKey returns the operation of an earlier request with the same key; [model.CodeOperationNotFound] where there is
+	// none, [model.CodeKeyReused] where that was another request.
+	ByKey(ctx context.Context, issuer model.Address, key model.IdempotencyKey) (model.Operation, error)
+	// Standing returns the operation for a credential that is not final; [model.CodeOperationNotFound] where there is
+	// none.
+	Standing(ctx context.Context, issuer, subject model.Address, t model.CredentialType) (model.Operation, error)
+	// Wait returns an operation once it is final. When ctx ends first it is returned as it was last read, with an error.
+	Wait(ctx context.Context, id model.OperationID) (model.Operation, error)
+	// Ping says whether the journal can be used now.
+	Ping(ctx context.Context) error
+
+	// CreateBatch stores a batch without rows. Where its key came before, the first one's batch is returned as it stands,
+	// and replayed is true. Error code: [model.CodeKeyReused].
+	CreateBatch(ctx context.Context, b model.Batch) (stored model.Batch, replayed bool, err error)
+	// AddRows stores rows that go on from those that are there, and returns how many there are then. Rows that are there
+	// already are passed over. Error codes: [model.CodeBatchNotFound], [model.CodeWrongState] (all rows are there).
+	AddRows(ctx context.Context, id model.OperationID, rows []model.BatchRow) (int64, error)
+	// SealBatch says that all rows are there, and how many that is; [model.CodeWrongState] where it is another number.
+	SealBatch(ctx context.Context, id model.OperationID, rows int64) error
+	// Batch returns how far a batch has come; [model.CodeBatchNotFound] where there is none.
+	Batch(ctx context.Context, id model.OperationID) (model.BatchStatus, error)
+	// BatchRows returns up to limit of a batch's rows behind a row, in their order; with failed, only those that came to
+	// nothing.
+	BatchRows(ctx context.Context, id model.OperationID, after int64, limit int, failed bool) ([]model.RowStatus, error)
 }

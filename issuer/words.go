@@ -17,8 +17,10 @@ var words = map[model.Code]string{
 	model.CodeEntryNotFound: "no such credential stands on the ledger: it was never issued by this issuer, was revoked, " +
 		"or was deleted by its subject",
 	model.CodeLedgerUnavailable: "the ledger did not answer in time, and nothing was sent: ask again later",
-	model.CodeNotValidated:      "the transaction is on no ledger and can be on none any more: asking again is safe",
+	model.CodeNotValidated:      notValidated + "asking again is safe",
 }
+
+const notValidated = "the transaction is on no ledger and can be on none any more: "
 
 // told returns the error that a check before the transaction found.
 func told(code model.Code) error { return &model.Error{Code: code, Message: words[code]} }
@@ -35,9 +37,9 @@ func duplicate(c model.Credential, last model.Ledger) error {
 	return &model.Error{Code: model.CodeDuplicate, Message: fmt.Sprintf("%s (the one that stands is %s)", words[model.CodeDuplicate], state)}
 }
 
-// explain puts a transaction's final result in this package's words, and turns a revocation that came too late into
-// what the look-up before it would have said.
-func explain(err error) error {
+// explain puts an operation's end in this package's words, and turns a revocation that came too late into what the look-up
+// before it would have said. keyed says that the request carried a key, which stands for this end from now on.
+func explain(err error, keyed bool) error {
 	var e *model.Error
 	if !errors.As(err, &e) {
 		return err
@@ -48,6 +50,12 @@ func explain(err error) error {
 	}
 	if text, ok := words[told.Code]; ok && (told.Code.Final() || told.Tx != nil || told.Message == "") {
 		told.Message = text
+	}
+	if told.Code == model.CodeNotValidated {
+		told.Message = words[told.Code]
+		if keyed {
+			told.Message = notValidated + "asking again is safe, with a new Idempotency-Key"
+		}
 	}
 	if told.Message == "" && told.Code.Final() {
 		told.Message = "the ledger refused the transaction: " + string(told.Code)

@@ -81,6 +81,22 @@ func NewOperationID(milliseconds int64, rest [10]byte) OperationID {
 	return OperationID(out[:])
 }
 
+// Time returns when an id was made, to the millisecond; the zero time where it is none.
+func (id OperationID) Time() time.Time {
+	if len(id) != idLen {
+		return time.Time{}
+	}
+	var ms int64
+	for i := range 10 {
+		n := strings.IndexByte(idAlphabet, id[i])
+		if n < 0 {
+			return time.Time{}
+		}
+		ms = ms<<5 | int64(n)
+	}
+	return time.UnixMilli(ms)
+}
+
 // Kind is what an operation is there for.
 type Kind string
 

@@ -25,25 +25,6 @@ func perSecond(b *testing.B, n int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// prepare stores n operations without waiting for each.
-func (h *harness) prepare(n int) []model.OperationID {
-	h.t.Helper()
-	batch, _, err := h.CreateBatch(context.Background(), model.Batch{Issuer: issuerA})
-	h.ok(err)
-	for i := 0; i < n; i += MaxRowsAtOnce {
-		if _, err := h.AddRows(context.Background(), batch.ID, rowsFrom(int64(i+1), min(MaxRowsAtOnce, n-i))); err != nil {
-			h.t.Fatal(err)
-		}
-	}
-	ops, err := h.Pending(context.Background(), issuerA, n)
-	h.ok(err)
-	ids := make([]model.OperationID, len(ops))
-	for i, op := range ops {
-		ids[i] = op.ID
-	}
-	return ids
-}
-
 // body is as long as a node's answer for a CredentialCreate.
 var body = []byte(`{"meta":{"AffectedNodes":"` + strings.Repeat("0123456789abcdef", 130) + `"},"validated":true}`)
 

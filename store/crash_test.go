@@ -107,7 +107,7 @@ func TestKilled(t *testing.T) {
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 0))
 		const kills = 12
-		created, signed, succeeded := map[model.OperationID]bool{}, map[model.OperationID]string{}, map[model.OperationID]string{}
+		var all, last acknowledged
 		for round := range kills {
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), crashPath+"="+orDash(h.cfg.Path), crashURL+"="+h.cfg.URL, fmt.Sprint(crashFrom, "=", (round+1)*100_000))
@@ -120,16 +120,11 @@ func TestKilled(t *testing.T) {
 			after := 1 + random.IntN(150) // lines
 			late := time.Duration(random.IntN(3000)) * time.Microsecond
 			killed := false
+			last = acknowledged{}
 			for n := 0; lines.Scan(); n++ {
 				f := strings.Fields(lines.Text())
-				switch f[0] {
-				case "created":
-					created[model.OperationID(f[1])] = true
-				case "signed":
-					signed[model.OperationID(f[1])] = f[2]
-				case "succeeded":
-					succeeded[model.OperationID(f[1])] = f[2]
-				}
+				last.add(f)
+				all.add(f)
 				if n == after {
 					time.Sleep(late) // anywhere between two lines
 					h.ok(cmd.Process.Kill())
@@ -140,11 +135,12 @@ func TestKilled(t *testing.T) {
 			if !killed {
 				t.Fatalf("round %d: the process ended by itself: %s", round, stderr.String())
 			}
-			h.checkAcknowledged(created, signed, succeeded)
+			h.checkAcknowledged(last)
 		}
+		h.checkAcknowledged(all)
 		t.Logf("%d kills, seed %d: %d operations were acknowledged as created, %d as signed, %d as succeeded; all are there",
-			kills, seed, len(created), len(signed), len(succeeded))
-		if len(succeeded) == 0 {
+			kills, seed, len(all.created), len(all.signed), len(all.succeeded))
+		if len(all.succeeded) == 0 {
 			t.Error("nothing was ever finished: this test proves nothing")
 		}
 	})
@@ -158,19 +154,36 @@ func orDash(s string) string {
 	return s
 }
 
-func (h *harness) checkAcknowledged(created map[model.OperationID]bool, signed, succeeded map[model.OperationID]string) {
+// acknowledged is what processes were told is stored. The values are hashes.
+type acknowledged struct{ created, signed, succeeded map[model.OperationID]string }
+
+func (a *acknowledged) add(line []string) {
+	if len(line) < 2 {
+		return
+	}
+	for word, m := range map[string]*map[model.OperationID]string{"created": &a.created, "signed": &a.signed, "succeeded": &a.succeeded} {
+		if line[0] == word {
+			if *m == nil {
+				*m = map[model.OperationID]string{}
+			}
+			(*m)[model.OperationID(line[1])] = line[len(line)-1]
+		}
+	}
+}
+
+func (h *harness) checkAcknowledged(a acknowledged) {
 	h.t.Helper()
 	s, err := Open(h.ctx(), h.cfg)
 	h.ok(err)
 	defer func() { h.ok(s.Close()) }()
-	for id := range created {
+	for id := range a.created {
 		op, err := s.Operation(h.ctx(), id)
 		h.ok(err)
-		hash, wasSigned := signed[id]
+		hash, wasSigned := a.signed[id]
 		if wasSigned && (len(op.Attempts) != 1 || op.Attempts[0].Hash != hash) {
 			h.t.Fatalf("operation %s was signed as %s, and has %+v", id, hash, op.Attempts)
 		}
-		if hash, done := succeeded[id]; done && (op.State != model.StateSucceeded || op.Result == nil || op.Result.Hash != hash) {
+		if hash, done := a.succeeded[id]; done && (op.State != model.StateSucceeded || op.Result == nil || op.Result.Hash != hash) {
 			h.t.Fatalf("operation %s succeeded as %s, and is %s", id, hash, op.State)
 		}
 		if (op.State == model.StatePending) != (len(op.Attempts) == 0) || (op.State == model.StateSucceeded) != (op.Result != nil) {

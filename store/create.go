@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/xrplissuer/credential-issuer/hexutil"
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
@@ -280,7 +279,7 @@ func operationRow(op *model.Operation, state model.State, now time.Time) row {
 		return s
 	}
 	r := row{string(op.ID), string(op.Issuer), string(op.Kind), nullable(string(op.Subject)), nullable(op.Type.Hex()), nil,
-		nullable(hexutil.Encode(op.URI)), nil, nullable(string(op.Batch)), nil, 0, string(state), now.UnixMicro()}
+		nullable(upperHex([]byte(op.URI))), nil, nullable(string(op.Batch)), nil, 0, string(state), now.UnixMicro()}
 	if op.Expiration != nil {
 		r[5] = int64(*op.Expiration)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -83,3 +84,6 @@ func rowsArg(rows []row) (string, error) {
 func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
+
+// upperHex is hex as the ledger shows it.
+func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }

@@ -293,3 +293,30 @@ func (h *harness) state(id model.OperationID, want model.State) model.Operation 
 	}
 	return op
 }
+
+// createQuietly is create without a context that lives as long as the test.
+func (h *harness) createQuietly(op model.Operation) model.OperationID {
+	h.t.Helper()
+	stored, _, err := h.Create(context.Background(), op)
+	h.ok(err)
+	return stored.ID
+}
+
+// prepare stores n operations without waiting for each.
+func (h *harness) prepare(n int) []model.OperationID {
+	h.t.Helper()
+	batch, _, err := h.CreateBatch(context.Background(), model.Batch{Issuer: issuerA})
+	h.ok(err)
+	for i := 0; i < n; i += MaxRowsAtOnce {
+		if _, err := h.AddRows(context.Background(), batch.ID, rowsFrom(int64(i+1), min(MaxRowsAtOnce, n-i))); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	ops, err := h.Pending(context.Background(), issuerA, n)
+	h.ok(err)
+	ids := make([]model.OperationID, len(ops))
+	for i, op := range ops {
+		ids[i] = op.ID
+	}
+	return ids
+}

@@ -1,15 +1,11 @@
 package store
 
 import (
-	"errors"
 	"os"
 	"sync"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
-
-// errNoLocks says that this system has no locks on files that end with their process.
-var errNoLocks = errors.New("no file locks")
 
 // laneLocks are locks on files beside an SQLite database, one for each lane that this process holds. They end with the
 // process, however it ends, so that the next one need not wait for the lease.

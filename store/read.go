@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/xrplissuer/credential-issuer/hexutil"
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
@@ -71,7 +70,7 @@ func scanAttempt(rows *sql.Rows) (model.Attempt, *model.Validated, error) {
 	if err != nil {
 		return a, nil, err
 	}
-	a.Blob = hexutil.Encode(string(blob))
+	a.Blob = upperHex(blob)
 	if a.State != model.AttemptValidated {
 		return a, nil, nil
 	}

@@ -138,7 +138,9 @@ func (s *Store) Close() error {
 		s.hub.close()
 		s.tasks.Wait()
 		s.locks.closeAll()
-		err = s.closeDBs()
+		if err = s.closeDBs(); lost(err) {
+			err = nil // what is gone need not be closed
+		}
 	})
 	return err
 }

@@ -109,8 +109,7 @@ func TestWaitForAnotherProcess(t *testing.T) {
 		var outcomes []model.Outcome
 		var attempts []model.Attempt
 		var chans []<-chan waited
-		for i := range n {
-			op := h.createQuietly(issue())
+		for i, op := range h.prepare(n) {
 			a := attempt(op, uint32(i+1))
 			attempts = append(attempts, a)
 			outcomes = append(outcomes, success(a))
@@ -130,14 +129,6 @@ func TestWaitForAnotherProcess(t *testing.T) {
 			c.PollInterval = 20 * time.Millisecond
 		}
 	})
-}
-
-// createQuietly is create without a context that lives as long as the test.
-func (h *harness) createQuietly(op model.Operation) model.OperationID {
-	h.t.Helper()
-	stored, _, err := h.Create(context.Background(), op)
-	h.ok(err)
-	return stored.ID
 }
 
 func TestWatch(t *testing.T) {

@@ -4,9 +4,11 @@
 // is started in this process, its issuer and a subject to try things with are made and funded, and what to type next
 // is printed. On every other network it needs a seed, and checks before it serves that the key fits the account.
 //
-// Started, it owns four things, and stops them in this order: the HTTP side, which lets requests in progress finish;
-// the lane, which knows how the last transactions went; the connection to the node; the embedded ledger. A second
-// interrupt ends the process at once.
+// Started, it owns five things, and stops them in this order: the HTTP side, which lets requests in progress finish; the
+// lane, which waits a moment for what is in flight; the journal, which has all that a next start needs to go on; the
+// connection to the node; the embedded ledger. A second interrupt ends the process at once, and loses nothing either.
+//
+// With the word batch it is a client of a running service, and has it issue the rows of a file.
 //
 // Results go to standard output: the banner, or the help text. Log and prompt go to standard error. No seed is ever
 // printed, but that of the sandbox's own subject, which is worth nothing and made to be tried.
@@ -50,14 +52,18 @@ func main() {
 // interrupted is the exit status after a second signal, as shells give it to what an interrupt ended.
 const interrupted = 130
 
-// exitStatus is 2 where the settings are wrong, and 1 where the program failed with right ones.
+// exitStatus is 2 where the settings are wrong, 3 where a batch is over and some of its rows came to nothing, and 1 where
+// the program failed with right settings.
 func exitStatus(err error) int {
 	var faults config.Faults
+	var rows errRowsFailed
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &faults):
 		return 2
+	case errors.As(err, &rows):
+		return 3
 	}
 	return 1
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -18,13 +20,14 @@ import (
 	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/store"
 )
 
 const (
 	// nodeWait is how long a start waits for a node that does not answer.
 	nodeWait = 30 * time.Second
-	// drainTime is how long the lane may take once no request waits for it any more: what is left then has been given
-	// up by everybody.
+	// drainTime is how long the lane may take once no request waits for it any more: what is left then goes
+	// on at the next start.
 	drainTime = time.Second
 	// expiry is how long a transaction may take to get into the embedded ledger, about what it has on a public network,
 	// within bounds of the number of ledgers.
@@ -38,6 +41,9 @@ const (
 // run is the program: it returns nil when ctx ended it, and an error that says what to do when it cannot work. A fault
 // in the settings is a [config.Faults].
 func run(ctx context.Context, args []string, dotenv string, c console) error {
+	if len(args) > 0 && args[0] == "batch" {
+		return runBatch(ctx, args[1:], dotenv, c)
+	}
 	s, flags, err := readSettings(args, dotenv)
 	if errors.Is(err, pflag.ErrHelp) {
 		return usage(c.out, flags)
@@ -80,6 +86,8 @@ type program struct {
 	listener net.Listener
 	embedded *embedded // nil on other networks
 	client   *ledger.Client
+	store    *store.Store
+	issuer   *issuer.Issuer
 	lane     *ledger.Lane
 	stopLane context.CancelFunc
 	laneDone chan error
@@ -139,26 +147,59 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	p.banner.issuer = account
 
+	if p.store, err = openStore(ctx, s, log); err != nil {
+		return p, err
+	}
+	counted := newMetrics()
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
-		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Logger: log,
+		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
+		Journal: journal{p.store, counted, time.Now}, Logger: log,
 	})
 	if err != nil {
 		return p, err
 	}
+	counted.watch(account, p.client, p.store, p.lane, time.Now)
 	var laneContext context.Context
 	laneContext, p.stopLane = context.WithCancel(context.WithoutCancel(ctx))
 	p.laneDone = make(chan error, 1)
-	go func() { p.laneDone <- p.lane.Run(laneContext) }()
+	go func() {
+		p.laneDone <- p.store.HoldLane(laneContext, account, holder(), store.DefaultLease, p.lane.Work)
+	}()
 
+	p.issuer = issuer.New(issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit})
 	p.api = httpapi.New(httpapi.Config{
-		Issuer:     issuer.New(issuer.Config{Account: account, Ledger: p.client, Lane: p.lane, WaitLimit: s.waitLimit}),
+		Issuer:     p.issuer,
 		Logger:     log,
 		AnswerTime: s.waitLimit + time.Minute,
 		StopTime:   s.stopLimit,
-		GiveUp:     p.stopLane,
+		GiveUp:     p.issuer.Release,
+		Metrics:    counted.handler(log),
+		Observe:    counted.request,
 	})
 	log.Info("serving", "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
 	return p, nil
+}
+
+// holder names this process, and no other, to those who want the lane.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8])
+}
+
+// openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
+func openStore(ctx context.Context, s settings, log *slog.Logger) (*store.Store, error) {
+	cfg := store.Config{URL: s.databaseURL, Path: filepath.Join(s.dataDir, "issuer.db"), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
+	opened, err := store.Open(ctx, cfg)
+	switch {
+	case err == nil:
+		return opened, nil
+	case s.databaseURL != "":
+		return nil, fmt.Errorf("DATABASE_URL: the journal cannot be opened: check the address, the user's rights and the server (%w)", err)
+	}
+	return nil, fmt.Errorf("DATA_DIR: the journal cannot be kept in %s: set DATA_DIR to a folder that this user may write to (%w)", cfg.Path, err)
 }
 
 // serve answers requests until ctx ends or something that it needs does, and stops everything.
@@ -176,9 +217,23 @@ func (p *program) serve(ctx context.Context) error {
 	} else {
 		close(watched)
 	}
+	laneEnded := make(chan struct{})
+	go func() { // a lane that ends by itself
+		defer close(laneEnded)
+		select {
+		case err := <-p.laneDone:
+			p.laneDone <- err
+			if err != nil {
+				cancel(fmt.Errorf("the lane ended: %w", err))
+			}
+		case <-ctx.Done():
+		}
+	}()
 	listener := p.listener
 	p.listener = nil // Serve closes it
 	err := p.api.Serve(ctx, listener)
+	cancel(context.Canceled)
+	<-laneEnded
 	err = errors.Join(err, p.stop())
 	<-watched
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
@@ -201,6 +256,9 @@ func (p *program) stop() error {
 		cancel()
 		p.stopLane()
 		faults = append(faults, <-p.laneDone)
+	}
+	if p.store != nil {
+		faults = append(faults, p.store.Close())
 	}
 	if p.client != nil {
 		p.client.Close()

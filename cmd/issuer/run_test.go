@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/xrplissuer/credential-issuer/ledger"
@@ -26,10 +29,18 @@ import (
 // asProgram makes the test binary be the program, for what needs a process of its own.
 const asProgram = "ISSUER_TEST_AS_PROGRAM"
 
+// postgresURL is where the machine has a PostgreSQL for tests; empty where it does not say.
+var postgresURL string
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 		return
+	}
+	// What the machine has set is for one test, and not for the services of the others.
+	postgresURL = os.Getenv("DATABASE_URL")
+	if err := os.Unsetenv("DATABASE_URL"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -336,9 +347,9 @@ func TestOtherNode(t *testing.T) {
 			if strings.Contains(s.out.String(), made.Seed.Reveal()) || strings.Contains(s.out.String(), "  Seed ") {
 				t.Errorf("a seed is shown:\n%s", s.out)
 			}
-			url := s.field(t, "HTTP")
+			address := s.field(t, "HTTP")
 			body := fmt.Sprintf(`{"subject":"%s","credential":"Elsewhere","documents":{"reason":"please"}}`, subject.Address)
-			if status, answer := paste(t, []string{"", "Content-Type: application/json", "POST", body, url + "/credential"}); status != http.StatusCreated {
+			if status, answer := paste(t, []string{"", "Content-Type: application/json", "POST", body, address + "/credential"}); status != http.StatusCreated {
 				t.Errorf("%d %s", status, answer)
 			}
 			if err := s.stop(); err != nil {
@@ -420,5 +431,72 @@ func TestFailedStarts(t *testing.T) {
 				t.Error("the seed is shown")
 			}
 		})
+	}
+}
+
+// TestPostgres: with DATABASE_URL the journal is there and not in a file; what one service has begun another goes on with;
+// and the password is nowhere.
+func TestPostgres(t *testing.T) {
+	server := postgresURL
+	if server == "" {
+		server = "postgres://127.0.0.1:5432/test"
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	switch {
+	case err != nil && postgresURL != "":
+		t.Fatalf("DATABASE_URL is set, and no PostgreSQL answers there: %v", err)
+	case err != nil:
+		t.Skip("SKIPPED: no PostgreSQL answers at " + server + ", and DATABASE_URL is not set: this was NOT tested")
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	schema := "issuer_test_" + strings.ToLower(rand.Text()[:12])
+	if _, err := conn.Exec(ctx, "CREATE SCHEMA "+schema); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = conn.Exec(context.Background(), "DROP SCHEMA "+schema+" CASCADE") }()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	q.Set("password", "hush-hush")
+	u.RawQuery = q.Encode()
+	t.Setenv("DATABASE_URL", u.String())
+	dir := t.TempDir()
+	var answers [2]string
+	for n := range answers {
+		s := boot(t, append(onSandbox(dir), "--log-level=debug")...)
+		body := fmt.Sprintf(`{"subject":"%s","credential":"Keyed","documents":{"reason":"please"}}`, s.field(t, "Subject"))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.field(t, "HTTP")+"/credential", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"k"}}
+		request.Close = true
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusCreated {
+			t.Errorf("%d %s %v", response.StatusCode, text, err)
+		}
+		answers[n] = string(text)
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(s.log.String()+s.out.String(), "hush-hush") {
+			t.Error("the password is shown")
+		}
+	}
+	if answers[0] != answers[1] {
+		t.Errorf("after a restart: %s, was %s", answers[1], answers[0])
+	}
+	if _, err := os.Stat(filepath.Join(dir, "issuer.db")); !os.IsNotExist(err) {
+		t.Errorf("there is a file too: %v", err)
 	}
 }

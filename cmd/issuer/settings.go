@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -15,10 +16,10 @@ import (
 
 // known are the settings that this program uses.
 var known = config.Pick(
-	"XRPL_NETWORK", "HTTP_LISTEN", "DATA_DIR",
-	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS",
+	"XRPL_NETWORK", "HTTP_LISTEN", "DATA_DIR", "DATABASE_URL", "IDEMPOTENCY_KEEP",
+	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS", "ISSUER_SUBMIT_MODE",
 	"SANDBOX_LISTEN", "SANDBOX_CLOSE_INTERVAL",
-	"MAX_FEE_DROPS", "HTTP_WAIT_LIMIT", "HTTP_STOP_LIMIT",
+	"MAX_FEE_DROPS", "WAIT_LIMIT", "HTTP_STOP_LIMIT",
 	"LOG_LEVEL", "LOG_FORMAT",
 )
 
@@ -28,6 +29,7 @@ const (
 	mostCloseInterval               = time.Hour
 	leastWait, mostWait             = time.Second, 10 * time.Minute
 	mostStop                        = 10 * time.Minute
+	leastKeep, mostKeep             = time.Minute, 365 * 24 * time.Hour
 )
 
 // settings are what the user asked for, checked.
@@ -35,11 +37,14 @@ type settings struct {
 	network       config.Network
 	httpListen    string
 	dataDir       string
+	databaseURL   string        // may hold a password; empty: SQLite in dataDir
+	keepKeys      time.Duration // how long idempotency keys are kept
 	seed          *ledger.Seed  // nil where none is set
 	account       model.Address // empty: the seed's own
 	sandboxListen string
 	closeInterval time.Duration
 	maxFeeDrops   int64
+	submitMode    ledger.Mode
 	waitLimit     time.Duration
 	stopLimit     time.Duration
 	logLevel      slog.Level
@@ -63,9 +68,11 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 		network:       v.Network(),
 		httpListen:    v.HostPort("HTTP_LISTEN"),
 		dataDir:       v.String("DATA_DIR"),
+		databaseURL:   v.String("DATABASE_URL"),
+		keepKeys:      v.Duration("IDEMPOTENCY_KEEP", leastKeep, mostKeep),
 		closeInterval: v.Duration("SANDBOX_CLOSE_INTERVAL", 0, mostCloseInterval),
 		maxFeeDrops:   v.Int("MAX_FEE_DROPS", leastFeeCeiling, mostFeeCeiling),
-		waitLimit:     v.Duration("HTTP_WAIT_LIMIT", leastWait, mostWait),
+		waitLimit:     v.Duration("WAIT_LIMIT", leastWait, mostWait),
 		stopLimit:     v.Duration("HTTP_STOP_LIMIT", 0, mostStop),
 		logJSON:       v.OneOf("LOG_FORMAT", "text", "json") == "json",
 		warnings:      v.DotenvWarnings(dotenv),
@@ -79,12 +86,22 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 	if level := v.OneOf("LOG_LEVEL", "debug", "info", "warn", "error"); level != "" {
 		_ = s.logLevel.UnmarshalText([]byte(level)) // what OneOf did not take is told already
 	}
+	if v.OneOf("ISSUER_SUBMIT_MODE", "sequences", "tickets") == "tickets" {
+		s.submitMode = ledger.Tickets
+	}
+	if s.databaseURL != "" && !isPostgres(s.databaseURL) {
+		v.Fault("DATABASE_URL", "must be PostgreSQL's: postgres://user:password@host:port/database") // not repeated: it may hold a password
+	}
 	readIssuer(v, &s)
 	if flags.NArg() > 0 {
 		// Not repeated: it might be a seed.
 		v.Wrong(fmt.Sprintf("%d words too many: everything is said with flags, --help shows them", flags.NArg()))
 	}
 	return s, flags, v.Err()
+}
+
+func isPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
 func readIssuer(v *config.Values, s *settings) {
@@ -125,10 +142,11 @@ func usage(w io.Writer, flags *pflag.FlagSet) error {
 
   issuer                           on the embedded ledger: nothing to set up
   issuer --xrpl-network devnet     on Devnet, with the seed from ISSUER_ACCOUNT_SEED or a masked prompt
+  issuer batch FILE                has a running service issue many credentials; issuer batch --help tells more
 
 Every flag is also a variable of the environment and a line in .env: --http-listen is HTTP_LISTEN. Flags go before the
-environment, the environment before .env. ISSUER_ACCOUNT_SEED has no flag, as other users of a machine see command
-lines. Exit status: 0 stopped, 1 failed, 2 wrong settings.
+environment, the environment before .env. ISSUER_ACCOUNT_SEED and DATABASE_URL have no flag, as other users of a machine
+see command lines. Exit status: 0 stopped, 1 failed, 2 wrong settings.
 
 %s`, flags.FlagUsages())
 	return err

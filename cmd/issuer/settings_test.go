@@ -90,9 +90,11 @@ func TestFaults(t *testing.T) {
 		want []string // each must be in the message
 	}{
 		{"all of them", nil, []string{"--xrpl-network=moon", "--http-listen=here", "--sandbox-close-interval=fast", "--max-fee-drops=9",
-			"--http-wait-limit=0s", "--http-stop-limit=-1s", "--log-level=loud", "--log-format=xml", "--data-dir=", "--issuer-account-address=r", "--nonsense"},
-			[]string{"XRPL_NETWORK must be", "HTTP_LISTEN must be", "SANDBOX_CLOSE_INTERVAL must be", "MAX_FEE_DROPS must be", "HTTP_WAIT_LIMIT must be",
+			"--wait-limit=0s", "--idempotency-keep=1s", "--issuer-submit-mode=both", "--http-stop-limit=-1s", "--log-level=loud", "--log-format=xml", "--data-dir=", "--issuer-account-address=r", "--nonsense"},
+			[]string{"XRPL_NETWORK must be", "HTTP_LISTEN must be", "SANDBOX_CLOSE_INTERVAL must be", "MAX_FEE_DROPS must be", "- WAIT_LIMIT must be", "IDEMPOTENCY_KEEP must be", "ISSUER_SUBMIT_MODE must be",
 				"HTTP_STOP_LIMIT must be", "LOG_LEVEL must be", "LOG_FORMAT must be", "DATA_DIR must name", "ISSUER_ACCOUNT_ADDRESS must be", "unknown flag: --nonsense"}},
+		{"database", map[string]string{"DATABASE_URL": "mysql://u:hush@h/db"}, nil, []string{"DATABASE_URL must be"}},
+		{"database by flag", nil, []string{"--database-url=postgres://h/db"}, []string{"unknown flag: --database-url"}},
 		{"port", nil, []string{"--sandbox-listen=127.0.0.1:99999"}, []string{"SANDBOX_LISTEN must be"}},
 		{"words", nil, []string{"start"}, []string{"1 words too many"}},
 		{"seed by flag", nil, []string{"--issuer-account-seed=" + edSeed}, []string{"unknown flag: --issuer-account-seed"}},
@@ -109,6 +111,9 @@ func TestFaults(t *testing.T) {
 			var faults config.Faults
 			if !errors.As(err, &faults) {
 				t.Fatalf("%v", err)
+			}
+			if strings.Contains(err.Error(), "hush") {
+				t.Errorf("a password is shown: %v", err)
 			}
 			for _, want := range tc.want {
 				if !strings.Contains(err.Error(), want) {

@@ -9,6 +9,10 @@
 //
 //	request id -> one log line, whatever happens -> security headers -> route -> query -> media type -> size -> body
 //
+// A request that changes something may carry an Idempotency-Key, which the issuer is asked about before the body is looked
+// into, and a Prefer header (RFC 7240): one that is not to be waited for, or whose wait is over, is answered with 202 and the
+// place where its operation can be followed. Rows of a batch are handed on while they arrive; memory does not grow with it.
+//
 // Everything is bounded: header size and time, body size and time, and the time in which a client has to take what it
 // asked for. The log line holds no body, no document, no header but the user agent, and no query.
 package httpapi
@@ -28,13 +32,18 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/xrplissuer/credential-issuer/issuer"
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
 // Issuer is what the interface serves. Errors carry the codes of [model.Error].
 type Issuer interface {
-	Issue(ctx context.Context, r model.CredentialRequest) (model.Validated, error)
-	Revoke(ctx context.Context, r model.Revocation) (model.Validated, error)
+	Repeated(ctx context.Context, a issuer.Ask) (op model.Operation, found bool, err error)
+	Issue(ctx context.Context, r model.CredentialRequest, a issuer.Ask) (model.Operation, error)
+	Revoke(ctx context.Context, r model.Revocation, a issuer.Ask) (model.Operation, error)
+	Operation(ctx context.Context, id model.OperationID, wait time.Duration) (model.Operation, error)
+	Receive(ctx context.Context, a issuer.BatchAsk, rows iter.Seq2[issuer.Row, error], begun func(model.Batch)) (model.BatchStatus, error)
+	Batch(ctx context.Context, id model.OperationID, after int64, limit int) (model.BatchStatus, []model.RowStatus, error)
 	List(ctx context.Context, which model.Acceptance) iter.Seq2[model.Credential, error]
 	Ready(ctx context.Context) (model.Ledger, error)
 }
@@ -65,6 +74,11 @@ type Config struct {
 	// them at once, with what it knows.
 	GiveUp func()
 	Now    func() time.Time // time.Now by default; for durations in the log
+	// Metrics serves GET /metrics; without it there is no such route.
+	Metrics http.Handler
+	// Observe is told of each request: its route (its pattern, such as /operations/:id, or "none"), its method (or
+	// "other"), its status and how long it took.
+	Observe func(route, method string, status int, took time.Duration)
 }
 
 // API is an http.Handler, and the server around it.
@@ -72,6 +86,7 @@ type API struct {
 	cfg      Config
 	echo     *echo.Echo
 	inFlight sync.WaitGroup
+	routes   map[string]bool // the patterns that there are
 }
 
 // New returns the interface to an issuer.
@@ -103,9 +118,21 @@ func New(cfg Config) *API {
 	a.echo.GET("/admin/credential", a.list)
 	a.echo.HEAD("/admin/credential", a.headList)
 	a.echo.DELETE("/admin/credential", a.revoke)
+	a.echo.POST("/admin/credential/batch", a.issueBatch)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		a.echo.Add(method, operationsPath+":id", a.operation)
+		a.echo.Add(method, batchesPath+":id", a.batch)
+		if cfg.Metrics != nil {
+			a.echo.Add(method, "/metrics", echo.WrapHandler(cfg.Metrics))
+		}
+	}
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		a.echo.Add(method, "/healthz", a.healthy)
 		a.echo.Add(method, "/readyz", a.ready)
+	}
+	a.routes = map[string]bool{}
+	for _, r := range a.echo.Routes() {
+		a.routes[r.Path] = true
 	}
 	return a
 }
@@ -126,16 +153,29 @@ func (a *API) issue(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	asked, prefer, err := ask(c, body)
+	if err != nil {
+		return err
+	}
+	if op, found, err := a.cfg.Issuer.Repeated(c.Request().Context(), asked); found || err != nil {
+		return a.repeated(c, prefer, op, found, err)
+	}
 	r, err := model.ParseCredentialRequest(body)
 	if err != nil {
 		return err
 	}
 	note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
-	v, err := a.cfg.Issuer.Issue(c.Request().Context(), r)
-	if err != nil {
-		return err
+	op, err := a.cfg.Issuer.Issue(c.Request().Context(), r, asked)
+	return a.answer(c, prefer, op, err)
+}
+
+// repeated answers a request whose key came before.
+func (a *API) repeated(c echo.Context, p preference, op model.Operation, found bool, err error) error {
+	if found {
+		replayed(c.Response().Header())
+		note(c, slog.Bool("replayed", true), slog.String("subject", op.Subject.String()), slog.String("credential", op.Type.Text()))
 	}
-	return a.validated(c, http.StatusCreated, v)
+	return a.answer(c, p, op, err)
 }
 
 // revoke serves DELETE /admin/credential.
@@ -147,16 +187,20 @@ func (a *API) revoke(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	asked, prefer, err := ask(c, body)
+	if err != nil {
+		return err
+	}
+	if op, found, err := a.cfg.Issuer.Repeated(c.Request().Context(), asked); found || err != nil {
+		return a.repeated(c, prefer, op, found, err)
+	}
 	r, err := model.ParseRevocation(body)
 	if err != nil {
 		return err
 	}
 	note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
-	v, err := a.cfg.Issuer.Revoke(c.Request().Context(), r)
-	if err != nil {
-		return err
-	}
-	return a.validated(c, http.StatusOK, v)
+	op, err := a.cfg.Issuer.Revoke(c.Request().Context(), r, asked)
+	return a.answer(c, prefer, op, err)
 }
 
 // healthy serves /healthz: the process answers. It asks nobody.
@@ -177,12 +221,6 @@ func (a *API) ready(c echo.Context) error {
 		LedgerIndex uint32 `json:"ledger_index"`
 		CloseTime   string `json:"close_time_iso"`
 	}{"ok", l.Index, model.FormatTime(l.CloseTime)})
-}
-
-// validated writes a transaction's final result as the node gave it.
-func (a *API) validated(c echo.Context, status int, v model.Validated) error {
-	note(c, transaction(v)...)
-	return a.writeBody(c, status, v.Body)
 }
 
 // parameters reads the query. Each allowed parameter may stand once, no other may.

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -34,24 +32,32 @@ var outcomes = map[model.Code]struct {
 }{
 	model.CodeBadRequest:          {http.StatusBadRequest, "the request is not what it must be"},
 	model.CodeEntryNotFound:       {http.StatusNotFound, "no such credential stands on the ledger"},
+	model.CodeOperationNotFound:   {http.StatusNotFound, "there is no such operation"},
+	model.CodeBatchNotFound:       {http.StatusNotFound, "there is no such batch"},
 	codeNotFound:                  {http.StatusNotFound, "there is nothing at this path"},
 	codeMethodNotAllowed:          {http.StatusMethodNotAllowed, "this method does nothing here; the Allow header names those that do"},
 	codeRequestTimeout:            {http.StatusRequestTimeout, "the body did not arrive in time: send it at once"},
 	model.CodeDuplicate:           {http.StatusConflict, "a credential of this type stands already for this subject"},
+	model.CodeInProgress:          {http.StatusConflict, "another operation for this subject and credential is under way"},
+	model.CodeWrongState:          {http.StatusConflict, "what was asked for does not go together with what is stored"},
+	model.CodeCancelled:           {http.StatusConflict, "the operation was cancelled before anything was signed"},
 	codeBodyTooLarge:              {http.StatusRequestEntityTooLarge, "the body must not have more than 1048576 bytes"},
 	codeUnsupportedMediaType:      {http.StatusUnsupportedMediaType, "the body must be plain JSON in UTF-8: send Content-Type: application/json, and no Content-Encoding"},
 	model.CodeNoTarget:            {http.StatusUnprocessableEntity, "the subject's account is not on the ledger yet"},
 	model.CodeExpired:             {http.StatusUnprocessableEntity, "the expiration passed before the ledger closed"},
+	model.CodeKeyReused:           {http.StatusUnprocessableEntity, "this Idempotency-Key came before with another request: use a new key for a new request"},
 	model.CodeInternal:            {http.StatusInternalServerError, "something went wrong on our side; the log has the cause under this request id"},
+	model.CodeRefused:             {http.StatusInternalServerError, "no ledger can ever take the transaction, and nothing of it is under way; the log has the cause"},
 	model.CodeInsufficientReserve: {http.StatusServiceUnavailable, "the issuer's account holds too little XRP to carry one more credential"},
 	model.CodeLedgerUnavailable:   {http.StatusServiceUnavailable, "the ledger does not answer now: ask again later"},
+	model.CodeStoreUnavailable:    {http.StatusServiceUnavailable, "the service cannot store anything now: ask again later; with the same Idempotency-Key, where there is one, nothing is done twice"},
 	model.CodeNotValidated:        {http.StatusGatewayTimeout, "the transaction is on no ledger and can be on none any more: asking again is safe"},
 }
 
 // routeCodes are the codes of what Echo's router says when no route fits.
 var routeCodes = map[int]model.Code{http.StatusNotFound: codeNotFound, http.StatusMethodNotAllowed: codeMethodNotAllowed}
 
-// defaultRetryAfter is said where the ledger is unavailable and nobody knows for how long.
+// defaultRetryAfter is said where the ledger or the store is unavailable and nobody knows for how long.
 const defaultRetryAfter = 5 * time.Second
 
 // statusCanceled stands in the log for a client that went away before its answer; nobody receives it.
@@ -73,8 +79,11 @@ func known(err error) *model.Error {
 	if _, listed := outcomes[e.Code]; !listed && !e.Code.Final() {
 		return &model.Error{Code: model.CodeInternal, Cause: err}
 	}
-	if e.Code == model.CodeInternal {
+	switch e.Code {
+	case model.CodeInternal:
 		return &model.Error{Code: model.CodeInternal, Cause: err} // its message is not for callers
+	case model.CodeStoreUnavailable:
+		return &model.Error{Code: e.Code, RetryAfter: e.RetryAfter, Cause: err} // nor is that one: the table says what to do
 	}
 	return e
 }
@@ -104,12 +113,12 @@ func (a *API) fail(c echo.Context, err error) {
 	if e.Pending != nil {
 		note(c, slog.String("pending", e.Pending.Hash), slog.Uint64("last_ledger_sequence", uint64(e.Pending.LastLedgerSequence)))
 	}
-	if e.Code == model.CodeLedgerUnavailable {
+	if e.Code == model.CodeLedgerUnavailable || e.Code == model.CodeStoreUnavailable {
 		wait := e.RetryAfter
 		if wait <= 0 {
 			wait = defaultRetryAfter
 		}
-		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		retryAfter(c.Response().Header(), wait)
 	}
 	if werr := a.writeBody(c, statusOf(e.Code), errorBody(e, s.id)); werr != nil {
 		s.cause = errors.Join(err, werr)
@@ -146,12 +155,8 @@ func errorBody(e *model.Error, id string) []byte {
 	put("error", e.Code)
 	put("error_message", message)
 	put("request_id", id)
-	if p := e.Pending; p != nil {
-		put("pending", struct {
-			Hash               string `json:"hash"`
-			Sequence           uint32 `json:"sequence"`
-			LastLedgerSequence uint32 `json:"last_ledger_sequence"`
-		}{p.Hash, p.Sequence, p.LastLedgerSequence})
+	if p := newShownPending(e.Pending); p != nil {
+		put("pending", p)
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		put(name, fields[name])

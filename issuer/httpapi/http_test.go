@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,20 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if n := skippedForPostgres.Load(); n > 0 {
+		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %d tests of package httpapi did NOT run, because no PostgreSQL answers at %s. Set DATABASE_URL to run them. ***\n\n",
+			n, defaultPostgres)
+	}
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines are left:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 // answer is an HTTP answer, read whole.
 type answer struct {

@@ -151,14 +151,14 @@ func TestReserve(t *testing.T) {
 
 // inBetween lets something happen between the checks and the transaction.
 type inBetween struct {
-	issuer.Submitter
+	issuer.Journal
 	once *sync.Once
 	do   func()
 }
 
-func (b inBetween) Submit(ctx context.Context, tx model.Transaction) (model.Validated, error) {
+func (b inBetween) Create(ctx context.Context, op model.Operation) (model.Operation, bool, error) {
 	b.once.Do(b.do)
-	return b.Submitter.Submit(ctx, tx)
+	return b.Journal.Create(ctx, op)
 }
 
 // TestRaces: what others do between the checks and the transaction is caught by its result, which is told in the same
@@ -200,8 +200,8 @@ func TestRaces(t *testing.T) {
 			w := newWorld(t, func(c *worldConfig) {
 				c.balance = tc.balance
 				c.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-				c.lane = func(w *world) issuer.Submitter {
-					return inBetween{w.lane, &sync.Once{}, func() { tc.do(w) }}
+				c.journal = func(w *world) issuer.Journal {
+					return inBetween{w.store, &sync.Once{}, func() { tc.do(w) }}
 				}
 			})
 			a := tc.ask(w)
@@ -273,46 +273,53 @@ func TestExpiredStillStands(t *testing.T) {
 	w.issue(w.subject, "Short")
 }
 
-// TestWaitLimit: a transaction whose result does not come in time may still happen, and the answer says up to which
-// ledger. When it does happen the ledger's word is what counts.
+// TestWaitLimit: past the wait limit the answer is the operation, which can be followed to its end. Asked for meanwhile it
+// is not done a second time, and when it is done the ledger's word is what counts.
 func TestWaitLimit(t *testing.T) {
 	w := newWorld(t, onTick, func(c *worldConfig) {
 		c.issuer = func(i *issuer.Config) { i.WaitLimit = 200 * time.Millisecond }
 	})
 	a := w.request(t, w.subject, "Late", "")
-	a.holdsItsForm(t)
-	var pending struct {
-		Hash     string `json:"hash"`
-		Sequence uint32 `json:"sequence"`
-		Last     uint32 `json:"last_ledger_sequence"`
-	}
-	if err := json.Unmarshal(a.fields["pending"], &pending); a.status != http.StatusServiceUnavailable || err != nil || len(pending.Hash) != 64 ||
-		pending.Sequence == 0 || pending.Last == 0 || a.header.Get("Retry-After") == "" {
-		t.Fatalf("%d %v: %s", a.status, err, a.body)
+	if a.status != http.StatusAccepted || a.header.Get("Location") != "/operations/"+a.str("id") || a.header.Get("Retry-After") == "" || a.header.Get("Preference-Applied") != "" {
+		t.Fatalf("%d %v: %s", a.status, a.header, a.body)
 	}
 	if got := w.list(t, ""); len(got) != 0 {
 		t.Errorf("what is provisional is shown: %+v", got)
 	}
-	// Asked again before the ledger has decided, it is not sent a second time.
+	// Asked again before the ledger has decided, it is not done a second time.
 	again := w.request(t, w.subject, "Late", "")
-	if again.status != http.StatusServiceUnavailable || string(again.fields["pending"]) != string(a.fields["pending"]) {
+	again.holdsItsForm(t)
+	if again.status != http.StatusConflict || again.str("error") != "tecDUPLICATE" || !strings.Contains(again.str("error_message"), a.str("id")) {
 		t.Errorf("again, too early: %d %s", again.status, again.body)
 	}
-	w.tick()
+	if b := w.revoke(t, w.subject, "Late"); b.status != http.StatusNotFound && (b.status != http.StatusConflict || b.str("error") != "inProgress") {
+		t.Errorf("revoked too early: %d %s", b.status, b.body)
+	}
+	end := w.keepTicking()
+	o := w.follow(t, a.header.Get("Location"))
+	end()
+	if o.State != "succeeded" || o.Status != http.StatusCreated || o.Result == nil || o.Error != nil {
+		t.Errorf("%+v", o)
+	}
 	if got, want := w.list(t, ""), []entry{{Subject: string(w.subject), Credential: "Late"}}; !slices.Equal(got, want) {
 		t.Errorf("list: %+v, want %+v", got, want)
 	}
-	if a := w.request(t, w.subject, "Late", ""); a.status != http.StatusConflict {
+	if a := w.request(t, w.subject, "Late", ""); a.status != http.StatusConflict || !strings.Contains(a.str("error_message"), "not accepted yet") {
 		t.Errorf("again: %d %s", a.status, a.body)
 	}
 	// And so for its revocation.
 	before := w.account()
-	for range 2 {
-		if a := w.revoke(t, w.subject, "Late"); a.status != http.StatusServiceUnavailable || a.fields["pending"] == nil {
-			t.Errorf("revoke: %d %s", a.status, a.body)
-		}
+	revoked := w.revoke(t, w.subject, "Late")
+	if revoked.status != http.StatusAccepted {
+		t.Errorf("revoke: %d %s", revoked.status, revoked.body)
 	}
-	w.tick()
+	if a := w.revoke(t, w.subject, "Late"); a.status != http.StatusConflict || a.str("error") != "inProgress" {
+		t.Errorf("revoke again, too early: %d %s", a.status, a.body)
+	}
+	defer w.keepTicking()()
+	if o := w.follow(t, revoked.header.Get("Location")); o.State != "succeeded" || o.Status != http.StatusOK {
+		t.Errorf("%+v", o)
+	}
 	if a := w.revoke(t, w.subject, "Late"); a.status != http.StatusNotFound {
 		t.Errorf("revoke again: %d %s", a.status, a.body)
 	}
@@ -325,7 +332,7 @@ func TestWaitLimit(t *testing.T) {
 func TestCallerGoesAway(t *testing.T) {
 	begun := make(chan struct{})
 	w := newWorld(t, onTick, func(c *worldConfig) {
-		c.lane = func(w *world) issuer.Submitter { return inBetween{w.lane, &sync.Once{}, func() { close(begun) }} }
+		c.journal = func(w *world) issuer.Journal { return inBetween{w.store, &sync.Once{}, func() { close(begun) }} }
 	})
 	u, err := url.Parse(w.url)
 	if err != nil {
@@ -359,7 +366,7 @@ func TestCallerGoesAway(t *testing.T) {
 // TestNotValidated: a transaction that no ledger took and none can take any more is a 504, and costs nothing.
 func TestNotValidated(t *testing.T) {
 	w := newWorld(t, func(c *worldConfig) {
-		c.closeInterval, c.ledgerOffset = 50*time.Millisecond, 4
+		c.closeInterval, c.ledgerOffset, c.signings = 50*time.Millisecond, 4, 1
 		c.node = func(ledgerURL string) string {
 			return proxy(t, ledgerURL, func(method string, _ int, w http.ResponseWriter) bool {
 				if method == "submit" {
@@ -440,9 +447,7 @@ func TestLongList(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range count {
 		wg.Go(func() {
-			if _, err := w.lane.Submit(t.Context(), model.CredentialCreate{Subject: w.subject, Type: model.CredentialType(fmt.Sprintf("Type%d", n))}); err != nil {
-				t.Error(err)
-			}
+			w.submit(model.CredentialCreate{Subject: w.subject, Type: model.CredentialType(fmt.Sprintf("Type%d", n))})
 		})
 	}
 	wg.Wait()

@@ -81,7 +81,11 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			// An answer that began and could not end must not look whole.
 			abort = abort || s.err != nil && c.Response().Committed && c.Response().Status < 400
-			a.log(c, s, a.cfg.Now().Sub(began), abort)
+			took := a.cfg.Now().Sub(began)
+			a.log(c, s, took, abort)
+			if a.cfg.Observe != nil {
+				a.cfg.Observe(a.route(c), methodName(c.Request().Method), statusOfRequest(c, s), took)
+			}
 			if abort || s.status == statusCanceled {
 				panic(http.ErrAbortHandler)
 			}
@@ -122,17 +126,14 @@ func secure(h http.Header, id string) {
 // log writes the one line of a request.
 func (a *API) log(c echo.Context, s *state, took time.Duration, aborted bool) {
 	r := c.Request()
-	status := c.Response().Status
-	if s.status != 0 {
-		status = s.status
-	}
+	status := statusOfRequest(c, s)
 	level := slog.LevelInfo
 	switch {
 	case status == http.StatusInternalServerError:
 		level = slog.LevelError
 	case status >= http.StatusInternalServerError, aborted:
 		level = slog.LevelWarn
-	case status < http.StatusBadRequest && (c.Path() == "/healthz" || c.Path() == "/readyz"):
+	case status < http.StatusBadRequest && (c.Path() == "/healthz" || c.Path() == "/readyz" || c.Path() == "/metrics"):
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{
@@ -164,4 +165,27 @@ func short(s string) string {
 		return s[:maxLogged] + "..."
 	}
 	return s
+}
+
+func statusOfRequest(c echo.Context, s *state) int {
+	if s.status != 0 {
+		return s.status
+	}
+	return c.Response().Status
+}
+
+// route is the pattern that a request was served by: one of a few, whatever clients ask for.
+func (a *API) route(c echo.Context) string {
+	if a.routes[c.Path()] {
+		return c.Path()
+	}
+	return "none"
+}
+
+func methodName(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xrplissuer/credential-issuer/issuer"
 	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -28,11 +29,27 @@ type scripted struct {
 	list  iter.Seq2[model.Credential, error]
 }
 
-func (s scripted) Issue(ctx context.Context, _ model.CredentialRequest) (model.Validated, error) {
-	return s.issue(ctx)
+func (s scripted) Repeated(context.Context, issuer.Ask) (model.Operation, bool, error) {
+	return model.Operation{}, false, nil
 }
-func (s scripted) Revoke(context.Context, model.Revocation) (model.Validated, error) {
-	return model.Validated{}, errors.New("not in this test")
+func (s scripted) Issue(ctx context.Context, _ model.CredentialRequest, _ issuer.Ask) (model.Operation, error) {
+	v, err := s.issue(ctx)
+	if err != nil {
+		return model.Operation{}, err
+	}
+	return model.Operation{ID: "01JD8Q4Z7T9XW3V5K2M6N8P0RS", Kind: model.KindIssue, State: model.StateSucceeded, Result: &v}, nil
+}
+func (s scripted) Revoke(context.Context, model.Revocation, issuer.Ask) (model.Operation, error) {
+	return model.Operation{}, errors.New("not in this test")
+}
+func (s scripted) Operation(context.Context, model.OperationID, time.Duration) (model.Operation, error) {
+	return model.Operation{}, errors.New("not in this test")
+}
+func (s scripted) Receive(context.Context, issuer.BatchAsk, iter.Seq2[issuer.Row, error], func(model.Batch)) (model.BatchStatus, error) {
+	return model.BatchStatus{}, errors.New("not in this test")
+}
+func (s scripted) Batch(context.Context, model.OperationID, int64, int) (model.BatchStatus, []model.RowStatus, error) {
+	return model.BatchStatus{}, nil, errors.New("not in this test")
 }
 func (s scripted) List(context.Context, model.Acceptance) iter.Seq2[model.Credential, error] {
 	return s.list

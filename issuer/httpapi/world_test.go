@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
+	"github.com/xrplissuer/credential-issuer/store"
 )
 
 // world is a whole service over sockets: the embedded ledger, a client, a lane, the issuer and its HTTP side, and a
@@ -21,10 +23,11 @@ type world struct {
 	url         string
 	sandbox     *sandbox.Server
 	client      *ledger.Client // talks to the ledger directly, whatever lies between the service and it
-	lane        *ledger.Lane
 	issuer      model.Address
 	subject     model.Address
 	subjectLane *ledger.Lane
+	store       *store.Store
+	storeConfig store.Config
 	log         *logBuffer
 	ticks       chan time.Time
 }
@@ -41,15 +44,23 @@ type worldConfig struct {
 	now func() time.Time
 	// node is the address that the service is given for its node, where it is not the ledger's own.
 	node func(ledgerURL string) string
-	// lane is put between the issuer and its lane.
-	lane func(*world) issuer.Submitter
+	// journal is put between the issuer and its journal.
+	journal func(*world) issuer.Journal
+	// noLane leaves what is stored where it is.
+	noLane bool
+	// database is where the journal is; a file of its own where it says nothing.
+	database store.Config
 	// ledgerOffset is how many ledgers a transaction may miss. Ledgers that close many times a second need many, or a
 	// busy machine makes transactions expire.
 	ledgerOffset uint32
+	// signings is how often a transaction is signed before it counts as expired; the lane's own bound where it is 0.
+	signings int
 	// directLane has the lane talk to the ledger directly, past node.
 	directLane bool
 	// client changes how the service talks to its node.
 	client func(*ledger.Config)
+	// api changes its HTTP side.
+	api func(*httpapi.Config)
 	// issuerConfig changes the issuer.
 	issuer func(*issuer.Config)
 }
@@ -138,17 +149,58 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	if cfg.directLane {
 		laneClient = w.client
 	}
-	w.lane = w.run(laneClient, seeds[0], cfg.ledgerOffset)
-	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Lane: w.lane}
-	if cfg.lane != nil {
-		issuerConfig.Lane = cfg.lane(w)
+	w.storeConfig = cfg.database
+	if w.storeConfig.URL == "" && w.storeConfig.Path == "" {
+		w.storeConfig.Path = filepath.Join(t.TempDir(), "issuer.db")
+	}
+	w.store = openStore(t, w.storeConfig)
+	if !cfg.noLane {
+		w.work(laneClient, seeds[0], cfg.ledgerOffset, cfg.signings)
+	}
+	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Journal: w.store}
+	if cfg.journal != nil {
+		issuerConfig.Journal = cfg.journal(w)
 	}
 	if cfg.issuer != nil {
 		cfg.issuer(&issuerConfig)
 	}
-	s := serve(t, httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()})
+	api := httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()}
+	if cfg.api != nil {
+		cfg.api(&api)
+	}
+	s := serve(t, api)
 	w.url = "http://" + s.address
 	return w
+}
+
+func openStore(t *testing.T, cfg store.Config) *store.Store {
+	t.Helper()
+	opened, err := store.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = opened.Close() })
+	return opened
+}
+
+// work starts the issuer's lane on the world's journal. It ends with the test.
+func (w *world) work(client *ledger.Client, seed ledger.Seed, offset uint32, signings int) {
+	w.t.Helper()
+	lane, err := ledger.NewLane(client, ledger.LaneConfig{
+		Account: seed.Address(), Seed: seed, LedgerOffset: offset, Signings: signings, Journal: w.store, Logger: w.log.logger(),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- w.store.HoldLane(ctx, seed.Address(), "test", 0, lane.Work) }()
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && model.CodeOf(err) != model.CodeStoreUnavailable { // some tests close it
+			w.t.Errorf("the lane ended with %v", err)
+		}
+	})
 }
 
 func (w *world) dial(cfg ledger.Config) *ledger.Client {
@@ -205,7 +257,15 @@ func (w *world) account() model.Account {
 }
 
 // submit brings a transaction of the issuer onto the ledger, past the service's checks.
-func (w *world) submit(tx model.Transaction) { w.t.Helper(); w.submitAs(w.lane, tx) }
+func (w *world) submit(tx model.CredentialCreate) {
+	op, _, err := w.store.Create(w.t.Context(), model.Operation{Issuer: w.issuer, Kind: model.KindIssue, Subject: tx.Subject, Type: tx.Type, URI: tx.URI})
+	if err == nil {
+		op, err = w.store.Wait(w.t.Context(), op.ID)
+	}
+	if err != nil || op.State != model.StateSucceeded {
+		w.t.Errorf("issuing %s: %s, %v", tx.Type, op.State, err)
+	}
+}
 
 func (w *world) submitAs(lane *ledger.Lane, tx model.Transaction) {
 	w.t.Helper()

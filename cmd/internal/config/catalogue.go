@@ -16,7 +16,11 @@ var Catalogue = []Setting{
 	{Key: "HTTP_LISTEN", Default: "127.0.0.1:8080",
 		Usage: "where the service answers HTTP; port 0 lets the system pick one"},
 	{Key: "DATA_DIR", Default: "./data",
-		Usage: "folder for what must outlive the process: the embedded ledger and its wallets"},
+		Usage: "folder for what must outlive the process: the journal (issuer.db), the embedded ledger and its wallets"},
+	{Key: "DATABASE_URL", Secret: true,
+		Usage: "PostgreSQL database for the journal, postgres://user:password@host:port/database, which several replicas for one issuer can share; where it is not set, the journal is the SQLite file issuer.db in DATA_DIR; it has no flag, as it may hold a password"},
+	{Key: "IDEMPOTENCY_KEEP", Default: "24h",
+		Usage: "how long the Idempotency-Key of a request is remembered"},
 
 	{Key: "ISSUER_ACCOUNT_SEED", Secret: true,
 		Usage: "seed of the issuing account, or of its regular key; on the sandbox one is made and kept in DATA_DIR; elsewhere it is asked for on a terminal where it is not set"},
@@ -24,6 +28,9 @@ var Catalogue = []Setting{
 		Usage: "file with that seed, which only its owner may read"},
 	{Key: "ISSUER_ACCOUNT_ADDRESS",
 		Usage: "address of the issuing account, where the seed is its regular key's"},
+
+	{Key: "ISSUER_SUBMIT_MODE", Default: "sequences",
+		Usage: "what transactions take their turn with: sequences (in order), or tickets (kept in stock, up to 250, each of which locks an owner reserve until it is used; one transaction that is stuck holds up no other)"},
 
 	{Key: "SUBJECT_ACCOUNT_SEED", Secret: true,
 		Usage: "seed of the account that accepts credentials, for cmd/accept; asked for on a terminal where it is not set"},
@@ -39,10 +46,13 @@ var Catalogue = []Setting{
 
 	{Key: "MAX_FEE_DROPS", Default: "5000",
 		Usage: "most that one transaction may cost, in drops (millionths of an XRP)"},
-	{Key: "HTTP_WAIT_LIMIT", Default: "60s",
-		Usage: "how long a request waits for its transaction's final result"},
+	{Key: "WAIT_LIMIT", Default: "60s",
+		Usage: "how long a request waits for its transaction's final result; past it the answer is 202, and the operation can be followed"},
 	{Key: "HTTP_STOP_LIMIT", Default: "30s",
 		Usage: "how long a stop waits for requests in progress"},
+
+	{Key: "ISSUER_URL",
+		Usage: "where issuer batch finds the running service; where it is not set, at HTTP_LISTEN on this machine"},
 
 	{Key: "LOG_LEVEL", Default: "info", Usage: "least that is logged: debug, info, warn or error"},
 	{Key: "LOG_FORMAT", Default: "text", Usage: "form of the log on standard error: text or json"},
@@ -118,7 +128,7 @@ func (c *Values) DotenvWarnings(path string) []string {
 		}
 	}
 	if mode := info.Mode().Perm(); secret && runtime.GOOS != "windows" && mode&0o077 != 0 {
-		warnings = append(warnings, fmt.Sprintf("%s holds a seed and others can read it (mode %04o): chmod 600 %s", path, mode, path))
+		warnings = append(warnings, fmt.Sprintf("%s holds a secret and others can read it (mode %04o): chmod 600 %s", path, mode, path))
 	}
 	return warnings
 }

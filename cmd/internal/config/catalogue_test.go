@@ -68,7 +68,7 @@ func TestDotenvWarnings(t *testing.T) {
 		{"typing error", "HTTP_LISTN=127.0.0.1:1\nAAA=sEdTM1uX8pu2do5XvTnutH6HsouMaM2\n", 0o644,
 			[]string{"FILE sets AAA, which no program knows", "FILE sets HTTP_LISTN, which no program knows"}},
 		{"others can read a seed", "SUBJECT_ACCOUNT_SEED=sEdTM1uX8pu2do5XvTnutH6HsouMaM2\n", 0o640,
-			[]string{"FILE holds a seed and others can read it (mode 0640): chmod 600 FILE"}},
+			[]string{"FILE holds a secret and others can read it (mode 0640): chmod 600 FILE"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), ".env")

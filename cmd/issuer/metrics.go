@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/xrplissuer/credential-issuer/ledger"
+	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/store"
+)
+
+const (
+	// scrapeLimit bounds what a scrape asks of the node and of the database.
+	scrapeLimit = 2 * time.Second
+	// maxResults bounds the values of the label result, which come from the node in the end.
+	maxResults = 200
+)
+
+// metrics is what GET /metrics tells, in a registry of its own. Its labels have few values, whatever clients and nodes
+// say, and none of them holds an address, an id or a key.
+type metrics struct {
+	registry *prometheus.Registry
+
+	ended     *prometheus.CounterVec
+	validated prometheus.Histogram
+	signed    prometheus.Counter
+	fees      prometheus.Counter
+	requests  *prometheus.CounterVec
+	took      *prometheus.HistogramVec
+
+	mu      sync.Mutex
+	results map[string]bool // the values that the label result has had
+}
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), results: map[string]bool{}}
+	m.ended = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "issuer_operations_total",
+		Help: "Operations that this process has concluded, by final state, and by engine result or code of failure."}, []string{"state", "result"})
+	m.validated = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "issuer_time_to_validation_seconds",
+		Help:    "From an operation's being stored to its result in a validated ledger being stored.",
+		Buckets: []float64{.25, .5, 1, 2, 4, 6, 8, 12, 16, 30, 60, 120, 300, 900, 3600}})
+	m.signed = prometheus.NewCounter(prometheus.CounterOpts{Name: "issuer_signed_total",
+		Help: "Transactions signed and journalled by this process."})
+	m.fees = prometheus.NewCounter(prometheus.CounterOpts{Name: "issuer_fees_drops_total",
+		Help: "Fees of validated transactions that this process has concluded, in drops."})
+	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total",
+		Help: "HTTP requests, by the pattern of their route."}, []string{"route", "method", "status"})
+	m.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds",
+		Help:    "How long HTTP requests took, the wait for a validated ledger included.",
+		Buckets: []float64{.005, .025, .1, .5, 1, 2, 4, 8, 16, 30, 60}}, []string{"route", "method"})
+	m.registry.MustRegister(m.ended, m.validated, m.signed, m.fees, m.requests, m.took,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// handler serves what there is to tell.
+func (m *metrics) handler(log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
+	})
+}
+
+// request is told of each HTTP request.
+func (m *metrics) request(route, method string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.took.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+// result is a value of the label result.
+func (m *metrics) result(o model.Outcome) string {
+	r := "none"
+	switch {
+	case o.Result != nil:
+		r = o.Result.EngineResult
+	case o.Failure != nil:
+		r = string(o.Failure.Code)
+	}
+	if len(r) > 40 || strings.Trim(r, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+		return "other"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.results[r] {
+		if len(m.results) >= maxResults {
+			return "other"
+		}
+		m.results[r] = true
+	}
+	return r
+}
+
+// concluded counts what a lane has stored.
+func (m *metrics) concluded(outcomes []model.Outcome, now time.Time) {
+	for _, o := range outcomes {
+		if !o.State.Final() {
+			continue
+		}
+		m.ended.WithLabelValues(string(o.State), m.result(o)).Inc()
+		if o.Result == nil {
+			continue
+		}
+		m.validated.Observe(max(now.Sub(o.Operation.Time()), 0).Seconds())
+		var body struct {
+			Tx struct {
+				Fee string
+			} `json:"tx_json"`
+		}
+		if json.Unmarshal(o.Result.Body, &body) == nil {
+			if drops, err := strconv.ParseInt(body.Tx.Fee, 10, 64); err == nil && drops > 0 {
+				m.fees.Add(float64(drops))
+			}
+		}
+	}
+}
+
+// journal is the store as the lane has it: what is written through it is counted once it is stored.
+type journal struct {
+	*store.Store
+	metrics *metrics
+	now     func() time.Time
+}
+
+func (j journal) Sign(ctx context.Context, fence model.Fence, attempts []model.Attempt) error {
+	err := j.Store.Sign(ctx, fence, attempts)
+	if err == nil {
+		j.metrics.signed.Add(float64(len(attempts)))
+	}
+	return err
+}
+
+func (j journal) Conclude(ctx context.Context, fence model.Fence, outcomes []model.Outcome) error {
+	err := j.Store.Conclude(ctx, fence, outcomes)
+	if err == nil {
+		j.metrics.concluded(outcomes, j.now())
+	}
+	return err
+}
+
+// watch adds what is asked for at each scrape: of the node, and of the database.
+func (m *metrics) watch(account model.Address, node nodeReader, depth depthReader, lane laneReader, now func() time.Time) {
+	m.registry.MustRegister(&scraped{account, node, depth, lane, now})
+}
+
+type nodeReader interface {
+	Ledger(ctx context.Context) (model.Ledger, error)
+	Account(ctx context.Context, a model.Address) (model.Account, error)
+}
+
+type depthReader interface {
+	Depth(ctx context.Context, issuer model.Address) (store.Depth, error)
+}
+
+type laneReader interface{ Stats() ledger.Stats }
+
+// scraped is a [prometheus.Collector].
+type scraped struct {
+	account model.Address
+	node    nodeReader
+	depth   depthReader
+	lane    laneReader
+	now     func() time.Time
+}
+
+var (
+	openDesc      = prometheus.NewDesc("issuer_operations_open", "Operations of the issuing account that are not final, of all processes.", []string{"state"}, nil)
+	storeDesc     = prometheus.NewDesc("issuer_store_up", "1 where the database answers.", nil, nil)
+	nodeDesc      = prometheus.NewDesc("issuer_node_up", "1 where the node answers and is not behind.", nil, nil)
+	ledgerDesc    = prometheus.NewDesc("issuer_ledger_index", "The last validated ledger.", nil, nil)
+	ledgerAgeDesc = prometheus.NewDesc("issuer_ledger_age_seconds", "How long ago the last validated ledger closed, by this machine's clock.", nil, nil)
+	balanceDesc   = prometheus.NewDesc("issuer_balance_drops", "The issuing account's balance, the reserve included.", nil, nil)
+	resentDesc    = prometheus.NewDesc("issuer_resubmissions_total", "Transactions that this process has handed to the node again, the very same blob.", nil, nil)
+	anewDesc      = prometheus.NewDesc("issuer_signed_anew_total", "Operations that this process has signed anew: absent (one before is proved to be on no ledger) or fee (the same sequence, and a higher fee).", []string{"why"}, nil)
+	flightDesc    = prometheus.NewDesc("issuer_lane_in_flight", "Transactions that this process has signed and that are not validated.", nil, nil)
+	ticketsDesc   = prometheus.NewDesc("issuer_tickets", "Tickets in stock.", nil, nil)
+	workingDesc   = prometheus.NewDesc("issuer_lane_held", "1 where this process has the issuing account's lane.", nil, nil)
+	reserveDesc   = prometheus.NewDesc("issuer_reserve_left_drops", "What the issuing account holds beyond its reserve: each credential that nobody accepted yet takes one increment.", nil, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector]. What cannot be had is left out, and the two that end in _up say so.
+func (s *scraped) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	up := func(d *prometheus.Desc, err error) bool {
+		if err != nil {
+			gauge(d, 0)
+			return false
+		}
+		gauge(d, 1)
+		return true
+	}
+	stats := s.lane.Stats()
+	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	}
+	counter(resentDesc, stats.Resubmissions)
+	counter(anewDesc, stats.Resignings, "absent")
+	counter(anewDesc, stats.Reprices, "fee")
+	gauge(flightDesc, float64(stats.InFlight))
+	gauge(ticketsDesc, float64(stats.Tickets))
+	held := 0.0
+	if stats.Working {
+		held = 1
+	}
+	gauge(workingDesc, held)
+	depth, err := s.depth.Depth(ctx, s.account)
+	if up(storeDesc, err) {
+		gauge(openDesc, float64(depth.Pending), string(model.StatePending))
+		gauge(openDesc, float64(depth.Signed), string(model.StateSigned))
+	}
+	last, err := s.node.Ledger(ctx)
+	if !up(nodeDesc, err) {
+		return
+	}
+	gauge(ledgerDesc, float64(last.Index))
+	gauge(ledgerAgeDesc, max(s.now().Sub(model.Time(last.CloseTime)), 0).Seconds())
+	if a, err := s.node.Account(ctx, s.account); err == nil {
+		gauge(balanceDesc, float64(a.Balance))
+		gauge(reserveDesc, float64(a.Balance-last.Reserve(a.OwnerCount)))
+	}
+}
