@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -100,4 +101,28 @@ func TestListed(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v", got, err)
 	}
+}
+
+// FuzzASCII: whatever a node sends, what is printed of it is printable, and the same value.
+func FuzzASCII(f *testing.F) {
+	f.Add([]byte(body))
+	f.Add([]byte("\"\u009b\u2028\U0010ffff\\ud83d\\ude00\x7f\""))
+	f.Add([]byte("{\"\xff\":\"\\u001b\"}"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if !json.Valid(in) {
+			return
+		}
+		out := ascii(in)
+		onlyPrintable(t, strings.NewReplacer("\t", "", "\r", "").Replace(string(out)))
+		var a, b any
+		if err := json.Unmarshal(in, &a); err != nil {
+			return // a number out of range
+		}
+		if err := json.Unmarshal(out, &b); err != nil {
+			t.Fatalf("%q became %q: %v", in, out, err)
+		}
+		if !reflect.DeepEqual(a, b) {
+			t.Fatalf("%q became %q", in, out)
+		}
+	})
 }

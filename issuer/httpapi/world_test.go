@@ -70,13 +70,6 @@ const xrp = 1_000_000 // drops
 // onTick is a world whose ledgers close when the test says so.
 func onTick(c *worldConfig) { c.ticks = make(chan time.Time) }
 
-// tick closes a ledger. A tick is taken when the one before has been worked off, so the second is there to wait for the
-// first.
-func (w *world) tick() {
-	w.ticks <- time.Now()
-	w.ticks <- time.Now()
-}
-
 // keepTicking closes ledgers, where that is the test's to do, until end is called.
 func (w *world) keepTicking() (end func()) {
 	if w.ticks == nil {

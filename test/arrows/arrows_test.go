@@ -64,7 +64,7 @@ var libraries = []struct {
 	{"github.com/spf13/viper", []string{"cmd/issuer", "cmd/accept", "cmd/sandbox", "cmd/internal/config"}, false},
 	{"github.com/prometheus/client_golang/prometheus", []string{"cmd/issuer"}, false},
 	{"github.com/Peersyst/xrpl-go/binary-codec", []string{"ledger"}, true},
-	{"database/sql", []string{"store"}, false},
+	{"database/sql", []string{"store"}, true},
 	{"modernc.org/sqlite", []string{"store"}, true},
 	{"github.com/jackc/pgx/v5", []string{"store"}, true},
 	{"C", nil, false},
