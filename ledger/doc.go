@@ -3,7 +3,7 @@
 //
 // It knows accounts, credentials and transactions from package model, and nothing of who asks for them or why. It never
 // shows something provisional as final, never takes an empty or foreign answer for a zero, never lets a seed out, and
-// keeps nothing beyond the process.
+// keeps nothing beyond the process: whoever wants that hands it a [Journal].
 //
 // # Talking to a node
 //
@@ -32,12 +32,13 @@
 //
 // # Bringing transactions onto the ledger
 //
-// A [Lane] owns the sequences of one account. One goroutine, Run, hands them out in order, signs, and submits in order over
-// one connection, with many in flight and without waiting for one before the next: on a real node, sequences that arrive
-// out of order are mostly refused. Results are taken from validated ledgers alone. Three facts of the ledger make this safe:
+// A [Lane] owns the sequences of one account. One goroutine, that of Run or Work, hands them out in order, signs, and
+// submits in order over one connection, with many in flight and without waiting for one before the next: on a real node,
+// sequences that arrive out of order are mostly refused. Results are taken from validated ledgers alone. Three facts of the
+// ledger make this safe:
 //
-//   - A sequence can be used once. An operation that is signed again while an older blob might still apply keeps its
-//     sequence, so that at most one of its blobs ever gets into a ledger.
+//   - A sequence, or a ticket, can be used once. An operation that is signed again while an older blob might still apply
+//     keeps its sequence or ticket, so that at most one of its blobs ever gets into a ledger.
 //   - A blob can get into no ledger past its LastLedgerSequence. Only when that is behind the last validated ledger, and
 //     the node has searched every ledger in between (`tx` with searched_all, or the account's complete list where the
 //     node still holds the transaction as a candidate), is it absent for good; or when a validated ledger shows that
@@ -50,6 +51,8 @@
 //
 //   - waiting: nothing is signed. The lane signs it when the ledger has room and the price is right; the lane refuses it
 //     when that does not come about in time (ledgerUnavailable, nothing was sent); its caller takes it back by leaving.
+//   - storing: signed, and on its way into the journal. Nothing of it is sent. The journal's word moves it on: to sent, or
+//     out of the lane where the journal does not take it. Without a journal it is passed over.
 //   - sent: signed, and handed to the node, which has not answered. The answer moves it on. An answer that is lost says
 //     nothing: the same blob is sent again, a second after it is known to be lost, two ledgers later, or when the line
 //     is back, whatever comes first.
@@ -72,6 +75,41 @@
 // something may happen up to a certain ledger can rely on it. The next action for each engine result is a row of one
 // table (results.go).
 //
+// # With a journal
+//
+// With [LaneConfig.Journal] the lane takes its work from there, and writes down there what it does ([Lane.Work]). It never
+// signs anything twice because of a crash, and never forgets anything, since
+//
+//   - a blob is sent only when the journal has said that it is stored, under a fence that no other process can hold;
+//   - what is found on a validated ledger, or proved absent, is stored before anything is signed in its place: neither a
+//     sequence nor an operation is used again before the absence of the blob that had it is;
+//   - a start reads what is signed and not final, and deals with it as with what was in flight when a line was lost: the
+//     ledgers since are read, what still can apply is sent again, the very same blob, and what has expired is looked up.
+//     Nothing that was known in the process before is needed.
+//
+// Storing goes on beside the lane's goroutine, many operations in one commit: while one commit is under way, the next blobs
+// are signed and the last ones are sent. A journal that cannot be written is tried again with the same blobs until it can;
+// meanwhile nothing new is signed, and what is in flight is watched. An operation that the journal does not take, such as one
+// that was cancelled in the same moment, leaves the lane, and its sequence goes to another. Waiting has no limit here: an
+// operation stays pending until its turn comes.
+//
+// When the journal says that another process has the lane, or when Work's context ends, nothing more is sent. What was sent
+// before is harmless: it is stored, and whoever has the lane now knows of it.
+//
+// A ledger that is much younger than what is in progress in the journal is another one: the lane says so and waits.
+//
+// # Sequences and tickets
+//
+// In [Tickets] mode each transaction goes by a ticket, so that one which no ledger takes holds up nobody. The lane keeps a
+// stock: when half of it is used, a TicketCreate, by a sequence, makes up for what is missing, one at a time, and as many as
+// the account's reserve allows. Its tickets are used as soon as the node's open ledger has them, as within a ledger an
+// account's sequences come before its tickets. What the account holds is read from the ledger at each start, when the line
+// comes back and when a ticket's transaction turned out absent. Where the balance does not carry a single ticket, or the
+// ledger refused them, transactions go by sequence for a while; never while a TicketCreate is under way, as nobody knows which
+// sequence follows it. A lane can be started in the other mode at any time.
+//
+// # Bounds
+//
 // A sequence that becomes free before others goes to the next operation; where there is none, an AccountSet that changes
 // nothing uses it up, so that those behind it do not wait until they expire.
 //
@@ -84,6 +122,6 @@
 // decided, and then goes on. Where another process sends from the same account, the stream or a look-up shows it, and the
 // lane continues behind its sequence.
 //
-// What is in flight is known to this process alone: ended at once, it leaves transactions that may still happen, up to
-// their LastLedgerSequence. [Lane.Drain] waits for them.
+// Without a journal, what is in flight is known to this process alone: ended at once, it leaves transactions that may still
+// happen, up to their LastLedgerSequence. [Lane.Drain] waits for them.
 package ledger

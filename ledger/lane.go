@@ -174,8 +174,8 @@ type Status struct {
 	Tickets int
 }
 
-// NewLane returns a lane that works once Run is called. There must be no other for the account, in any process: two
-// would take each other's sequences, which each notices and mends, at the cost of time.
+// NewLane returns a lane that works once Run is called, or Work where it has a journal. Without one there must be no other
+// for the account, in any process: two would take each other's sequences, which each notices and mends, at the cost of time.
 func NewLane(client *Client, cfg LaneConfig) (*Lane, error) {
 	if cfg.Account == "" || cfg.Seed.Zero() {
 		return nil, errors.New("a lane needs an account and the seed of its key")
@@ -329,7 +329,7 @@ func (l *Lane) job(work func(ctx context.Context) func()) {
 	l.jobs.Go(func() { l.post(work(l.ctx)) })
 }
 
-// Run works until ctx ends, and returns nil then. Whatever is not final at that time is told so to its callers. It may
+// Run works on what [Lane.Submit] is given until ctx ends, and returns nil then. Whatever is not final at that time is told so to its callers. It may
 // be called once, and not with a journal.
 func (l *Lane) Run(ctx context.Context) error {
 	if l.cfg.Journal != nil {
@@ -571,6 +571,12 @@ func (l *Lane) sync() {
 				}
 				return // tried again by tick
 			}
+			if first := l.youngest(); l.cfg.Journal != nil && first > settled.LedgerIndex+l.cfg.LedgerOffset {
+				l.trouble = fmt.Sprintf("the XRP Ledger node's last ledger is %d, and what is in progress was signed after ledger %d: the node is far behind, "+
+					"or it is another network or a ledger that was begun anew, which the journal does not belong to", settled.LedgerIndex, first)
+				l.log.Error("nothing is sent", "cause", l.trouble)
+				return // looked at again by tick
+			}
 			if !identity {
 				l.networkID, l.identity = info.NetworkID, true
 			}
@@ -611,6 +617,17 @@ func (l *Lane) sync() {
 	})
 }
 
+// youngest is the last ledger that was validated when something in flight was signed.
+func (l *Lane) youngest() uint32 {
+	var first uint32
+	for _, op := range l.inFlight {
+		for _, a := range op.attempts {
+			first = max(first, a.first)
+		}
+	}
+	return first
+}
+
 // ledger notes that a ledger was validated.
 func (l *Lane) ledger(led model.Ledger) {
 	if led.Index <= l.validated.Index {
@@ -632,6 +649,7 @@ func (l *Lane) ledger(led model.Ledger) {
 	if !l.synced {
 		return
 	}
+	l.stock.ripe = false
 	l.expectRoom()
 	if len(l.inFlight)+len(l.waiting) > 0 {
 		l.reprice()
@@ -794,6 +812,7 @@ func (l *Lane) tick() {
 			}
 		}
 	}
+	l.stock.ripe = true
 	if l.cfg.Journal != nil {
 		l.book.late = true
 		return // what waits there can wait

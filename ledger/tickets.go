@@ -58,6 +58,7 @@ type laneStock struct {
 	refill       *operation
 	early        bool              // refill's tickets are in stock since the open ledger has them
 	spent        map[uint32]uint32 // used, and in which ledger
+	ripe         bool              // the last ledger is a while ago: all of it is told
 	notBefore    uint32            // no refill before this ledger
 }
 
@@ -95,19 +96,32 @@ func (l *Lane) refill() {
 		return
 	}
 	l.readTickets()
-	if !s.known || s.refill != nil || 2*len(s.tickets) > l.cfg.Tickets || l.validated.Index < s.notBefore || len(l.free) > 0 || !l.mayBegin() {
+	if !s.known || s.due || s.reading || s.refill != nil || 2*len(s.tickets) > l.cfg.Tickets || l.validated.Index < s.notBefore || len(l.free) > 0 || !l.mayBegin() {
 		return
 	}
-	held := len(s.tickets)
-	for _, slots := range []func(func(slot) bool){keys(l.inFlight), keys(l.limbo)} {
-		for used := range slots {
-			if !used.ticket {
-				return // the tickets' numbers follow it, and it is not decided
-			}
+	held, told := len(s.tickets), true
+	for used, op := range l.inFlight {
+		if !used.ticket {
+			return // the tickets' numbers follow it, and it is not decided
+		}
+		held++
+		told = told && !(op.state == stateTaken && op.newest().sentIn < l.validated.Index)
+	}
+	for used := range l.limbo {
+		switch {
+		case !used.ticket:
+			return
+		case s.spent[used.n] == 0: // absent: the ticket is still there
 			held++
 		}
 	}
-	count := min(int64(l.cfg.Tickets-held), l.canHold())
+	missing := l.cfg.Tickets - held
+	// One TicketCreate is under way at a time: it waits for the results of the ledger that are just being told, so that it
+	// makes up for all that were used in it.
+	if 2*missing < l.cfg.Tickets || 5*missing < 4*l.cfg.Tickets && !told && !s.ripe {
+		return
+	}
+	count := min(int64(missing), l.canHold())
 	if count <= 0 {
 		return
 	}
@@ -119,16 +133,6 @@ func (l *Lane) refill() {
 	}
 	l.next = op.slot.n + 1 + uint32(count)
 	l.log.Debug("asking for tickets", "count", count, "in_stock", len(s.tickets))
-}
-
-func keys[V any](m map[slot]V) func(func(slot) bool) {
-	return func(yield func(slot) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // ticketsTaken puts a TicketCreate's tickets into stock as soon as the node's open ledger has them: in a ledger, an

@@ -13,7 +13,7 @@ import (
 // stocked lets a lane in tickets mode get its tickets, so that what follows is about operations.
 func (w *world) stocked(s *store.Store, mode ledger.Mode) {
 	w.t.Helper()
-	if mode != ledger.Tickets {
+	if mode != ledger.Tickets || 2*w.tickets() > 250 {
 		return
 	}
 	r := w.run(s, s, "", withMode(mode))

@@ -111,7 +111,7 @@ func TestTakeover(t *testing.T) {
 			}
 			var ops []model.Operation
 			var left, cut []time.Duration
-			for round := range 8 {
+			for round := range 4 {
 				eventually(t, "one of them has the lane", func() bool { return len(working()) == 1 })
 				i := working()[0]
 				ops = append(ops, w.create(front, 20)...)
@@ -137,6 +137,53 @@ func TestTakeover(t *testing.T) {
 			}
 			t.Logf("until there are results again, on ledgers of 100 ms: after a stop %v, cut off with a lease of 2 s %v", left, cut)
 			w.wantIssued(wantFinal(t, front, ops, 60*time.Second))
+		})
+	}
+}
+
+// A lane that was lost is waited for and taken again.
+func TestLostLaneIsTakenAgain(t *testing.T) {
+	for _, db := range databases {
+		t.Run(db, func(t *testing.T) {
+			w := newWorld(t, sandbox.Config{}, 10_000)
+			s := openStore(t, database(t, db))
+			lane, client := w.lane(s, "", nil)
+			defer client.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- s.HoldLane(ctx, w.issuer, "one", 2*time.Second, lane.Work) }()
+			eventually(t, "the lane is up", func() bool { return lane.Status().Up })
+			w.keepClosing(50 * time.Millisecond)
+			var ops []model.Operation
+			for range 3 {
+				if _, err := s.TakeLane(t.Context(), w.issuer, "one", 300*time.Millisecond); err != nil {
+					t.Fatal(err)
+				}
+				ops = append(ops, w.create(s, 10)...)
+				wantFinal(t, s, ops, 20*time.Second)
+			}
+			w.wantIssued(wantFinal(t, s, ops, 20*time.Second))
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A node that is asked, and tells nothing by itself, does as well.
+func TestOverHTTP(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.String(), func(t *testing.T) {
+			w := newWorld(t, sandbox.Config{}, 10_000)
+			s := openStore(t, database(t, "sqlite"))
+			w.stocked(s, mode)
+			ops := w.create(s, 20)
+			crashInSign(t, w, s, mode)
+			w.keepClosing(100 * time.Millisecond)
+			w.run(s, s, w.node.URL(), withMode(mode))
+			ops = append(ops, w.create(s, 50)...)
+			w.wantIssued(wantFinal(t, s, ops, 60*time.Second))
 		})
 	}
 }
