@@ -200,7 +200,9 @@ func (b *batchRun) run(ctx context.Context) error {
 		return err
 	}
 	b.id = v.ID
-	b.first = 0
+	if b.settings.batch != "" { // the rate is that of what is left
+		b.first, b.began = v.over(), time.Now()
+	}
 	b.tell(v)
 	poll := time.NewTicker(batchPoll)
 	defer poll.Stop()
@@ -227,7 +229,7 @@ func (b *batchRun) run(ctx context.Context) error {
 	b.endLine()
 	took := time.Since(b.began).Round(100 * time.Millisecond)
 	if _, err := fmt.Fprintf(b.console.err, "Batch %s: %d of %d rows issued, %d came to nothing, in %v (%.1f a second)\n",
-		v.ID, v.Counts["succeeded"], v.Rows, failed, took, float64(v.Rows)/max(took.Seconds(), .1)); err != nil {
+		v.ID, v.Counts["succeeded"], v.Rows, failed, took, float64(v.Rows-b.first)/max(took.Seconds(), .1)); err != nil {
 		return err
 	}
 	if failed > 0 {
