@@ -1,8 +1,8 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -48,6 +48,9 @@ func (l *Lane) lookUp() {
 				return // asked again with the next ledger
 			}
 			for _, c := range cases {
+				if c.failed != nil {
+					continue // asked again with the next ledger
+				}
 				if s := c.op.state; s != stateFinal && s != stateStoring && s != stateWaiting && c.op.slot == c.slot {
 					l.settle(c, settled)
 				}
@@ -66,7 +69,8 @@ type lookUpCase struct {
 	expired     bool
 
 	asked  bool
-	probe  bool // asked whether it is there; where it is not, that proves nothing yet
+	failed error // the node did not say
+	probe  bool  // asked whether it is there; where it is not, that proves nothing yet
 	found  *Transaction
 	absent bool
 }
@@ -82,8 +86,7 @@ func (l *Lane) investigate(ctx context.Context, cases []*lookUpCase) (AccountInf
 	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, lookUpsAtOnce)
-	errs := make([]error, len(cases))
-	for i, c := range cases {
+	for _, c := range cases {
 		switch {
 		case c.expired && c.last < settled.LedgerIndex:
 		case c.usedUp(settled): // by this ledger, by it or by another
@@ -99,15 +102,24 @@ func (l *Lane) investigate(ctx context.Context, cases []*lookUpCase) (AccountInf
 		c.asked = true
 		slots <- struct{}{}
 		wg.Go(func() {
-			errs[i] = l.ask(ctx, c)
+			c.failed = l.ask(ctx, c)
 			<-slots
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return settled, err
+	failed := 0
+	var first error
+	for _, c := range cases {
+		if c.failed != nil {
+			failed++
+			first = cmp.Or(first, c.failed)
+		}
 	}
-	return settled, l.search(ctx, cases)
+	if failed > 0 && ctx.Err() == nil {
+		l.log.Warn("some transactions cannot be looked up; asking again with the next ledger", "count", failed, "of", len(cases), "error", first)
+	}
+	l.search(ctx, cases)
+	return settled, nil
 }
 
 // usedUp says whether a sequence is past on the ledger. Of a ticket that cannot be said.
@@ -135,11 +147,11 @@ func (l *Lane) ask(ctx context.Context, c *lookUpCase) error {
 // search settles what `tx` leaves open: rippled answers it from its cache, for half an hour, with a candidate that no
 // ledger took, and says nothing of where it searched. The account's own list of transactions, which is an error unless
 // the node holds every ledger of it, tells for sure.
-func (l *Lane) search(ctx context.Context, cases []*lookUpCase) error {
+func (l *Lane) search(ctx context.Context, cases []*lookUpCase) {
 	first, last := uint32(math.MaxUint32), uint32(0)
 	open := map[string]*lookUpCase{}
 	for _, c := range cases {
-		if c.asked && !c.probe && c.found == nil && !c.absent {
+		if c.asked && c.failed == nil && !c.probe && c.found == nil && !c.absent {
 			first, last = min(first, c.first), max(last, c.last)
 			for _, hash := range c.hashes {
 				open[hash] = c
@@ -147,7 +159,7 @@ func (l *Lane) search(ctx context.Context, cases []*lookUpCase) error {
 		}
 	}
 	if len(open) == 0 {
-		return nil
+		return
 	}
 	err := l.client.AccountTx(ctx, l.cfg.Account, first, last, func(t *Transaction) {
 		if c := open[t.Hash]; c != nil {
@@ -155,12 +167,13 @@ func (l *Lane) search(ctx context.Context, cases []*lookUpCase) error {
 		}
 	})
 	if err != nil {
-		return err
+		l.log.Warn("cannot list the account's transactions; asking again with the next ledger", "first", first, "last", last, "error", err)
 	}
 	for _, c := range open {
-		c.absent = c.found == nil
+		if c.absent = err == nil && c.found == nil; err != nil && c.found == nil {
+			c.failed = err
+		}
 	}
-	return nil
 }
 
 // settle moves an operation on by what the ledger says of it.

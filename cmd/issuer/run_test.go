@@ -437,34 +437,8 @@ func TestFailedStarts(t *testing.T) {
 // TestPostgres: with DATABASE_URL the journal is there and not in a file; what one service has begun another goes on with;
 // and the password is nowhere.
 func TestPostgres(t *testing.T) {
-	server := postgresURL
-	if server == "" {
-		server = "postgres://127.0.0.1:5432/test"
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, server)
-	switch {
-	case err != nil && postgresURL != "":
-		t.Fatalf("DATABASE_URL is set, and no PostgreSQL answers there: %v", err)
-	case err != nil:
-		t.Skip("SKIPPED: no PostgreSQL answers at " + server + ", and DATABASE_URL is not set: this was NOT tested")
-	}
-	defer func() { _ = conn.Close(context.Background()) }()
-	schema := "issuer_test_" + strings.ToLower(rand.Text()[:12])
-	if _, err := conn.Exec(ctx, "CREATE SCHEMA "+schema); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _, _ = conn.Exec(context.Background(), "DROP SCHEMA "+schema+" CASCADE") }()
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	q.Set("password", "hush-hush")
-	u.RawQuery = q.Encode()
-	t.Setenv("DATABASE_URL", u.String())
+	database := postgresSchema(t)
+	t.Setenv("DATABASE_URL", database)
 	dir := t.TempDir()
 	var answers [2]string
 	for n := range answers {
@@ -498,5 +472,87 @@ func TestPostgres(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "issuer.db")); !os.IsNotExist(err) {
 		t.Errorf("there is a file too: %v", err)
+	}
+}
+
+// postgresSchema returns the address of a schema that belongs to this test alone, with a password that must not be shown.
+func postgresSchema(t *testing.T) string {
+	t.Helper()
+	server := postgresURL
+	if server == "" {
+		server = "postgres://127.0.0.1:5432/test"
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	switch {
+	case err != nil && postgresURL != "":
+		t.Fatalf("DATABASE_URL is set, and no PostgreSQL answers there: %v", err)
+	case err != nil:
+		t.Skip("SKIPPED: no PostgreSQL answers at " + server + ", and DATABASE_URL is not set: this was NOT tested")
+	}
+	schema := "issuer_test_" + strings.ToLower(rand.Text()[:12])
+	if _, err := conn.Exec(ctx, "CREATE SCHEMA "+schema); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = conn.Exec(context.Background(), "DROP SCHEMA "+schema+" CASCADE")
+		_ = conn.Close(context.Background())
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	q.Set("password", "hush-hush")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// TestReplicas: two services for one issuer on one database. Either takes requests, and when the one that issues stops, the
+// other does.
+func TestReplicas(t *testing.T) {
+	t.Setenv("DATABASE_URL", postgresSchema(t))
+	node, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Listen: "127.0.0.1:0", CloseInterval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = node.Close(context.Background()) })
+	made, err := node.Fund(t.Context(), "", 1_000_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ISSUER_ACCOUNT_SEED", made.Seed.Reveal())
+	var replicas [2]*service
+	for n := range replicas {
+		replicas[n] = boot(t, "--http-listen=127.0.0.1:0", "--xrpl-network="+node.WebSocketURL(), "--data-dir="+t.TempDir())
+	}
+	issue := func(s *service, credential string) {
+		t.Helper()
+		body := fmt.Sprintf(`{"subject":"%s","credential":"%s","documents":{"reason":"please"}}`, made.Address, credential)
+		if status, answer := paste(t, []string{"", "Content-Type: application/json", "POST", body, s.field(t, "HTTP") + "/credential"}); status != http.StatusCreated {
+			t.Errorf("%s: %d %s", credential, status, answer)
+		}
+	}
+	held := func(s *service) bool {
+		_, body := paste(t, []string{"", "", "", "", s.field(t, "HTTP") + "/metrics"})
+		return strings.Contains(string(body), "\nissuer_lane_held 1\n")
+	}
+	issue(replicas[0], "First")
+	issue(replicas[1], "Second")
+	holder := 0
+	if held(replicas[1]) {
+		holder = 1
+	}
+	if held(replicas[1-holder]) {
+		t.Error("both have the lane")
+	}
+	if err := replicas[holder].stop(); err != nil {
+		t.Error(err)
+	}
+	issue(replicas[1-holder], "Third")
+	if !held(replicas[1-holder]) {
+		t.Error("nobody has the lane")
 	}
 }

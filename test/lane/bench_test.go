@@ -34,20 +34,12 @@ func ready(b *testing.B, db string, mode ledger.Mode) (*world, *store.Store) {
 // to the last that is concluded, on a ledger that closes every second. Beside it: the lane without a journal. The raw
 // submitter is in package ledger's benchmark of the same name.
 func BenchmarkSustained(b *testing.B) {
-	report := func(took time.Duration, ledgers uint32) {
-		b.Helper()
-		b.ReportMetric(benchSize/took.Seconds(), "tx/s")
-		b.ReportMetric(float64(ledgers), "ledgers")
-		b.ReportMetric(0, "ns/op")
-	}
-	_ = report
 	for _, db := range databases {
 		for _, mode := range modes {
 			b.Run(db+"/"+mode.String(), func(b *testing.B) {
 				for b.Loop() {
 					b.StopTimer()
 					w, s := ready(b, db, mode)
-					ops := make([]model.Operation, benchSize)
 					first := w.validated()
 					b.StartTimer()
 					began := time.Now()
@@ -65,7 +57,6 @@ func BenchmarkSustained(b *testing.B) {
 							b.Fatal(err)
 						}
 					}
-					_ = ops
 					if err := s.SealBatch(context.Background(), batch.ID, benchSize); err != nil {
 						b.Fatal(err)
 					}

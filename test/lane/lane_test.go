@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/ledger"
+	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
 )
 
@@ -33,5 +34,39 @@ func TestIssuesWhatIsPending(t *testing.T) {
 		w.run(s, s, "", withMode(mode))
 		ops = append(ops, w.create(s, 300)...)
 		w.wantIssued(wantFinal(t, s, ops, 60*time.Second))
+	})
+}
+
+// What was issued is revoked, and issued anew, in the order in which it is asked for.
+func TestRevokes(t *testing.T) {
+	each(t, func(t *testing.T, db string, mode ledger.Mode) {
+		w := newWorld(t, sandbox.Config{}, 10_000)
+		s := openStore(t, database(t, db))
+		w.keepClosing(50 * time.Millisecond)
+		w.run(s, s, "", withMode(mode))
+		ops := wantFinal(t, s, w.create(s, 5), 30*time.Second)
+		for _, kind := range []model.Kind{model.KindRevoke, model.KindIssue} {
+			var next []model.Operation
+			for _, op := range ops {
+				stored, _, err := s.Create(t.Context(), model.Operation{Issuer: w.issuer, Kind: kind, Subject: op.Subject, Type: op.Type})
+				if err != nil {
+					t.Fatal(err)
+				}
+				next = append(next, stored)
+			}
+			next = wantFinal(t, s, next, 30*time.Second)
+			for _, op := range next {
+				if op.State != model.StateSucceeded {
+					t.Errorf("%s: %s, %+v", kind, op.State, op.Failure)
+				}
+			}
+			if kind == model.KindRevoke {
+				if all := w.onLedger(); len(all) != 0 {
+					t.Errorf("%d credentials are left", len(all))
+				}
+				continue
+			}
+			w.wantIssued(next)
+		}
 	})
 }

@@ -128,7 +128,7 @@ func TestTicketsAndTheReserve(t *testing.T) {
 			w.close()
 			w.seed, w.issuer = poor.Seed.Reveal(), model.Address(poor.Address)
 			s := openStore(t, database(t, "sqlite"))
-			r := w.run(s, s, "", withMode(ledger.Tickets))
+			w.run(s, s, "", withMode(ledger.Tickets))
 			w.keepClosing(50 * time.Millisecond)
 			most := 0
 			if tt.tickets > 0 {
@@ -157,7 +157,6 @@ func TestTicketsAndTheReserve(t *testing.T) {
 			if got := len(w.onLedger()); got != tt.issued {
 				t.Errorf("%d credentials on the ledger", got)
 			}
-			_ = r
 		})
 	}
 }
