@@ -128,7 +128,7 @@ func (w *world) open(ctx context.Context) error {
 		if _, err = w.node.weather(starting, "", 0); err == nil {
 			break
 		}
-		if starting.Err() != nil {
+		if starting.Err() != nil || !w.node.process.alive() {
 			return fmt.Errorf("the ledger does not start: %w %s", err, w.node.process.said())
 		}
 		sleep(starting, 20*time.Millisecond)
