@@ -49,7 +49,7 @@ func child() int {
 		if err != nil {
 			return err
 		}
-		return s.HoldLane(context.Background(), seed.Address(), fmt.Sprint("child ", os.Getpid()), time.Second, lane.Work)
+		return s.HoldLane(context.Background(), seed.Address(), fmt.Sprint("child ", os.Getpid()), 400*time.Millisecond, lane.Work)
 	}()
 	fmt.Fprintln(os.Stderr, "child:", err)
 	return 1
@@ -108,14 +108,31 @@ func TestKilled(t *testing.T) {
 		s := openStore(t, cfg)
 		w.keepClosing(50 * time.Millisecond)
 		var ops []model.Operation
-		for range kills {
+		busy, inFlight := 0, 0
+		for round := range kills {
 			kill := w.startChild(cfg, mode)
 			ops = append(ops, w.create(s, per)...)
 			// Mostly while it works on them.
-			time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
+			time.Sleep(time.Duration(100+random.IntN(700)) * time.Millisecond)
 			ops = append(ops, w.create(s, per)...)
-			time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
+			most := 150
+			if round%2 == 0 { // surely in the midst of it
+				most = 40
+				eventually(t, "something is in flight", func() bool {
+					left, err := s.InFlight(t.Context(), w.issuer)
+					return err == nil && len(left) > 0
+				})
+			}
+			time.Sleep(time.Duration(random.IntN(most)) * time.Millisecond)
 			kill()
+			left, err := s.InFlight(t.Context(), w.issuer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inFlight += len(left)
+			if len(left) > 0 {
+				busy++
+			}
 		}
 		w.startChild(cfg, mode)
 		ops = wantFinal(t, s, ops, 90*time.Second)
@@ -124,6 +141,9 @@ func TestKilled(t *testing.T) {
 		for _, op := range ops {
 			again += len(op.Attempts) - 1
 		}
-		t.Logf("%d operations, %d kills, %d signed anew", len(ops), kills, again)
+		t.Logf("%d operations, %d kills, %d of them with something in flight, %d operations in all; %d signed anew", len(ops), kills, busy, inFlight, again)
+		if busy == 0 {
+			t.Error("no kill hit anything in flight: the test shows nothing")
+		}
 	})
 }
