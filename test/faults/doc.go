@@ -28,7 +28,8 @@
 //
 // Any of them makes the run fail, and so does a fault that did not happen, or a service that ended by itself. How long
 // things take is printed and never judged. What this machine cannot do (no PostgreSQL, no right to mount a small disk) is
-// left out loudly and counted.
+// left out loudly and counted. A clock that jumps is not here, as no process can be given one: that is test/lane's
+// TestClockJumps. Of the ledger's bad weather all is here but rollback, which breaks what was validated.
 //
 // The choices of a run follow from its seed, which is printed: the same seed makes the same choices. When exactly a
 // process is killed is up to the machine all the same.

@@ -24,10 +24,10 @@ func (s *slot) entry() entry {
 }
 
 // load has clients ask for credentials until there were enough requests and enough is closed.
-func (w *world) load(ctx context.Context, clients, requests int, enough <-chan struct{}) {
+func (w *world) load(ctx context.Context, rng *rand.Rand, clients, requests int, enough <-chan struct{}) {
 	var group sync.WaitGroup
 	for range clients {
-		c := &caller{w, rand.New(rand.NewPCG(w.rng.Uint64(), 1))}
+		c := &caller{w, rand.New(rand.NewPCG(rng.Uint64(), 1))}
 		group.Go(func() {
 			for ctx.Err() == nil {
 				select {

@@ -58,7 +58,7 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.Uint64Var(&r.seed, "seed", 0, "number that the choices follow from (another each time where it is 0)")
 	factor := flags.Float64("factor", 1, "how much longer than usual: multiplies what is asked and what is done")
 	short := flags.Bool("short", false, "a few rows, about a minute")
-	parallel := flags.Int("parallel", 3, "rows at a time")
+	parallel := flags.Int("parallel", 4, "rows at a time")
 	limit := flags.Duration("limit", 15*time.Minute, "end of the whole run, times the factor where that is more than 1")
 	keep := flags.Bool("keep", false, "keep the folder with the programs' logs and databases")
 	programs := flags.String("programs", "", "folder with issuer and sandbox to be tested, in place of what the sources make")
@@ -284,7 +284,7 @@ func (r *run) sum(took time.Duration) error {
 	r.printf("\n%-66s %6d %6d %6d  %-34s %7d %4d %5d %4d %6.1fs\n", "all", total.asked(), total.total, total.faults, byState(total.states),
 		total.doubles, total.lost, total.untrue, total.unclosed, took.Seconds())
 	r.printf("The service was killed %d times over %d operations; of several replicas, the lane's holder went away %d times.\n", killed, killedOps, away)
-	r.printf("A clock that jumps is shown by Go tests, whose clock can be moved: go test ./store ./ledger ./issuer/...\n")
+	r.printf("A clock that jumps is for a Go test, which can move it: go test -run TestClockJumps ./test/lane\n")
 	if r.skipped > 0 {
 		r.printf("SKIPPED: %d rows, for the reasons above\n", r.skipped)
 	}

@@ -80,6 +80,16 @@ func (p *process) stop() error {
 	return nil
 }
 
+// alive says whether it runs, or is at least there.
+func (p *process) alive() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // said is the end of what it wrote.
 func (p *process) said() string {
 	f, err := os.Open(p.log)

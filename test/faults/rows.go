@@ -91,6 +91,12 @@ func allRows(factor float64) []row {
 			})
 		}
 	}
+	for i, database := range databases {
+		rows = append(rows, row{
+			name: "kill during a batch", mode: modes[1-i], database: database, close: 250 * time.Millisecond, clients: 4, requests: times(40),
+			limit: 3 * time.Minute, least: times(5), fault: batch(times(1000), times(5)),
+		})
+	}
 	rows = append(rows,
 		row{
 			name: "kill in a storm", mode: sequences, database: sqlite, close: 300 * time.Millisecond, clients: 12, requests: times(120),

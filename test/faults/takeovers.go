@@ -85,15 +85,6 @@ func takeovers(times int, away func(context.Context, *world, *replica) error) fu
 	}
 }
 
-func (p *process) alive() bool {
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
-	}
-}
-
 // holder waits until a replica that runs holds the lane, and says which one.
 func (w *world) holder(ctx context.Context) (*replica, int64, error) {
 	waiting, cancel := context.WithTimeout(ctx, time.Minute)

@@ -128,7 +128,7 @@ func (w *world) open(ctx context.Context) error {
 		if _, err = w.node.weather(starting, "", 0); err == nil {
 			break
 		}
-		if starting.Err() != nil {
+		if starting.Err() != nil || !w.node.process.alive() {
 			return fmt.Errorf("the ledger does not start: %w %s", err, w.node.process.said())
 		}
 		sleep(starting, 20*time.Millisecond)
@@ -243,9 +243,10 @@ func (w *world) play(ctx context.Context) error {
 	defer stopLoad()
 	enough := make(chan struct{})
 	loaded := make(chan struct{})
+	rng := rand.New(rand.NewPCG(w.rng.Uint64(), 7))
 	go func() {
 		defer close(loaded)
-		w.load(loading, w.row.clients, w.row.requests, enough)
+		w.load(loading, rng, w.row.clients, w.row.requests, enough)
 	}()
 	err := w.row.fault(loading, w)
 	close(enough)

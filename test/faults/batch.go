@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// batch has `issuer batch` bring many rows to the service while that is killed, again and again. It must end by itself,
+// with every row issued.
+func batch(rows, times int) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		c := &caller{w, rand.New(rand.NewPCG(w.rng.Uint64(), 6))}
+		var file strings.Builder
+		file.WriteString("subject,credential,reason\n")
+		slots := make([]*slot, rows)
+		for i := range slots {
+			slots[i] = c.slot()
+			slots[i].stands = -1
+			fmt.Fprintf(&file, "%s,%s,please\n", slots[i].subject, slots[i].credential)
+		}
+		path := filepath.Join(w.dir, "rows.csv")
+		if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
+			return err
+		}
+		p, err := startProcess("batch", w.run.issuer, w.dir, []string{"ISSUER_URL=http://" + w.replicas[0].address}, "batch", path)
+		if err != nil {
+			return err
+		}
+		defer p.kill() // where it has not ended
+		if err := kills(times)(ctx, w); err != nil {
+			return err
+		}
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			p.kill()
+			p.err = errors.New("it did not end")
+		}
+		if p.err != nil {
+			w.fault("issuer batch: %v %s", p.err, p.said())
+			return nil
+		}
+		for _, s := range slots {
+			s.stands = 1
+		}
+		w.note("a batch of %d rows went through", rows)
+		return nil
+	}
+}
