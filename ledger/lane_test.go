@@ -402,12 +402,13 @@ func TestLaneRefusals(t *testing.T) {
 
 // A transaction that no ledger took is told so only when that is proved, with its last ledger past.
 func TestLaneNotValidated(t *testing.T) {
+	const offset = 50 // ledgers, at 20 ms each: time enough to be sent on a busy machine
 	for _, keep := range []bool{false, true} { // whether the node keeps it as a candidate, which it then answers `tx` with
 		t.Run(fmt.Sprint("candidate ", keep), func(t *testing.T) {
 			node := startSandbox(t, sandbox.Config{})
 			fund(t, node, 1000, testIssuer, testAlice)
 			p := newProxy(t, node.WebSocketURL())
-			lane, client := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.Signings = 1; c.LedgerOffset = 4 })
+			lane, client := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.Signings = 1; c.LedgerOffset = offset })
 			awaitLane(t, lane, "the lane is up", isUp)
 			p.filter(func(data []byte) []byte {
 				if isSubmit(data) {
@@ -420,11 +421,11 @@ func TestLaneNotValidated(t *testing.T) {
 			if keep { // sent with a sequence that is not its turn, the node keeps it and cannot apply it
 				seed, _ := vectorSeed(t, "issuer", "ed25519")
 				status := lane.Status()
-				signed, err := seed.Sign(create(0), Terms{Account: testIssuer, Sequence: status.NextSequence - 1, Fee: 10, LastLedgerSequence: status.Validated.Index + 4})
+				signed, err := seed.Sign(create(0), Terms{Account: testIssuer, Sequence: status.NextSequence - 1, Fee: 10, LastLedgerSequence: status.Validated.Index + offset})
 				if err != nil {
 					t.Fatal(err)
 				}
-				other, err := seed.Sign(noop{}, Terms{Account: testIssuer, Sequence: status.NextSequence - 1, Fee: 20, LastLedgerSequence: status.Validated.Index + 4})
+				other, err := seed.Sign(noop{}, Terms{Account: testIssuer, Sequence: status.NextSequence - 1, Fee: 20, LastLedgerSequence: status.Validated.Index + offset})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -435,7 +436,7 @@ func TestLaneNotValidated(t *testing.T) {
 					}
 				}
 			}
-			for range 4 {
+			for range offset {
 				accept(t, node)
 			}
 			if s := lane.Status(); s.InFlight != 1 {
