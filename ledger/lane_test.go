@@ -402,7 +402,7 @@ func TestLaneRefusals(t *testing.T) {
 
 // A transaction that no ledger took is told so only when that is proved, with its last ledger past.
 func TestLaneNotValidated(t *testing.T) {
-	const offset = 50 // ledgers, at 20 ms each: time enough to be sent on a busy machine
+	const offset = 50                          // ledgers, at 20 ms each: time enough to be sent on a busy machine
 	for _, keep := range []bool{false, true} { // whether the node keeps it as a candidate, which it then answers `tx` with
 		t.Run(fmt.Sprint("candidate ", keep), func(t *testing.T) {
 			node := startSandbox(t, sandbox.Config{})
