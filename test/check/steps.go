@@ -150,7 +150,7 @@ func reachable(ctx context.Context, address string) error {
 // tests runs all Go tests, with the race detector where it can be had: on most systems it needs cgo and a C compiler,
 // which nothing else here does.
 func tests(ctx context.Context, out io.Writer, _ bool) (string, error) {
-	args := []string{"test", "-timeout", "9m", "./..."}
+	args := []string{"test", "-timeout", "15m", "./..."}
 	note := "race detector on"
 	env := os.Environ()
 	if err := raceable(ctx); err != nil {
