@@ -85,7 +85,7 @@ func TestPrompt(t *testing.T) {
 	out := newTerminal()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{"--http-listen=127.0.0.1:0", "--xrpl-network=" + node.WebSocketURL()}, noFile(t), console{theirs, out, theirs})
+		done <- run(ctx, []string{"--http-listen=127.0.0.1:0", "--data-dir=" + t.TempDir(), "--xrpl-network=" + node.WebSocketURL()}, noFile(t), console{theirs, out, theirs})
 	}()
 	shown := until(t, ours, "Issuer account seed: ")
 	if _, err := ours.WriteString(made.Seed.Reveal() + "\n"); err != nil {
