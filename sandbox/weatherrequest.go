@@ -137,6 +137,9 @@ func (w *weather) answerHTTP(rw http.ResponseWriter, r *http.Request, body []byt
 		l.end(false)
 		return 0, nil, false
 	}
+	if lot.fault == HalfOpen { // before the request's effects can be seen
+		l.muted.Store(true)
+	}
 	status, reply = w.srv.answerHTTP(ctx, body)
 	done()
 	if !w.finish(lot) {
@@ -149,8 +152,6 @@ func (w *weather) answerHTTP(rw http.ResponseWriter, r *http.Request, body []byt
 		return 0, nil, false
 	case Drop:
 		l.cutAfter(lot.cutAt(len(reply)))
-	case HalfOpen:
-		l.muted.Store(true)
 	case Garbage:
 		reply = garbage(lot.x, reply)
 	}
@@ -171,6 +172,9 @@ func (w *weather) answerWebSocket(ctx context.Context, conn *wsConn, text []byte
 	if err != nil {
 		return nil
 	}
+	if lot.fault == HalfOpen { // before the request's effects can be seen
+		l.muted.Store(true)
+	}
 	reply := w.srv.answerWebSocket(ctx, conn, text)
 	done()
 	if !w.finish(lot) {
@@ -184,8 +188,6 @@ func (w *weather) answerWebSocket(ctx context.Context, conn *wsConn, text []byte
 		return nil
 	case Drop:
 		l.cutAfter(lot.cutAt(len(reply)))
-	case HalfOpen:
-		l.muted.Store(true)
 	case Garbage:
 		return garbage(lot.x, reply)
 	}
