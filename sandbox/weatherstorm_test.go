@@ -42,7 +42,7 @@ func TestClearWeatherChangesNothing(t *testing.T) {
 // one before it, what clients were told is final is there unless the node went back past it, and the file gives the same ledger.
 func TestStorm(t *testing.T) {
 	const spec = "lose-before=5%,lose-after=5%,delay=5%:0s-2ms,delay-answer=5%:0s-2ms,drop=5%,reset=5%,slow-down=3%,http-503=3%,http-429=3%," +
-		"garbage=5%,half-open=1%,lose-message=10%,gap=5%:2,miss=5%:2,stall=5%:2,behind=5%:3,freeze=5%:1ms-3ms,restart=4%:0s-2ms,rollback=4%:2"
+		"garbage=5%,half-open=3%,lose-message=10%,gap=5%:2,miss=5%:2,stall=5%:2,behind=5%:3,freeze=5%:1ms-3ms,restart=4%:0s-2ms,rollback=4%:2"
 	w, err := ParseWeather(spec)
 	if err != nil {
 		t.Fatal(err)
