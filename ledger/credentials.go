@@ -155,13 +155,14 @@ func (c *Client) Credentials(ctx context.Context, account model.Address, f model
 	}
 }
 
-type credentialsAnswer struct {
-	Account     model.Address     `json:"account"`
-	Entries     []credentialEntry `json:"account_objects"`
-	Marker      json.RawMessage   `json:"marker"`
-	LedgerIndex json.RawMessage   `json:"ledger_index"`
-	LedgerHash  string            `json:"ledger_hash"`
-	Validated   bool              `json:"validated"`
+// objectsPage is one page of `account_objects`, whose entries are read as E.
+type objectsPage[E any] struct {
+	Account     model.Address   `json:"account"`
+	Entries     []E             `json:"account_objects"`
+	Marker      json.RawMessage `json:"marker"`
+	LedgerIndex json.RawMessage `json:"ledger_index"`
+	LedgerHash  string          `json:"ledger_hash"`
+	Validated   bool            `json:"validated"`
 }
 
 // pin is the ledger that all pages of a list come from.
@@ -170,28 +171,39 @@ type pin struct {
 	hash  string
 }
 
+// check holds a page to what was asked for, an account's list in one validated ledger, and returns that ledger.
+func (p *objectsPage[E]) check(account model.Address, pinned pin) (at pin, err error) {
+	if err := errors.Join(number(p.LedgerIndex, "ledger_index", &at.index), hash256(p.LedgerHash, "ledger_hash")); err != nil {
+		return at, err
+	}
+	at.hash = p.LedgerHash
+	switch {
+	case p.Account != account:
+		return at, fmt.Errorf("it is about another account, %q", excerpt([]byte(p.Account)))
+	case p.Entries == nil:
+		return at, errors.New("account_objects is missing")
+	case !p.Validated:
+		return at, errors.New("it is not from a validated ledger")
+	case pinned.index != 0 && at != pinned:
+		return at, fmt.Errorf("a page is from ledger %d %.8s, and the list from %d %.8s", at.index, at.hash, pinned.index, pinned.hash)
+	}
+	return at, nil
+}
+
+type credentialsAnswer = objectsPage[credentialEntry]
+
 func decodeCredentials(raw json.RawMessage, account model.Address, pinned *pin, page *credentialsAnswer) error {
 	clear(page.Entries) // a page is decoded over the last one, whose fields must not show through
 	*page = credentialsAnswer{Entries: page.Entries[:0]}
 	if err := json.Unmarshal(raw, page); err != nil {
 		return err
 	}
-	var at pin
-	if err := errors.Join(number(page.LedgerIndex, "ledger_index", &at.index), hash256(page.LedgerHash, "ledger_hash")); err != nil {
+	at, err := page.check(account, *pinned)
+	if err != nil {
 		return err
 	}
-	at.hash = page.LedgerHash
-	switch {
-	case page.Account != account:
-		return fmt.Errorf("it is about another account, %q", excerpt([]byte(page.Account)))
-	case page.Entries == nil:
-		return errors.New("account_objects is missing")
-	case !page.Validated:
-		return errors.New("it is not from a validated ledger")
-	case len(page.Entries) > credentialPage:
+	if len(page.Entries) > credentialPage {
 		return fmt.Errorf("it holds %d entries, and %d were asked for", len(page.Entries), credentialPage)
-	case pinned.index != 0 && at != *pinned:
-		return fmt.Errorf("a page is from ledger %d %.8s, and the list from %d %.8s", at.index, at.hash, pinned.index, pinned.hash)
 	}
 	*pinned = at
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -264,16 +263,11 @@ func (c *Client) tickets(ctx context.Context, account model.Address) ([]uint32, 
 }
 
 type ticketsAnswer struct {
-	Account model.Address `json:"account"`
-	Entries []struct {
+	objectsPage[struct {
 		LedgerEntryType string
 		Account         model.Address
 		TicketSequence  json.RawMessage
-	} `json:"account_objects"`
-	Marker      json.RawMessage `json:"marker"`
-	LedgerIndex json.RawMessage `json:"ledger_index"`
-	LedgerHash  string          `json:"ledger_hash"`
-	Validated   bool            `json:"validated"`
+	}]
 
 	numbers []uint32
 }
@@ -282,19 +276,9 @@ func decodeTickets(raw json.RawMessage, account model.Address, pinned *pin, page
 	if err := json.Unmarshal(raw, page); err != nil {
 		return err
 	}
-	at := pin{hash: page.LedgerHash}
-	if err := errors.Join(number(page.LedgerIndex, "ledger_index", &at.index), hash256(page.LedgerHash, "ledger_hash")); err != nil {
+	at, err := page.check(account, *pinned)
+	if err != nil {
 		return err
-	}
-	switch {
-	case page.Account != account:
-		return fmt.Errorf("it is about another account, %q", excerpt([]byte(page.Account)))
-	case page.Entries == nil:
-		return errors.New("account_objects is missing")
-	case !page.Validated:
-		return errors.New("it is not from a validated ledger")
-	case pinned.index != 0 && at != *pinned:
-		return fmt.Errorf("a page is from ledger %d %.8s, and the list from %d %.8s", at.index, at.hash, pinned.index, pinned.hash)
 	}
 	for _, e := range page.Entries {
 		var n uint32
