@@ -146,6 +146,31 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // issue serves POST /credential.
 func (a *API) issue(c echo.Context) error {
+	return a.operate(c, func(body []byte, asked issuer.Ask) (op model.Operation, err error) {
+		r, err := model.ParseCredentialRequest(body)
+		if err != nil {
+			return op, err
+		}
+		note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
+		return a.cfg.Issuer.Issue(c.Request().Context(), r, asked)
+	})
+}
+
+// revoke serves DELETE /admin/credential.
+func (a *API) revoke(c echo.Context) error {
+	return a.operate(c, func(body []byte, asked issuer.Ask) (op model.Operation, err error) {
+		r, err := model.ParseRevocation(body)
+		if err != nil {
+			return op, err
+		}
+		note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
+		return a.cfg.Issuer.Revoke(c.Request().Context(), r, asked)
+	})
+}
+
+// operate answers a request that becomes an operation: with that of the first request with its key, else with what
+// begin makes of its body.
+func (a *API) operate(c echo.Context, begin func(body []byte, asked issuer.Ask) (model.Operation, error)) error {
 	if err := parameters(c); err != nil {
 		return err
 	}
@@ -160,12 +185,7 @@ func (a *API) issue(c echo.Context) error {
 	if op, found, err := a.cfg.Issuer.Repeated(c.Request().Context(), asked); found || err != nil {
 		return a.repeated(c, prefer, op, found, err)
 	}
-	r, err := model.ParseCredentialRequest(body)
-	if err != nil {
-		return err
-	}
-	note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
-	op, err := a.cfg.Issuer.Issue(c.Request().Context(), r, asked)
+	op, err := begin(body, asked)
 	return a.answer(c, prefer, op, err)
 }
 
@@ -176,31 +196,6 @@ func (a *API) repeated(c echo.Context, p preference, op model.Operation, found b
 		note(c, slog.Bool("replayed", true), slog.String("subject", op.Subject.String()), slog.String("credential", op.Type.Text()))
 	}
 	return a.answer(c, p, op, err)
-}
-
-// revoke serves DELETE /admin/credential.
-func (a *API) revoke(c echo.Context) error {
-	if err := parameters(c); err != nil {
-		return err
-	}
-	body, err := readBody(c)
-	if err != nil {
-		return err
-	}
-	asked, prefer, err := ask(c, body)
-	if err != nil {
-		return err
-	}
-	if op, found, err := a.cfg.Issuer.Repeated(c.Request().Context(), asked); found || err != nil {
-		return a.repeated(c, prefer, op, found, err)
-	}
-	r, err := model.ParseRevocation(body)
-	if err != nil {
-		return err
-	}
-	note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
-	op, err := a.cfg.Issuer.Revoke(c.Request().Context(), r, asked)
-	return a.answer(c, prefer, op, err)
 }
 
 // healthy serves /healthz: the process answers. It asks nobody.
