@@ -46,38 +46,29 @@ func Append(dst []byte, v any) []byte {
 	case Obj:
 		return appendObj(dst, x)
 	case []any:
-		dst = append(dst, '[')
-		for i, e := range x {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = Append(dst, e)
-		}
-		return append(dst, ']')
+		return appendList(dst, x, Append)
 	case []Obj:
-		dst = append(dst, '[')
-		for i, e := range x {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendObj(dst, e)
-		}
-		return append(dst, ']')
+		return appendList(dst, x, appendObj)
 	case []string:
-		dst = append(dst, '[')
-		for i, e := range x {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = AppendString(dst, e)
-		}
-		return append(dst, ']')
+		return appendList(dst, x, AppendString)
 	case Raw:
 		return append(dst, x...)
 	case *Value:
 		return x.append(dst)
 	}
 	panic(fmt.Sprintf("rjson: no JSON for a %T", v))
+}
+
+// appendList writes an array of whatever one writes.
+func appendList[E any](dst []byte, list []E, one func([]byte, E) []byte) []byte {
+	dst = append(dst, '[')
+	for i, e := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = one(dst, e)
+	}
+	return append(dst, ']')
 }
 
 var keyPool = sync.Pool{New: func() any { s := make([]string, 0, 32); return &s }}
