@@ -61,6 +61,9 @@ type Application struct {
 	Documents SealedDocuments
 	// Key is the caller's idempotency key; nil for none.
 	Key *IdempotencyKey
+	// Nonce is used up when it is stored; nil for none. RequestID names the call for the audit log. Neither is read back.
+	Nonce     *SpentNonce
+	RequestID string
 	// Keep is how long documents are kept after a decision.
 	Keep time.Duration
 

@@ -73,6 +73,13 @@ func parseSignature(s string) (string, error) {
 	return s, nil
 }
 
+// SpentNonce is a nonce that is used up together with what was asked for.
+type SpentNonce struct {
+	Nonce string
+	// Expires is when it could not be used any more anyway, so that it need not be kept.
+	Expires time.Time
+}
+
 // The names of a proof's fields.
 const (
 	fieldNonce     = "nonce"
@@ -118,6 +125,16 @@ func ParseChallengeRequest(body []byte) (Address, error) {
 	var faults faults
 	subject := required(&faults, o, fieldSubject, parseSubject)
 	return subject, faults.err()
+}
+
+// ParseEmpty reads a body that has nothing to say: none, or an object without fields. The error is as
+// [ParseCredentialRequest]'s.
+func ParseEmpty(body []byte) error {
+	switch strings.Join(strings.Fields(string(body)), "") {
+	case "", "{}":
+		return nil
+	}
+	return BadRequest(theBody, "must be empty")
 }
 
 // ParseReason reads the JSON of a rejection, {"reason": …}. The error is as [ParseCredentialRequest]'s.
