@@ -183,6 +183,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		Issuer:     p.issuer,
 		Logger:     log,
 		AnswerTime: s.waitLimit + time.Minute,
+		WaitLimit:  s.waitLimit,
 		StopTime:   s.stopLimit,
 		GiveUp:     p.issuer.Release,
 		Metrics:    counted.handler(log),
