@@ -389,6 +389,8 @@ type Batch struct {
 	// Rows is how many rows are stored. Adding goes on with row Rows+1.
 	Rows             int64
 	Created, Updated time.Time
+	// Cancelled is when what was left of it was dropped; the zero time where nothing was.
+	Cancelled time.Time
 }
 
 // BatchStatus is how far a batch has come.
@@ -411,10 +413,16 @@ func (s BatchStatus) Failed() int64 {
 	return s.Rejected + s.Counts[StateFailed] + s.Counts[StateExpired] + s.Counts[StateRefused] + s.Counts[StateCancelled]
 }
 
-// BatchRow is one row of a batch, on its way in: either an operation or the reason why it is none.
+// RowSum tells a row of a batch from others by its text: the first half of a SHA-256.
+type RowSum [16]byte
+
+// BatchRow is one row of a batch, on its way in: either an operation or the reason why it is none; or neither, for one that
+// was stored before and is only compared.
 type BatchRow struct {
 	// Row counts from 1.
 	Row int64
+	// Sum is kept beside it, and compared when the row comes again.
+	Sum RowSum
 	// Operation is what the row asks for; its Issuer, Batch and Row are set by the store. Nil when Rejected is set.
 	Operation *Operation
 	// Rejected says what is wrong with the row.

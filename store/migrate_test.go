@@ -135,25 +135,26 @@ func TestChecksRefuse(t *testing.T) {
 
 func TestMigrate(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
-		second := "migrations/" + h.d.name + "/0002_more.sql"
-		one, err := migrations.ReadFile("migrations/" + h.d.name + "/0001_journal.sql")
-		h.ok(err)
-		with := func(first, more string) fs.FS {
-			m := fstest.MapFS{"migrations/" + h.d.name + "/0001_journal.sql": {Data: []byte(first)}}
-			if more != "" {
-				m[second] = &fstest.MapFile{Data: []byte(more)}
+		with := func(more string) fs.FS {
+			files, err := fs.Glob(migrations, "migrations/"+h.d.name+"/*.sql")
+			h.ok(err)
+			m := fstest.MapFS{"migrations/" + h.d.name + "/9999_more.sql": {Data: []byte(more)}}
+			for _, f := range files {
+				text, err := migrations.ReadFile(f)
+				h.ok(err)
+				m[f] = &fstest.MapFile{Data: text}
 			}
 			return m
 		}
 		// A fault undoes all of it.
-		if err := h.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT); CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "0002_more") {
+		if err := h.migrate(h.ctx(), with("CREATE TABLE more (x BIGINT); CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "9999_more") {
 			t.Errorf("a migration that fails: %v", err)
 		}
 		// Several processes at once apply it once.
 		var wg sync.WaitGroup
 		for _, s := range []*Store{h.Store, h.open(), h.open()} {
 			wg.Go(func() {
-				if err := s.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT); INSERT INTO more (x) VALUES (1);")); err != nil {
+				if err := s.migrate(h.ctx(), with("CREATE TABLE more (x BIGINT); INSERT INTO more (x) VALUES (1);")); err != nil {
 					t.Error(err)
 				}
 			})
@@ -164,7 +165,7 @@ func TestMigrate(t *testing.T) {
 		if n != 1 {
 			t.Errorf("applied %d times", n)
 		}
-		if err := h.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "0002_more was changed") {
+		if err := h.migrate(h.ctx(), with("CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "9999_more was changed") {
 			t.Errorf("one that was changed: %v", err)
 		}
 		if _, err := Open(h.ctx(), h.cfg); err == nil || !strings.Contains(err.Error(), "newer version") {

@@ -58,8 +58,10 @@ const (
 	tries = 4
 	// probeSize is how many bytes [Store.Ping] writes, after a write that failed.
 	probeSize = 64 << 10
-	// keySweep is how often old idempotency keys are looked for.
-	keySweep = 10 * time.Minute
+	// keySweep is how often old idempotency keys are looked for, and batches that nobody has completed; staleBatch is how
+	// long nothing was added to one of those.
+	keySweep   = 10 * time.Minute
+	staleBatch = time.Hour
 )
 
 // Store is an open database. It is safe for simultaneous use.
@@ -277,7 +279,7 @@ func (s *Store) txOptions() *sql.TxOptions {
 	return nil
 }
 
-// sweep forgets old keys.
+// sweep forgets old keys, and tells of batches that were not completed.
 func (s *Store) sweep(ctx context.Context) {
 	ticker := time.NewTicker(keySweep)
 	defer ticker.Stop()
@@ -286,6 +288,9 @@ func (s *Store) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if n, oldest, err := s.Receiving(ctx, s.now().Add(-staleBatch)); err == nil && n > 0 {
+			s.log.Warn("batches wait for the rest of their rows: send them again, or cancel them", "count", n, "oldest", oldest)
 		}
 		n, err := s.SweepKeys(ctx)
 		switch {
