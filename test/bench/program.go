@@ -176,6 +176,11 @@ func (b *bench) startIssuer(ctx context.Context, env ...string) (*program, strin
 	return p, address, err
 }
 
+// cpu is the processor time that the program used, once it has ended.
+func (p *program) cpu() time.Duration {
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
 // memory returns what the system holds for the process, in MiB, where the system tells (Linux); else 0.
 func (p *program) memory() int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
