@@ -25,7 +25,7 @@ const (
 
 // rooms are all the packages that another one could import.
 var rooms = []string{
-	"cmd/internal/config", "hexutil", "issuer", "issuer/httpapi", "ledger", "model", "sandbox", "store",
+	"cmd/internal/config", "cmd/internal/heap", "hexutil", "issuer", "issuer/httpapi", "ledger", "model", "sandbox", "store",
 	"sandbox/internal/codec", "sandbox/internal/engine", "sandbox/internal/journal", "sandbox/internal/rjson", "sandbox/internal/shamap",
 }
 
@@ -36,10 +36,11 @@ var arrows = []struct {
 	code   []string
 	tests  []string // in addition to code
 }{
-	{"cmd/issuer", []string{"cmd/internal/config", "hexutil", "issuer", "issuer/httpapi", "ledger", "model", "sandbox", "store"}, nil},
-	{"cmd/accept", []string{"cmd/internal/config", "hexutil", "ledger", "model"}, []string{"sandbox"}},
-	{"cmd/sandbox", []string{"cmd/internal/config", "sandbox"}, nil},
-	{"cmd/internal/config", []string{"hexutil", "model"}, nil},
+	{"cmd/issuer", []string{"cmd/internal/config", "cmd/internal/heap", "hexutil", "issuer", "issuer/httpapi", "ledger", "model", "sandbox", "store"}, nil},
+	{"cmd/accept", []string{"cmd/internal/config", "cmd/internal/heap", "hexutil", "ledger", "model"}, []string{"sandbox"}},
+	{"cmd/sandbox", []string{"cmd/internal/config", "cmd/internal/heap", "sandbox"}, nil},
+	{"cmd/internal/config", []string{"cmd/internal/heap", "hexutil", "model"}, nil},
+	{"cmd/internal/heap", nil, nil},
 	{"issuer", []string{"model"}, []string{"hexutil", "ledger", "sandbox", "store"}},
 	{"issuer/httpapi", []string{"hexutil", "issuer", "model"}, []string{"ledger", "sandbox", "store"}},
 	{"ledger", []string{"hexutil", "model"}, []string{"sandbox"}},

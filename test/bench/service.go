@@ -259,7 +259,7 @@ func listing(ctx context.Context, b *bench) error {
 			heap = fmt.Sprintf("%d MiB", peak)
 		}
 		b.row(fmt.Sprintf("%d credentials", c),
-			fmt.Sprintf("first byte %s, whole %s (%.1f MB), peak heap %s", secs(first), secs(whole), float64(size)/1e6, heap),
+			fmt.Sprintf("first byte %s, whole %s (%.1f MB), most that lived on the heap %s", secs(first), secs(whole), float64(size)/1e6, heap),
 			fmt.Sprintf("the node's own pages of 400, one after the other: %s; issuing them took %s", secs(raw), secs(filled)))
 		if err := p.stop(); err != nil {
 			return err
