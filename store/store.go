@@ -77,8 +77,8 @@ type Store struct {
 	reads   gathering[*reading]
 	locks   laneLocks
 
-	prepared prepared // for readDB
-	failing atomic.Bool // the last write failed for want of the database
+	prepared prepared    // for readDB
+	failing  atomic.Bool // the last write failed for want of the database
 
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
