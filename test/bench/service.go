@@ -169,7 +169,7 @@ func burst(ctx context.Context, b *bench) error {
 func sustained(ctx context.Context, b *bench) error {
 	const total, width = 6000, 1500
 	b.title(fmt.Sprintf("Sustained: %d credentials through POST /credential to validation, ledger in a process of its own, a close every second", total))
-	return contest{total, []way{b.rawWay(), {fmt.Sprintf("HTTP, %d at once", width), func(ctx context.Context, total int) (m measured, err error) {
+	return contest{total, rounds, []way{b.rawWay(), {fmt.Sprintf("HTTP, %d at once", width), func(ctx context.Context, total int) (m measured, err error) {
 		s, err := b.stage(ctx)
 		if err != nil {
 			return m, err
