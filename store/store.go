@@ -78,7 +78,9 @@ type Store struct {
 	creates gathering[*creation]
 	reads   gathering[*reading]
 	locks   laneLocks
-	failing atomic.Bool // the last write failed for want of the database
+
+	prepared prepared    // for readDB
+	failing  atomic.Bool // the last write failed for want of the database
 
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
@@ -148,9 +150,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDBs() error {
-	var err error
+	err := s.prepared.close()
 	if s.readDB != nil && s.readDB != s.writeDB {
-		err = s.readDB.Close()
+		err = errors.Join(err, s.readDB.Close())
 	}
 	if s.writeDB != nil {
 		err = errors.Join(err, s.writeDB.Close())
