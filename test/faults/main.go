@@ -206,6 +206,9 @@ func (r *run) one(ctx context.Context, one row) {
 	if err != nil {
 		w.fault("the row ended: %v", err)
 	}
+	if err == nil && w.blobs == 0 {
+		w.fault("nothing was seen on its way to the ledger: the watch sees nothing")
+	}
 	if err == nil && w.faults < one.least {
 		w.fault("only %d of %d faults happened: this row shows nothing", w.faults, one.least)
 	}
@@ -214,10 +217,17 @@ func (r *run) one(ctx context.Context, one row) {
 }
 
 func (r *run) header() {
-	r.printf("%-66s %6s %6s %6s  %-34s %7s %4s %5s %4s %7s\n", "fault | service", "asked", "ops", "faults", "final by state", "doubles", "lost", "false", "open", "took")
+	r.printf("%-66s %6s %6s %6s %6s  %-34s %7s %4s %5s %4s %5s %7s\n", "fault | service", "asked", "ops", "blobs", "faults", "final by state",
+		"doubles", "lost", "false", "open", "stray", "took")
 }
 
-func (w *world) bad() int { return w.doubles + w.lost + w.untrue + w.unclosed + w.failures }
+func (w *world) bad() int { return w.doubles + w.lost + w.untrue + w.unclosed + w.stray + w.failures }
+
+// counts is what stands in a row behind its title.
+func (w *world) counts(took time.Duration) string {
+	return fmt.Sprintf("%6d %6d %6d %6d  %-34s %7d %4d %5d %4d %5d %6.1fs", w.asked(), w.total, w.blobs, w.faults, byState(w.states),
+		w.doubles, w.lost, w.untrue, w.unclosed, w.stray, took.Seconds())
+}
 
 // line prints a row.
 func (r *run) line(w *world, took time.Duration) {
@@ -225,8 +235,7 @@ func (r *run) line(w *world, took time.Duration) {
 	if len(title) > 66 {
 		title = title[:40] + "…" + title[len(title)-25:]
 	}
-	r.printf("%-66s %6d %6d %6d  %-34s %7d %4d %5d %4d %6.1fs\n", title, w.asked(), w.total, w.faults, byState(w.states),
-		w.doubles, w.lost, w.untrue, w.unclosed, took.Seconds())
+	r.printf("%-66s %s\n", title, w.counts(took))
 	for _, n := range w.notes {
 		r.printf("    %s\n", n)
 	}
@@ -264,11 +273,13 @@ func (r *run) sum(took time.Duration) error {
 	for _, w := range r.rows {
 		total.requested.Add(int64(w.asked()))
 		total.total += w.total
+		total.blobs += w.blobs
 		total.faults += w.faults
 		total.doubles += w.doubles
 		total.lost += w.lost
 		total.untrue += w.untrue
 		total.unclosed += w.unclosed
+		total.stray += w.stray
 		total.failures += w.failures
 		for state, n := range w.states {
 			total.states[state] += n
@@ -281,9 +292,9 @@ func (r *run) sum(took time.Duration) error {
 			away += w.faults
 		}
 	}
-	r.printf("\n%-66s %6d %6d %6d  %-34s %7d %4d %5d %4d %6.1fs\n", "all", total.asked(), total.total, total.faults, byState(total.states),
-		total.doubles, total.lost, total.untrue, total.unclosed, took.Seconds())
+	r.printf("\n%-66s %s\n", "all", total.counts(took))
 	r.printf("The service was killed %d times over %d operations; of several replicas, the lane's holder went away %d times.\n", killed, killedOps, away)
+	r.printf("%d blobs were looked up in the journal while they were on their way to the ledger: %d were not there, or broke what the fence promises.\n", total.blobs, total.stray)
 	r.printf("A clock that jumps is for a Go test, which can move it: go test -run TestClockJumps ./test/lane\n")
 	if r.skipped > 0 {
 		r.printf("SKIPPED: %d rows, for the reasons above\n", r.skipped)
@@ -291,8 +302,8 @@ func (r *run) sum(took time.Duration) error {
 	r.printf("Seed %d\n", r.seed)
 	switch {
 	case r.failed > 0:
-		return fmt.Errorf("%d of %d rows failed: %d doubles, %d lost, %d false, %d open, %d other faults",
-			r.failed, len(r.rows), total.doubles, total.lost, total.untrue, total.unclosed, total.failures)
+		return fmt.Errorf("%d of %d rows failed: %d doubles, %d lost, %d false, %d open, %d stray, %d other faults",
+			r.failed, len(r.rows), total.doubles, total.lost, total.untrue, total.unclosed, total.stray, total.failures)
 	case len(r.rows) == 0:
 		return errors.New("nothing was run")
 	}
