@@ -39,9 +39,9 @@ type journal struct {
 	url    *url.URL
 }
 
-// newSchema makes a schema of its own in PostgreSQL.
-func newSchema(ctx context.Context, name string) (*journal, error) {
-	u, err := url.Parse(postgresURL())
+// newSchema makes a schema of its own in the PostgreSQL at an address.
+func newSchema(ctx context.Context, server, name string) (*journal, error) {
+	u, err := url.Parse(server)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("DATABASE_URL must be an address: postgres://user@host:port/database")
 	}

@@ -44,6 +44,9 @@ type run struct {
 	logLevel        string
 	verbose         bool
 	noPostgres      error
+	serverBin       string // the folder of PostgreSQL's programs
+	serverAs        *account
+	noServer        error
 	noTickets       error
 
 	printing sync.Mutex
@@ -108,6 +111,7 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	r.ports = newPorts(rand.New(rand.NewPCG(rand.Uint64(), 0))) // not by the seed: two runs at once must differ
 	r.noPostgres = postgresFault(ctx)
+	r.serverBin, r.serverAs, r.noServer = findServer()
 	began := time.Now()
 	r.printf("Seed %d (--seed %[1]d makes the same choices again), %d rows, %d at a time, %d cores\n\n", r.seed, len(rows), *parallel, runtime.GOMAXPROCS(0))
 	r.header()
@@ -157,7 +161,7 @@ func (r *run) all(ctx context.Context, rows []row, parallel int) {
 	var group sync.WaitGroup
 	for _, one := range rows {
 		weight := int64(0)
-		if one.database == postgres {
+		if one.database == postgres && !one.server {
 			weight = int64(max(one.replicas, 1))
 		}
 		slots <- struct{}{}
@@ -184,7 +188,9 @@ func (r *run) one(ctx context.Context, one row) {
 	began := time.Now()
 	var err error
 	switch {
-	case one.database == postgres && r.noPostgres != nil:
+	case one.server && r.noServer != nil:
+		err = skipped(fmt.Sprintf("there is no PostgreSQL that this program could let crash: %v", r.noServer))
+	case one.database == postgres && !one.server && r.noPostgres != nil:
 		err = skipped(fmt.Sprintf("PostgreSQL is not there (DATABASE_URL, or %s): %v", defaultPostgres, r.noPostgres))
 	case one.mode == tickets && r.noTickets != nil:
 		err = skipped(r.noTickets.Error())
@@ -269,7 +275,7 @@ func byState(states map[string]int) string {
 // sum prints the totals, and says what failed.
 func (r *run) sum(took time.Duration) error {
 	total := &world{states: map[string]int{}}
-	killed, killedOps, away := 0, 0, 0
+	killed, killedOps, away, crashed := 0, 0, 0, 0
 	for _, w := range r.rows {
 		total.requested.Add(int64(w.asked()))
 		total.total += w.total
@@ -288,12 +294,15 @@ func (r *run) sum(took time.Duration) error {
 		case strings.HasPrefix(w.row.name, "kill"):
 			killed += w.faults
 			killedOps += w.total
+		case strings.HasPrefix(w.row.name, "database crash"):
+			crashed += w.faults
 		case w.row.replicas > 1:
 			away += w.faults
 		}
 	}
 	r.printf("\n%-66s %s\n", "all", total.counts(took))
-	r.printf("The service was killed %d times over %d operations; of several replicas, the lane's holder went away %d times.\n", killed, killedOps, away)
+	r.printf("The service was killed %d times over %d operations; of several replicas, the lane's holder went away %d times; PostgreSQL crashed %d times.\n",
+		killed, killedOps, away, crashed)
 	r.printf("%d blobs were looked up in the journal while they were on their way to the ledger: %d were not there, or broke what the fence promises.\n", total.blobs, total.stray)
 	r.printf("A clock that jumps is for a Go test, which can move it: go test -run TestClockJumps ./test/lane\n")
 	if r.skipped > 0 {

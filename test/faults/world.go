@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,8 @@ type world struct {
 
 	node     *node
 	watch    *watch
+	server   *server // PostgreSQL of the row's own; nil where it has none
+	ballast  string  // the file that fills a small disk
 	issuer   wallet
 	subjects []string
 	journal  *journal
@@ -157,18 +160,26 @@ func (w *world) open(ctx context.Context) error {
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
-	if w.row.database == postgres {
-		if w.journal, err = newSchema(ctx, fmt.Sprintf("faults_%016x", w.rng.Uint64())); err != nil {
-			return fmt.Errorf("PostgreSQL: %w", err)
-		}
-	}
 	dataDir := filepath.Join(w.dir, "data")
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return err
 	}
-	if w.row.disk > 0 {
+	if w.row.disk > 0 && w.row.database == sqlite {
 		if err := w.mount(ctx, dataDir, w.row.disk); err != nil {
 			return err
+		}
+		w.ballast = filepath.Join(dataDir, "ballast")
+	}
+	if w.row.database == postgres {
+		address := postgresURL()
+		if w.row.server {
+			if err := w.startServer(ctx); err != nil {
+				return err
+			}
+			address = w.server.url()
+		}
+		if w.journal, err = newSchema(ctx, address, fmt.Sprintf("faults_%016x", w.rng.Uint64())); err != nil {
+			return fmt.Errorf("PostgreSQL: %w", err)
 		}
 	}
 	if w.journal == nil {
@@ -244,7 +255,7 @@ func (w *world) close() {
 	if w.node != nil && w.node.process != nil {
 		w.node.process.kill()
 	}
-	for _, f := range w.cleanups {
+	for _, f := range slices.Backward(w.cleanups) {
 		f()
 	}
 	if w.client != nil {
