@@ -22,6 +22,7 @@ type row struct {
 	transport string // ws, or http
 	replicas  int    // 1 where it is 0
 	server    bool   // PostgreSQL is of the row's own
+	clock     bool   // the services' clocks can be set wrong
 	disk      int    // MiB of the small disk that the data is on; 0 for this machine's
 	close     time.Duration
 	clients   int
@@ -128,6 +129,16 @@ func allRows(factor float64) []row {
 		name: "disk full", mode: tickets, database: postgres, server: true, disk: 96, close: 300 * time.Millisecond, clients: 10, requests: times(80),
 		limit: 2 * time.Minute, least: 2, fault: fullDisk(2),
 	})
+	rows = append(rows,
+		row{
+			name: "clock jumps", mode: sequences, database: sqlite, clock: true, close: 300 * time.Millisecond, clients: 10, requests: times(150),
+			limit: 2 * time.Minute, least: times(20), fault: jumps(times(20)),
+		},
+		row{
+			name: "2 replicas, clocks jump", mode: tickets, database: postgres, replicas: 2, clock: true, close: 300 * time.Millisecond, clients: 10,
+			requests: times(150), limit: 2 * time.Minute, least: times(30), fault: jumps(times(30)),
+		},
+	)
 	for i, kind := range weathers {
 		name := kind.spec
 		if i == len(weathers)-1 {

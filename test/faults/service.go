@@ -15,7 +15,9 @@ type replica struct {
 	w       *world
 	name    string
 	address string
+	program string
 	env     []string
+	clock   *clock // nil where it is the machine's
 	proxy   *proxy // to its database; nil where there is none
 
 	mu      sync.Mutex
@@ -30,7 +32,7 @@ func (r *replica) start() error {
 	if r.closed {
 		return nil
 	}
-	p, err := startProcess(r.name, r.w.run.issuer, r.w.dir, r.env)
+	p, err := startProcess(r.name, r.program, r.w.dir, r.env)
 	if err != nil {
 		return err
 	}

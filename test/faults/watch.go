@@ -87,6 +87,13 @@ func (h *watch) saw(t tenure) {
 	h.holders[t.epoch] = t.holder
 }
 
+// takings is how often somebody was seen to have taken the lane.
+func (h *watch) takings() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.holders)
+}
+
 // submitted looks at what a process is about to send. It returns when that may go on: always, as what is wrong with it is
 // counted, and the ledger's verdict on it is worth knowing too.
 func (h *watch) submitted(process string, message []byte) {

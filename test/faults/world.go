@@ -213,7 +213,7 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 	if transport == "" {
 		transport = "ws"
 	}
-	r := &replica{w: w, name: fmt.Sprintf("issuer-%d", i+1), address: address}
+	r := &replica{w: w, name: fmt.Sprintf("issuer-%d", i+1), address: address, program: w.run.issuer}
 	toLedger, err := startProxy(ctx, w.node.address, r.tell)
 	if err != nil {
 		return err
@@ -222,6 +222,15 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 	r.env = []string{
 		"HTTP_LISTEN=" + address, "XRPL_NETWORK=" + transport + "://" + toLedger.address(), "ISSUER_ACCOUNT_SEED=" + w.issuer.seed,
 		"DATA_DIR=" + dataDir, "HTTP_STOP_LIMIT=10s", "LOG_LEVEL=" + w.run.logLevel,
+	}
+	if w.row.clock {
+		if r.program, err = w.run.jumping(); err != nil {
+			return skipped(err.Error())
+		}
+		if r.clock, err = newClock(filepath.Join(w.dir, r.name+".clock")); err != nil {
+			return err
+		}
+		r.env = append(r.env, clockVariable+"="+r.clock.path)
 	}
 	if w.row.mode == tickets {
 		r.env = append(r.env, "ISSUER_SUBMIT_MODE=tickets")
