@@ -112,7 +112,9 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	r.ports = newPorts(rand.New(rand.NewPCG(rand.Uint64(), 0))) // not by the seed: two runs at once must differ
-	r.noPostgres = postgresFault(ctx)
+	if r.noPostgres = postgresFault(ctx); r.noPostgres != nil && os.Getenv("DATABASE_URL") != "" {
+		return fmt.Errorf("DATABASE_URL is set, and no PostgreSQL answers there: %w", r.noPostgres)
+	}
 	r.serverBin, r.serverAs, r.noServer = findServer()
 	r.jumping = sync.OnceValues(func() (string, error) { return r.buildJumping(ctx) })
 	began := time.Now()
@@ -194,7 +196,7 @@ func (r *run) one(ctx context.Context, one row) {
 	case one.server && r.noServer != nil:
 		err = skipped(fmt.Sprintf("there is no PostgreSQL that this program could let crash: %v", r.noServer))
 	case one.database == postgres && !one.server && r.noPostgres != nil:
-		err = skipped(fmt.Sprintf("PostgreSQL is not there (DATABASE_URL, or %s): %v", defaultPostgres, r.noPostgres))
+		err = skipped(fmt.Sprintf("no PostgreSQL answers at %s, and DATABASE_URL is not set: %v", defaultPostgres, r.noPostgres))
 	case one.mode == tickets && r.noTickets != nil:
 		err = skipped(r.noTickets.Error())
 	default:
