@@ -89,7 +89,7 @@ func simulatedJSON(p *rjson.Value) (*rjson.Value, obj) {
 		if !p.Get("tx_json").IsObject() {
 			return nil, expectedField("tx_json", "object")
 		}
-		txj = copied(p.Get("tx_json"))
+		txj = p.Get("tx_json").Copy()
 	default:
 		return nil, rpcErrorText(errInvalidParams, "Neither `tx_blob` nor `tx_json` included.")
 	}
@@ -99,15 +99,6 @@ func simulatedJSON(p *rjson.Value) (*rjson.Value, obj) {
 		}
 	}
 	return txj, nil
-}
-
-// copied is a value of its own, all the way down.
-func copied(v *rjson.Value) *rjson.Value {
-	c, err := rjson.Parse(rjson.Append(nil, v))
-	if err != nil {
-		panic(fmt.Sprintf("JSON that was read and written does not read again: %v", err))
-	}
-	return c
 }
 
 // fillSimulated fills in the fee, empty signatures and the sequence, where they are missing; there must be no signature
@@ -187,7 +178,7 @@ func fillSignature(o *rjson.Value) bool {
 // (getTxFee).
 func (c *call) baseFeeOf(txj *rjson.Value) uint64 {
 	common := uint64(c.node.FeeMetrics().BaseFee)
-	txj = copied(txj)
+	txj = txj.Copy()
 	for _, f := range []string{"Fee", "Sequence"} {
 		if !txj.Has(f) {
 			txj.Set(f, rjson.NewString("0"))
