@@ -12,7 +12,8 @@ const (
 	// CodeStoreUnavailable: the database is gone, full or locked. What was asked for may or may not have been stored;
 	// every function that writes may be called again with the same arguments.
 	CodeStoreUnavailable Code = "storeUnavailable"
-	// CodeInProgress: an operation for this subject and type is not final yet. The cause is a [*StandingError].
+	// CodeInProgress: an operation for this subject and type is not final yet, and the cause is a [*StandingError]; or a
+	// request for them waits for a decision.
 	CodeInProgress Code = "inProgress"
 	// CodeKeyReused: the idempotency key came before, with another request.
 	CodeKeyReused Code = "idempotencyKeyReused"
@@ -174,6 +175,10 @@ type Operation struct {
 	// Batch and Row say which row of which batch asked for it; empty and 0 where none did. Rows count from 1.
 	Batch OperationID
 	Row   int64
+	// Actor is who asked for it, as the audit log calls them, and RequestID the call's; empty where nobody said.
+	Actor, RequestID string
+	// Nonce is of the challenge that was answered for it; nil for none, and in what is read.
+	Nonce *SpentNonce
 
 	// What follows is set by the store.
 
@@ -366,6 +371,8 @@ type Batch struct {
 	Issuer Address
 	// Key is the caller's idempotency key; nil for none.
 	Key *IdempotencyKey
+	// Actor is who asked for it, and RequestID the call's, for rows that do not say.
+	Actor, RequestID string
 
 	// What follows is set by the store.
 

@@ -23,6 +23,13 @@ type Challenge struct {
 	Expires         time.Time // whole seconds
 }
 
+// SpentNonce is the nonce of a challenge that was answered. It is stored, as a hash, with what it was answered for, so that
+// it works once.
+type SpentNonce struct {
+	Nonce   string
+	Expires time.Time
+}
+
 // Message is the text whose bytes are signed. It begins like no transaction does, names what it is for, and is shown to
 // people by wallets.
 func (c Challenge) Message() string {

@@ -189,6 +189,9 @@ type txn struct {
 	ctx context.Context
 	tx  *sql.Tx
 	now time.Time // one for all of it
+	// What is added to the two logs at its end.
+	events  []model.Event
+	audited []model.AuditEntry
 	// What others are told once it is committed.
 	final   []model.OperationID
 	pending map[model.Address]bool
@@ -261,6 +264,9 @@ func (s *Store) tryWrite(ctx context.Context, f func(t *txn) error) error {
 	if err := s.tellOthers(t); err != nil {
 		return err
 	}
+	if err := s.appendLogs(t); err != nil { // the last of all: it locks what every other transaction waits for
+		return err
+	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
@@ -277,7 +283,7 @@ func (s *Store) txOptions() *sql.TxOptions {
 	return nil
 }
 
-// sweep forgets old keys.
+// sweep forgets old keys and nonces.
 func (s *Store) sweep(ctx context.Context) {
 	ticker := time.NewTicker(keySweep)
 	defer ticker.Stop()
@@ -287,14 +293,16 @@ func (s *Store) sweep(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		n, err := s.SweepKeys(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			s.log.Warn("old idempotency keys could not be removed", "error", err)
-		case n > 0:
-			s.log.Debug("removed old idempotency keys", "count", n)
+		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces} {
+			n, err := sweep(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				s.log.Warn("what is old could not be removed", "what", what, "error", err)
+			case n > 0:
+				s.log.Debug("removed what is old", "what", what, "count", n)
+			}
 		}
 	}
 }
