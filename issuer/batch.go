@@ -173,14 +173,14 @@ func (i *Issuer) Batch(ctx context.Context, id model.OperationID, after int64, l
 // CancelBatch drops the rows of a batch that nothing is signed for yet, and says how many those were, and how the batch
 // stands then. One whose rows were not all there takes no more. Those that are signed go on to their end. Doing it again
 // changes nothing. Error codes: batchNotFound, storeUnavailable.
-func (i *Issuer) CancelBatch(ctx context.Context, id model.OperationID) (int64, model.BatchStatus, error) {
+func (i *Issuer) CancelBatch(ctx context.Context, id model.OperationID, by model.AuditEntry) (int64, model.BatchStatus, error) {
 	status, err := i.batch(ctx, id)
 	if err != nil {
 		return 0, status, err
 	}
 	// What was begun is done, also when whoever asked for it has gone away.
 	n, err := i.cfg.Journal.CancelBatch(context.WithoutCancel(ctx), id, model.Failure{Code: model.CodeCancelled,
-		Message: "the batch was cancelled before anything was signed for this row"})
+		Message: "the batch was cancelled before anything was signed for this row"}, by)
 	if err != nil {
 		return n, status, err
 	}

@@ -13,7 +13,8 @@ const (
 	// CodeStoreUnavailable: the database is gone, full or locked. What was asked for may or may not have been stored;
 	// every function that writes may be called again with the same arguments.
 	CodeStoreUnavailable Code = "storeUnavailable"
-	// CodeInProgress: an operation for this subject and type is not final yet. The cause is a [*StandingError].
+	// CodeInProgress: an operation for this subject and type is not final yet, and the cause is a [*StandingError]; or a
+	// request for them waits for a decision.
 	CodeInProgress Code = "inProgress"
 	// CodeKeyReused: the idempotency key came before, with another request.
 	CodeKeyReused Code = "idempotencyKeyReused"
@@ -382,6 +383,8 @@ type Batch struct {
 	Issuer Address
 	// Key is the caller's idempotency key; nil for none.
 	Key *IdempotencyKey
+	// Actor is who asked for it, and RequestID the call's, for rows that do not say.
+	Actor, RequestID string
 
 	// What follows is set by the store.
 

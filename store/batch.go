@@ -29,6 +29,7 @@ func (s *Store) CreateBatch(ctx context.Context, b model.Batch) (stored model.Ba
 	id := b.ID
 	err = s.write(ctx, "storing a batch", func(t *txn) error {
 		b.ID, replayed = id, false
+		b.Actor, b.RequestID = short(b.Actor), short(b.RequestID)
 		b.State, b.Rows, b.Created, b.Updated = model.BatchReceiving, 0, t.now, t.now
 		if b.Key != nil {
 			claims := []keyClaim{{issuer: b.Issuer, key: *b.Key, batch: id}}
@@ -47,8 +48,9 @@ func (s *Store) CreateBatch(ctx context.Context, b model.Batch) (stored model.Ba
 				return nil
 			}
 		}
-		_, err := t.exec("INSERT INTO batches (id, issuer, state, rows, created, updated) VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (id) DO NOTHING",
-			string(id), string(b.Issuer), string(b.State), t.now.UnixMicro())
+		_, err := t.exec("INSERT INTO batches (id, issuer, state, rows, created, updated, actor, request_id)"+
+			" VALUES ($1, $2, $3, 0, $4, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+			string(id), string(b.Issuer), string(b.State), t.now.UnixMicro(), b.Actor, b.RequestID)
 		return err
 	})
 	if err != nil || !replayed {
@@ -62,8 +64,8 @@ func (s *Store) CreateBatch(ctx context.Context, b model.Batch) (stored model.Ba
 func (t *txn) lockBatch(id model.OperationID) (model.Batch, error) {
 	b := model.Batch{ID: id}
 	var cancelled sql.NullInt64
-	err := t.tx.QueryRowContext(t.ctx, "SELECT issuer, state, rows, cancelled FROM batches WHERE id = $1"+t.forUpdate, text(string(id))).
-		Scan(&b.Issuer, &b.State, &b.Rows, &cancelled)
+	err := t.tx.QueryRowContext(t.ctx, "SELECT issuer, state, rows, cancelled, actor, request_id FROM batches WHERE id = $1"+t.forUpdate, text(string(id))).
+		Scan(&b.Issuer, &b.State, &b.Rows, &cancelled, &b.Actor, &b.RequestID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b, noBatch(id)
 	}
@@ -174,7 +176,10 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 				reject(r.Row, f)
 			default:
 				c := &creation{op: *r.Operation}
-				c.op.ID, c.op.Issuer, c.op.Key = ids[i], b.Issuer, nil
+				c.op.ID, c.op.Issuer, c.op.Key, c.op.Nonce = ids[i], b.Issuer, nil, nil
+				if c.op.Actor == "" {
+					c.op.Actor, c.op.RequestID = b.Actor, b.RequestID
+				}
 				c.op.Batch, c.op.Row = id, r.Row
 				if err := checkRequested(c.op); err != nil {
 					return fmt.Errorf("row %d: %w", r.Row, err)
@@ -197,13 +202,7 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 			return c.err
 		}
 		if len(rejected) > 0 {
-			arg, err := rowsArg(rejected)
-			if err != nil {
-				return err
-			}
-			_, err = t.exec("INSERT INTO batch_rejections (batch, batch_row, failure_code, failure_message, created)"+
-				" SELECT batch, batch_row, code, message, created FROM "+
-				t.rows(1, "batch text", "batch_row bigint", "code text", "message text", "created bigint"), arg)
+			err := t.insertRows("batch_rejections", rejected, "batch text", "batch_row bigint", "failure_code text", "failure_message text", "created bigint")
 			if err != nil {
 				return err
 			}
@@ -211,6 +210,10 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 		if _, err := t.exec("INSERT INTO batch_sums (batch, first_row, sums) VALUES ($1, $2, $3)", string(id), b.Rows+1, sums); err != nil {
 			return err
 		}
+		if len(group) > 0 {
+			b.Actor, b.RequestID = group[0].op.Actor, group[0].op.RequestID
+		}
+		t.audit(chunkOf(b, group, rejected))
 		have = rows[len(rows)-1].Row
 		_, err = t.exec("UPDATE batches SET rows = $2, updated = $3 WHERE id = $1", string(id), have, t.now.UnixMicro())
 		return err
@@ -239,9 +242,9 @@ func (s *Store) SealBatch(ctx context.Context, id model.OperationID, rows int64)
 }
 
 // CancelBatch drops those of a batch's rows that are pending, and says how many; of one that is receiving no more rows are
-// taken. Rows that are signed go on. Where nothing is left to drop, it changes nothing. Error codes: batchNotFound,
-// storeUnavailable.
-func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model.Failure) (int64, error) {
+// taken. Rows that are signed go on. Where nothing is left to drop, it changes nothing. by is who does it: its Actor,
+// RequestID and Status. Error codes: batchNotFound, storeUnavailable.
+func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model.Failure, by model.AuditEntry) (int64, error) {
 	o := model.Outcome{State: model.StateCancelled}
 	if why.Code != "" {
 		o.Failure = &why
@@ -265,7 +268,11 @@ func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model
 				return err
 			})
 			n = len(t.final)
-			if err == nil && b.Cancelled.IsZero() && (n > 0 || b.State == model.BatchReceiving) {
+			first := b.Cancelled.IsZero() && (n > 0 || b.State == model.BatchReceiving)
+			if err == nil && (n > 0 || first) {
+				t.audit(doneBy(by, model.ActionCancelBatch, string(id), cancelled{Operations: n, Code: f.Code}))
+			}
+			if err == nil && first {
 				_, err = t.exec("UPDATE batches SET state = 'received', cancelled = $2, updated = $2 WHERE id = $1", string(id), t.now.UnixMicro())
 			}
 			return err
@@ -295,8 +302,8 @@ func (s *Store) batch(ctx context.Context, id model.OperationID) (model.BatchSta
 	st := model.BatchStatus{Batch: model.Batch{ID: id}, Counts: map[model.State]int64{}}
 	var created, updated int64
 	var cancelled sql.NullInt64
-	err := s.readDB.QueryRowContext(ctx, "SELECT issuer, state, rows, created, updated, cancelled FROM batches WHERE id = $1", text(string(id))).
-		Scan(&st.Issuer, &st.State, &st.Rows, &created, &updated, &cancelled)
+	err := s.readDB.QueryRowContext(ctx, "SELECT issuer, state, rows, created, updated, cancelled, actor, request_id FROM batches WHERE id = $1", text(string(id))).
+		Scan(&st.Issuer, &st.State, &st.Rows, &created, &updated, &cancelled, &st.Actor, &st.RequestID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, noBatch(id)
 	}

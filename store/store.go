@@ -193,6 +193,9 @@ type txn struct {
 	ctx context.Context
 	tx  *sql.Tx
 	now time.Time // one for all of it
+	// What is added to the two logs at its end.
+	events  []model.Event
+	audited []model.AuditEntry
 	// What others are told once it is committed.
 	final   []model.OperationID
 	pending map[model.Address]bool
@@ -265,6 +268,9 @@ func (s *Store) tryWrite(ctx context.Context, f func(t *txn) error) error {
 	if err := s.tellOthers(t); err != nil {
 		return err
 	}
+	if err := s.appendLogs(t); err != nil { // the last of all: it locks what every other transaction waits for
+		return err
+	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
@@ -281,7 +287,7 @@ func (s *Store) txOptions() *sql.TxOptions {
 	return nil
 }
 
-// sweep forgets old keys, and tells of batches that were not completed.
+// sweep forgets old keys and nonces, and tells of batches that were not completed.
 func (s *Store) sweep(ctx context.Context) {
 	ticker := time.NewTicker(keySweep)
 	defer ticker.Stop()
@@ -294,14 +300,16 @@ func (s *Store) sweep(ctx context.Context) {
 		if n, oldest, err := s.Receiving(ctx, s.now().Add(-staleBatch)); err == nil && n > 0 {
 			s.log.Warn("batches wait for the rest of their rows: send them again, or cancel them", "count", n, "oldest", oldest)
 		}
-		n, err := s.SweepKeys(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			s.log.Warn("old idempotency keys could not be removed", "error", err)
-		case n > 0:
-			s.log.Debug("removed old idempotency keys", "count", n)
+		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces} {
+			n, err := sweep(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				s.log.Warn("what is old could not be removed", "what", what, "error", err)
+			case n > 0:
+				s.log.Debug("removed what is old", "what", what, "count", n)
+			}
 		}
 	}
 }

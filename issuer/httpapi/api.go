@@ -44,7 +44,7 @@ type Issuer interface {
 	Operation(ctx context.Context, id model.OperationID, wait time.Duration) (model.Operation, error)
 	Receive(ctx context.Context, a issuer.BatchAsk, rows iter.Seq2[issuer.Row, error], begun func(model.Batch)) (model.BatchStatus, error)
 	Batch(ctx context.Context, id model.OperationID, after int64, limit int) (model.BatchStatus, []model.RowStatus, error)
-	CancelBatch(ctx context.Context, id model.OperationID) (int64, model.BatchStatus, error)
+	CancelBatch(ctx context.Context, id model.OperationID, by model.AuditEntry) (int64, model.BatchStatus, error)
 	List(ctx context.Context, which model.Acceptance) iter.Seq2[model.Credential, error]
 	Ready(ctx context.Context) (model.Ledger, error)
 }

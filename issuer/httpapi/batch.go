@@ -230,7 +230,7 @@ func (a *API) cancelBatch(c echo.Context) error {
 	if c.Request().ContentLength == 0 {
 		endReading(c)
 	}
-	dropped, status, err := a.cfg.Issuer.CancelBatch(c.Request().Context(), id)
+	dropped, status, err := a.cfg.Issuer.CancelBatch(c.Request().Context(), id, model.AuditEntry{RequestID: stateOf(c).id})
 	if err != nil {
 		return err
 	}

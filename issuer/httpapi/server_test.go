@@ -45,7 +45,7 @@ func (s scripted) Revoke(context.Context, model.Revocation, issuer.Ask) (model.O
 func (s scripted) Operation(context.Context, model.OperationID, time.Duration) (model.Operation, error) {
 	return model.Operation{}, errors.New("not in this test")
 }
-func (s scripted) CancelBatch(context.Context, model.OperationID) (int64, model.BatchStatus, error) {
+func (s scripted) CancelBatch(context.Context, model.OperationID, model.AuditEntry) (int64, model.BatchStatus, error) {
 	return 0, model.BatchStatus{}, nil
 }
 
