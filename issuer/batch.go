@@ -22,6 +22,8 @@ type BatchAsk struct {
 	Key *model.IdempotencyKey
 	// Batch is one that was begun before; empty for a new one.
 	Batch model.OperationID
+	// Actor is who sends it, for the audit log, and RequestID names the call there.
+	Actor, RequestID string
 }
 
 // Row is one row of a batch on its way in.
@@ -73,7 +75,7 @@ func (i *Issuer) Receive(ctx context.Context, a BatchAsk, rows iter.Seq2[Row, er
 		}
 		r := model.BatchRow{Row: n}
 		if n > batch.Rows {
-			r = i.batchRow(ctx, n, row)
+			r = i.batchRow(ctx, a, n, row)
 		}
 		r.Sum = row.Sum
 		if chunk = append(chunk, r); len(chunk) == rowsAtOnce {
@@ -114,7 +116,7 @@ func (i *Issuer) lastLedger(ctx context.Context) (model.Ledger, error) {
 // batchFor returns the batch that rows are for, a new one where none is named.
 func (i *Issuer) batchFor(ctx context.Context, a BatchAsk) (model.Batch, error) {
 	if a.Batch == "" {
-		b, _, err := i.cfg.Journal.CreateBatch(ctx, model.Batch{Issuer: i.cfg.Account, Key: a.Key})
+		b, _, err := i.cfg.Journal.CreateBatch(ctx, model.Batch{Issuer: i.cfg.Account, Key: a.Key, Actor: a.Actor, RequestID: a.RequestID})
 		return b, err
 	}
 	status, err := i.batch(ctx, a.Batch)
@@ -130,16 +132,23 @@ func (i *Issuer) batch(ctx context.Context, id model.OperationID) (model.BatchSt
 }
 
 // batchRow decides on a row, as far as that goes without the ledger.
-func (i *Issuer) batchRow(ctx context.Context, n int64, row Row) model.BatchRow {
+func (i *Issuer) batchRow(ctx context.Context, a BatchAsk, n int64, row Row) model.BatchRow {
 	r, err := row.Read()
-	if err == nil {
-		err = i.cfg.Check(ctx, r)
+	var t terms
+	switch {
+	case err != nil:
+	case r.Renew:
+		err = model.BadRequest("renew", "must be left out of a batch: renew one credential at a time")
+	case r.Proof != nil:
+		err = model.BadRequest("proof", "must be left out of a batch: whoever sends one vouches for its rows")
+	default:
+		t, err = i.granted(ctx, r)
 	}
 	if err != nil {
 		return rejected(model.BatchRow{Row: n}, err)
 	}
 	return model.BatchRow{Row: n, Operation: &model.Operation{Issuer: i.cfg.Account, Kind: model.KindIssue,
-		Subject: r.Subject, Type: r.Type, Expiration: r.Expiration, URI: r.URI}}
+		Subject: r.Subject, Type: r.Type, Expiration: t.expiration, URI: t.uri, Actor: a.Actor, RequestID: a.RequestID}}
 }
 
 // rejected is a row that never becomes an operation, for a reason that is told as it would be of a request.

@@ -106,7 +106,7 @@ func (i *Issuer) lookUp(ctx context.Context, rows []model.BatchRow) error {
 	for n := range rows {
 		if op := rows[n].Operation; op != nil {
 			looks[n].subjectErr = *subjects[op.Subject]
-			if err := looks[n].verdict(op.Expiration); err != nil {
+			if _, err := looks[n].verdict(credentialTerms{expiration: op.Expiration}); err != nil {
 				rows[n] = rejected(rows[n], err)
 			}
 		}

@@ -46,12 +46,19 @@ type Config struct {
 	Account model.Address
 	Ledger  Ledger
 	Journal Journal
+	// Policies say what is offered and on what terms. Without them every type is, and Check decides on documents.
+	Policies Policies
 	// Check decides on an applicant's documents; nil is [SaysPlease].
 	Check DocumentCheck
+	// Vault seals the documents of requests that a person decides on; needed where a policy asks for that.
+	Vault Vault
 	// ReadLimit bounds what is asked of the ledger before an operation is stored; 0 is 10 s.
 	ReadLimit time.Duration
 	// WaitLimit bounds the wait for an operation's end; 0 is 60 s.
 	WaitLimit time.Duration
+	// Now is this machine's clock, for challenges and for the age of ledgers; time.Now by default. What is past on the ledger
+	// is the ledger's to say.
+	Now func() time.Time
 }
 
 // Issuer issues, lists and revokes for one account. It is safe for simultaneous use and owns no goroutine that
@@ -59,6 +66,8 @@ type Config struct {
 type Issuer struct {
 	cfg  Config
 	keys keyedLock
+	// verdicts are those of the last validated ledger.
+	verdicts verdicts
 	// released ends when nobody is to wait any more.
 	released context.Context
 	release  context.CancelFunc
@@ -78,6 +87,9 @@ func New(cfg Config) *Issuer {
 	}
 	if cfg.WaitLimit == 0 {
 		cfg.WaitLimit = 60 * time.Second
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	i := &Issuer{cfg: cfg}
 	i.released, i.release = context.WithCancel(context.Background())
@@ -116,6 +128,15 @@ func (i *Issuer) List(ctx context.Context, which model.Acceptance) iter.Seq2[mod
 	}
 }
 
+// credentialTerms are what the ledger is asked about before a credential is issued.
+type credentialTerms struct {
+	subject     model.Address
+	typ         model.CredentialType
+	expiration  *uint32 // in seconds since the Ripple Epoch; nil for none
+	renew       bool
+	renewWithin uint32 // how long before its expiration one that stands may be replaced, in seconds
+}
+
 // look is what the ledger says of a CredentialCreate that is to be sent. Absence is an answer, and an error of the part
 // that is absent.
 type look struct {
@@ -127,24 +148,39 @@ type look struct {
 	foundErr   error
 }
 
-// verdict says why the transaction would fail, in rippled's order of checks; nil where it would not.
-func (l look) verdict(expiration *uint32) error {
+// verdict says why the transaction would fail, in rippled's order of checks, or that it would not; replaces says that a
+// credential that stands has to be deleted first, as is asked.
+func (l look) verdict(t credentialTerms) (replaces bool, err error) {
+	entries := l.self.OwnerCount + 1
 	switch {
-	case expiration != nil && *expiration < l.last.CloseTime:
-		return model.BadRequest("expiration", "must not be past; the last validated ledger closed at "+model.FormatTime(l.last.CloseTime))
+	case t.expiration != nil && *t.expiration < l.last.CloseTime:
+		return false, model.BadRequest("expiration", "must not be past; the last validated ledger closed at "+model.FormatTime(l.last.CloseTime))
 	case l.subjectErr != nil:
-		return told(model.CodeNoTarget)
+		return false, told(model.CodeNoTarget)
+	case l.foundErr == nil && !t.renew:
+		return false, duplicate(l.found, l.last)
+	case l.foundErr == nil && !renewable(l.found, l.last, t.renewWithin):
+		return false, tooEarly(l.found, t.renewWithin)
 	case l.foundErr == nil:
-		return duplicate(l.found, l.last)
-	case l.selfErr != nil || l.self.Balance < l.last.Reserve(l.self.OwnerCount+1):
-		return told(model.CodeInsufficientReserve)
+		replaces = true
+		if !l.found.Accepted || l.found.Subject == l.found.Issuer {
+			entries-- // its reserve comes back
+		}
 	}
-	return nil
+	if l.selfErr != nil || l.self.Balance < l.last.Reserve(entries) {
+		return false, told(model.CodeInsufficientReserve)
+	}
+	return replaces, nil
 }
 
-// admit asks the ledger whether a CredentialCreate would succeed. All that it needs is asked for at once, as each answer
-// may be a journey away.
-func (i *Issuer) admit(ctx context.Context, r model.CredentialRequest) error {
+// renewable says whether one that stands has expired, or will within that many seconds.
+func renewable(c model.Credential, last model.Ledger, within uint32) bool {
+	return c.HasExpiration() && uint64(last.CloseTime)+uint64(within) >= uint64(c.Expiration)
+}
+
+// admit asks the ledger whether a CredentialCreate would succeed; see [look.verdict]. All that it needs is asked for at once,
+// as each answer may be a journey away.
+func (i *Issuer) admit(ctx context.Context, t credentialTerms) (replaces bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
 	var l look
@@ -159,17 +195,17 @@ func (i *Issuer) admit(ctx context.Context, r model.CredentialRequest) error {
 		return unlessAbsent(l.selfErr)
 	})
 	group.Go(func() error {
-		_, l.subjectErr = i.cfg.Ledger.Account(ctx, r.Subject)
+		_, l.subjectErr = i.cfg.Ledger.Account(ctx, t.subject)
 		return unlessAbsent(l.subjectErr)
 	})
 	group.Go(func() error {
-		l.found, l.foundErr = i.cfg.Ledger.Credential(ctx, r.Subject, i.cfg.Account, r.Type)
+		l.found, l.foundErr = i.cfg.Ledger.Credential(ctx, t.subject, i.cfg.Account, t.typ)
 		return unlessAbsent(l.foundErr)
 	})
 	if err := group.Wait(); err != nil {
-		return unavailable(err)
+		return false, unavailable(err)
 	}
-	return l.verdict(r.Expiration)
+	return l.verdict(t)
 }
 
 // issuingAccount reads the issuing account once a ledger, however many requests ask.

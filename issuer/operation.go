@@ -11,6 +11,8 @@ import (
 
 // Ask says how a caller wants to be answered.
 type Ask struct {
+	// Actor is who asks, for the audit log, and RequestID names the call there.
+	Actor, RequestID string
 	// Key is the caller's idempotency key; nil for none.
 	Key *model.IdempotencyKey
 	// Wait is how long to wait for the operation's end: 0 is [Config.WaitLimit], which is also the most; less than 0,
@@ -21,45 +23,77 @@ type Ask struct {
 // NoWait has an operation returned as soon as it is stored.
 const NoWait time.Duration = -1
 
-// Repeated returns the operation of an earlier request with the same key, once it is over or the wait is; found is false
-// where there was none. It is asked before anything else about a request is looked at. The error is that of the request,
-// where it failed. Error codes: those of the first request, idempotencyKeyReused, storeUnavailable.
-func (i *Issuer) Repeated(ctx context.Context, a Ask) (op model.Operation, found bool, err error) {
+// Reply is what came of a request for a credential: an operation, or a request that waits for a person.
+type Reply struct {
+	model.Operation
+	// Submitted is nil where it became an operation.
+	Submitted *Submitted
+}
+
+// Repeated returns what came of an earlier request with the same key, once its operation is over or the wait is; found is
+// false where there was none. It is asked before anything else about a request is looked at. The error is that of the
+// request, where it failed. Error codes: those of the first request, idempotencyKeyReused, storeUnavailable.
+func (i *Issuer) Repeated(ctx context.Context, a Ask) (reply Reply, found bool, err error) {
 	if a.Key == nil {
-		return model.Operation{}, false, nil
+		return Reply{}, false, nil
 	}
-	op, err = i.cfg.Journal.ByKey(ctx, i.cfg.Account, *a.Key)
+	op, err := i.cfg.Journal.ByKey(ctx, i.cfg.Account, *a.Key)
 	switch {
 	case model.CodeOf(err) == model.CodeOperationNotFound:
-		return model.Operation{}, false, nil
+		app, err := i.cfg.Journal.ApplicationByKey(ctx, i.cfg.Account, *a.Key)
+		switch {
+		case model.CodeOf(err) == model.CodeRequestNotFound:
+			return Reply{}, false, nil
+		case err != nil:
+			return Reply{}, false, err
+		}
+		return Reply{Submitted: i.submitted(app)}, true, nil
 	case err != nil:
-		return model.Operation{}, false, err
+		return Reply{}, false, err
 	}
 	waiting, cancel := i.waiting(ctx, a.Wait)
 	defer cancel()
 	op, err = i.await(ctx, waiting, op)
-	return op, true, err
+	return Reply{Operation: op}, true, err
 }
 
-// Issue decides on a request, stores the operation that issues the credential, and waits for its end. Without an error the
-// operation has succeeded, with the validated transaction in its Result, or the wait was over before its end. Where the
-// operation itself failed it is returned beside the error. Error codes: badRequest (documents, or an expiration that is
-// past), tecDUPLICATE, tecNO_TARGET, tecEXPIRED, tecINSUFFICIENT_RESERVE, other final `tec` results, inProgress,
-// idempotencyKeyReused, ledgerUnavailable, storeUnavailable, notValidated, refused.
-func (i *Issuer) Issue(ctx context.Context, r model.CredentialRequest, a Ask) (model.Operation, error) {
-	if err := i.cfg.Check(ctx, r); err != nil {
-		return model.Operation{}, err
+// Issue decides on a request by the policy of its type, stores the operation that issues the credential, and waits for its
+// end; or stores the request for a person to decide on, where the policy says so. Without an error the operation has
+// succeeded, with the validated transaction in its Result, or the wait was over before its end. Where the operation itself
+// failed it is returned beside the error. Error codes: badRequest (documents, proof, URI or expiration are not what they must
+// be), proofRefused, tooManyUnaccepted, tecDUPLICATE, tecNO_TARGET, tecEXPIRED, tecINSUFFICIENT_RESERVE, other final `tec`
+// results, inProgress, idempotencyKeyReused, ledgerUnavailable, storeUnavailable, notValidated, refused.
+func (i *Issuer) Issue(ctx context.Context, r model.CredentialRequest, a Ask) (Reply, error) {
+	t, err := i.settle(ctx, r)
+	if err != nil {
+		return Reply{}, err
 	}
-	op := model.Operation{Issuer: i.cfg.Account, Kind: model.KindIssue, Subject: r.Subject, Type: r.Type, Expiration: r.Expiration, URI: r.URI, Key: a.Key}
-	return i.run(ctx, op, a.Wait, func(ctx context.Context) error { return i.admit(ctx, r) })
+	asked := credentialTerms{r.Subject, r.Type, t.expiration, r.Renew, i.renewWithin(r.Type)}
+	if t.review {
+		// What the ledger would refuse anyway need not wait for a person.
+		if _, err := i.admit(ctx, asked); err != nil {
+			return Reply{}, err
+		}
+		submitted, err := i.submit(ctx, r, a, t)
+		return Reply{Submitted: submitted}, err
+	}
+	op := model.Operation{Issuer: i.cfg.Account, Kind: model.KindIssue, Subject: r.Subject, Type: r.Type, Expiration: t.expiration, URI: t.uri,
+		Key: a.Key, Actor: model.ActorPolicy, RequestID: a.RequestID, Nonce: t.nonce, Limits: t.limits}
+	op, err = i.run(ctx, op, a.Wait, func(ctx context.Context, op *model.Operation) (err error) {
+		op.Renew, err = i.admit(ctx, asked)
+		return err
+	})
+	return Reply{Operation: op}, err
 }
 
 // Revoke stores the operation that deletes a credential of the account, accepted or not, and waits for its end, as
 // [Issuer.Issue] does. Error codes: entryNotFound, other final `tec` results, inProgress, idempotencyKeyReused,
 // ledgerUnavailable, storeUnavailable, notValidated, refused.
-func (i *Issuer) Revoke(ctx context.Context, r model.Revocation, a Ask) (model.Operation, error) {
-	op := model.Operation{Issuer: i.cfg.Account, Kind: model.KindRevoke, Subject: r.Subject, Type: r.Type, Key: a.Key}
-	return i.run(ctx, op, a.Wait, func(ctx context.Context) error { return i.revocable(ctx, r) })
+func (i *Issuer) Revoke(ctx context.Context, r model.Revocation, a Ask) (Reply, error) {
+	op := model.Operation{Issuer: i.cfg.Account, Kind: model.KindRevoke, Subject: r.Subject, Type: r.Type, Key: a.Key,
+		Actor: a.Actor, RequestID: a.RequestID}
+	op, err := i.run(ctx, op, a.Wait, func(ctx context.Context, _ *model.Operation) error { return i.revocable(ctx, r) })
+	return Reply{Operation: op}, err
 }
 
 // Operation returns an operation, once it is over or the wait is. The error is of finding it, not of its end: that is
@@ -122,9 +156,12 @@ func (i *Issuer) await(ctx, waiting context.Context, op model.Operation) (model.
 	return op, Outcome(op)
 }
 
+// check asks the ledger whether an operation would succeed, and puts into it what follows from the answer.
+type check func(context.Context, *model.Operation) error
+
 // run brings an operation into the journal and waits for its end. Where another for the same credential is under way, its
 // end comes first, and then check is asked anew.
-func (i *Issuer) run(ctx context.Context, op model.Operation, wait time.Duration, check func(context.Context) error) (model.Operation, error) {
+func (i *Issuer) run(ctx context.Context, op model.Operation, wait time.Duration, check check) (model.Operation, error) {
 	waiting, cancel := i.waiting(ctx, wait)
 	defer cancel()
 	for {
@@ -157,7 +194,7 @@ func (i *Issuer) run(ctx context.Context, op model.Operation, wait time.Duration
 // begin returns the operation that a request is to wait for: its own, or that of an earlier request with the same key
 // (ours), or the one that stands in its way. Within a process it goes through this for one request at a time for each
 // credential, so that what began before is seen, and between the look and the storing nothing else begins.
-func (i *Issuer) begin(ctx context.Context, op model.Operation, check func(context.Context) error) (stored model.Operation, ours bool, err error) {
+func (i *Issuer) begin(ctx context.Context, op model.Operation, check check) (stored model.Operation, ours bool, err error) {
 	unlock, err := i.keys.lock(ctx, credentialKey{op.Subject, op.Type})
 	if err != nil {
 		return model.Operation{}, false, unavailable(err)
@@ -176,7 +213,7 @@ func (i *Issuer) begin(ctx context.Context, op model.Operation, check func(conte
 	case model.CodeOf(err) != model.CodeOperationNotFound:
 		return model.Operation{}, false, err
 	}
-	if err := check(ctx); err != nil {
+	if err := check(ctx, &op); err != nil {
 		// The request may have come before since its key was looked up; then it is the first one's end that counts.
 		if op.Key != nil {
 			if first, kerr := i.cfg.Journal.ByKey(ctx, op.Issuer, *op.Key); kerr == nil {

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -19,6 +20,23 @@ type Ledger interface {
 	// Credentials yields those among account's entries that pass the filter, all from one ledger, a page in memory at
 	// a time. An error ends the sequence.
 	Credentials(ctx context.Context, account model.Address, f model.Filter) iter.Seq2[model.Credential, error]
+	// CredentialAt returns one credential and its ledger entry, as they stand in a validated ledger;
+	// [model.CodeEntryNotFound] where there is none.
+	CredentialAt(ctx context.Context, at model.Ledger, subject, issuer model.Address, t model.CredentialType) (model.Credential, json.RawMessage, error)
+	// OtherIssuers returns up to [model.MaxOtherIssuers] accounts besides one that a subject has credentials of a type from,
+	// as far as one page of its entries shows.
+	OtherIssuers(ctx context.Context, at model.Ledger, subject, besides model.Address, t model.CredentialType) ([]model.Address, error)
+	// CheckProof says whether a signature over a message is by a key that may sign for an account in the last validated
+	// ledger; [model.CodeProofRefused] where it is not.
+	CheckProof(ctx context.Context, account model.Address, publicKey, signature string, message []byte) error
+}
+
+// Vault keeps documents from those who read the database.
+type Vault interface {
+	Seal(id model.OperationID, documents []byte) (model.SealedDocuments, error)
+	Open(id model.OperationID, sealed model.SealedDocuments) ([]byte, error)
+	// Secret is what the applicant of a request follows it with: always the same for a request, and not to be guessed.
+	Secret(id model.OperationID) string
 }
 
 // Journal keeps operations, durable on return. Where it cannot be used now the error is a [model.Error] with
@@ -58,4 +76,25 @@ type Journal interface {
 	// BatchRows returns up to limit of a batch's rows behind a row, in their order; with failed, only those that came to
 	// nothing.
 	BatchRows(ctx context.Context, id model.OperationID, after int64, limit int, failed bool) ([]model.RowStatus, error)
+
+	// Secret returns random bytes of a name, the same for all who share the journal.
+	Secret(ctx context.Context, name string) ([32]byte, error)
+
+	// CreateApplication stores a request that a person decides on. Where its key came before with the same request, the
+	// first one is returned, and replayed is true. Error codes: [model.CodeInProgress] (another one for the subject and type
+	// waits), [model.CodeKeyReused], [model.CodeProofRefused] (the nonce was used before).
+	CreateApplication(ctx context.Context, a model.Application) (stored model.Application, replayed bool, err error)
+	// Application returns one; [model.CodeRequestNotFound] where there is none.
+	Application(ctx context.Context, id model.OperationID) (model.Application, error)
+	// ApplicationByKey returns that of an earlier request with the same key; [model.CodeRequestNotFound] where there is
+	// none, [model.CodeKeyReused] where that was another request.
+	ApplicationByKey(ctx context.Context, issuer model.Address, key model.IdempotencyKey) (model.Application, error)
+	// Applications returns up to limit of an account's behind one, oldest first, without documents; state narrows it where it
+	// is not empty.
+	Applications(ctx context.Context, issuer model.Address, state model.ApplicationState, after model.OperationID, limit int) ([]model.Application, error)
+	// ApplicationEvents returns the history of one.
+	ApplicationEvents(ctx context.Context, id model.OperationID) ([]model.Event, error)
+	// Decide stores a reviewer's word, and of an approval the operation. Error codes: [model.CodeRequestNotFound],
+	// [model.CodeDecided], [model.CodeInProgress].
+	Decide(ctx context.Context, d model.Decision) (model.Application, error)
 }

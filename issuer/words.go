@@ -37,6 +37,16 @@ func duplicate(c model.Credential, last model.Ledger) error {
 	return &model.Error{Code: model.CodeDuplicate, Message: fmt.Sprintf("%s (the one that stands is %s)", words[model.CodeDuplicate], state)}
 }
 
+// tooEarly says when one that stands may be replaced.
+func tooEarly(c model.Credential, within uint32) error {
+	if !c.HasExpiration() {
+		return &model.Error{Code: model.CodeDuplicate, Message: "the credential that stands never expires, so that there is nothing to renew: " +
+			"revoke it before you issue it anew"}
+	}
+	return &model.Error{Code: model.CodeDuplicate, Message: "the credential that stands expires at " + model.FormatTime(c.Expiration) +
+		", and may be renewed from " + model.FormatTime(c.Expiration-min(within, c.Expiration)) + " on"}
+}
+
 // explain puts an operation's end in this package's words, and turns a revocation that came too late into what the look-up
 // before it would have said. keyed says that the request carried a key, which stands for this end from now on.
 func explain(err error, keyed bool) error {

@@ -3,7 +3,9 @@ package model
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -77,3 +79,26 @@ func (e AuditEntry) Sum() [32]byte {
 	h.Sum(sum[:0])
 	return sum
 }
+
+// MarshalJSON writes an entry as it is shown and exported, with all that [AuditEntry.Sum] is made of: the time in UTC, in
+// microseconds, and hashes in hex.
+func (e AuditEntry) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Seq       int64           `json:"seq"`
+		Time      string          `json:"time"`
+		Actor     string          `json:"actor"`
+		Action    string          `json:"action"`
+		Target    string          `json:"target,omitempty"`
+		Status    int             `json:"status,omitempty"`
+		RequestID string          `json:"request_id,omitempty"`
+		Detail    json.RawMessage `json:"detail,omitempty"`
+		Previous  string          `json:"previous"`
+		Hash      string          `json:"hash"`
+	}{e.Seq, e.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), e.Actor, e.Action, e.Target, e.Status, e.RequestID, e.Detail,
+		hashText(e.Previous), hashText(e.Hash)})
+}
+
+// HashText is the hash as it is shown: 64 upper-case hex digits.
+func (e AuditEntry) HashText() string { return hashText(e.Hash) }
+
+func hashText(sum [32]byte) string { return strings.ToUpper(hex.EncodeToString(sum[:])) }

@@ -3,6 +3,8 @@ package model
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/hexutil"
 )
 
 // CredentialRecord is what the store knows of a credential of the issuing account, from validated ledgers alone. The
@@ -76,3 +78,35 @@ const (
 	// ReasonOtherIssuer: absent, and the subject has one of this type from another issuer.
 	ReasonOtherIssuer Reason = "otherIssuer"
 )
+
+// MarshalJSON writes a verdict as callers are shown it: text of the ledger's bytes, times in UTC, the ledger's age in
+// seconds.
+func (v Verdict) MarshalJSON() ([]byte, error) {
+	shown := struct {
+		Valid        bool            `json:"valid"`
+		Reasons      []Reason        `json:"reasons,omitempty"`
+		Issuer       Address         `json:"issuer"`
+		Subject      Address         `json:"subject"`
+		Credential   string          `json:"credential"`
+		Accepted     *bool           `json:"accepted,omitempty"`
+		URI          string          `json:"uri,omitempty"`
+		Expiration   string          `json:"expiration,omitempty"`
+		OtherIssuers []Address       `json:"other_issuers,omitempty"`
+		Entry        json.RawMessage `json:"entry,omitempty"`
+		LedgerIndex  uint32          `json:"ledger_index"`
+		LedgerHash   string          `json:"ledger_hash"`
+		CloseTime    string          `json:"close_time_iso"`
+		LedgerAge    int64           `json:"ledger_age"`
+	}{Valid: v.Valid, Reasons: v.Reasons, Issuer: v.Issuer, Subject: v.Subject, Credential: v.Type.Text(), OtherIssuers: v.Others, Entry: v.Entry,
+		LedgerIndex: v.At.Index, LedgerHash: v.At.Hash, CloseTime: FormatTime(v.At.CloseTime), LedgerAge: int64(v.Age.Seconds())}
+	if c := v.Found; c != nil {
+		shown.Accepted = &c.Accepted
+		if c.URI != "" {
+			shown.URI = hexutil.DisplayRaw(c.URI)
+		}
+		if c.HasExpiration() {
+			shown.Expiration = FormatTime(c.Expiration)
+		}
+	}
+	return json.Marshal(shown)
+}

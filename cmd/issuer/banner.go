@@ -12,6 +12,9 @@ import (
 
 // banner is what the terminal shows once requests are served.
 type banner struct {
+	scheme string // http or https
+	// open says that nobody is asked who they are.
+	open          bool
 	network       config.Network
 	issuer        model.Address
 	http          net.Addr
@@ -26,7 +29,7 @@ type banner struct {
 
 func (b banner) String() string {
 	var s strings.Builder
-	url := "http://" + config.Dialable(b.http.String())
+	url := b.scheme + "://" + config.Dialable(b.http.String())
 	network := b.network.Name
 	switch {
 	case b.subject != nil && b.closeInterval == 0:
@@ -43,7 +46,16 @@ func (b banner) String() string {
 		fmt.Fprintf(&s, "  Subject  %s\n  Seed     %s  (of the subject: an account of the sandbox to try things with)\n",
 			subject, b.subject.secret)
 	}
-	const post = `curl -H "Content-Type: application/json" -X %s -d '{"subject": "%s", "credential": "%s"%s}' %s` + "\n"
+	if b.open {
+		s.WriteString("  Access   open: on the sandbox, programs of this machine need no token until one is made (issuer token create)\n")
+	} else {
+		s.WriteString("  Access   /admin needs a token: Authorization: Bearer TOKEN (issuer token create makes one)\n")
+	}
+	token := ""
+	if !b.open {
+		token = `-H "Authorization: Bearer TOKEN" `
+	}
+	const post = `curl %s-H "Content-Type: application/json" -X %s -d '{"subject": "%s", "credential": "%s"%s}' %s` + "\n"
 	fmt.Fprintf(&s, "\nTo try it, in a second terminal")
 	if b.subject == nil {
 		s.WriteString(", with the address of an account of this network in SUBJECT's place")
@@ -51,11 +63,11 @@ func (b banner) String() string {
 		s.WriteString(" in the same folder")
 	}
 	s.WriteString(":\n\n1. Request a credential\n\n")
-	fmt.Fprintf(&s, post, "POST", subject, b.credential, `, "documents": {"reason": "please"}`, url+"/credential")
-	fmt.Fprintf(&s, "\n2. List what was issued\n\ncurl %s/admin/credential\n", url)
+	fmt.Fprintf(&s, post, "", "POST", subject, b.credential, `, "documents": {"reason": "please"}`, url+"/credential")
+	fmt.Fprintf(&s, "\n2. List what was issued\n\ncurl %s%s/admin/credential\n", token, url)
 	s.WriteString("\n3. Accept it, as its subject\n\n" + b.accept() + "\n")
 	s.WriteString("\n4. Revoke it\n\n")
-	fmt.Fprintf(&s, post, "DELETE", subject, b.credential, "", url+"/admin/credential")
+	fmt.Fprintf(&s, post, token, "DELETE", subject, b.credential, "", url+"/admin/credential")
 	s.WriteString("\nCtrl-C stops the service.")
 	if b.subject != nil {
 		fmt.Fprintf(&s, " What was issued is kept in %s.", b.dataDir)

@@ -17,7 +17,9 @@ import (
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
 	"github.com/xrplissuer/credential-issuer/issuer"
+	"github.com/xrplissuer/credential-issuer/issuer/access"
 	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
+	"github.com/xrplissuer/credential-issuer/issuer/policy"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/store"
@@ -38,11 +40,21 @@ const (
 	staleAfter = 2 * time.Minute
 )
 
+// commands are what the program does besides serving, by their first word.
+var commands = map[string]func(ctx context.Context, args []string, dotenv string, c console) error{
+	"audit":  runAudit,
+	"batch":  runBatch,
+	"token":  runToken,
+	"verify": runVerify,
+}
+
 // run is the program: it returns nil when ctx ended it, and an error that says what to do when it cannot work. A fault
 // in the settings is a [config.Faults].
 func run(ctx context.Context, args []string, dotenv string, c console) error {
-	if len(args) > 0 && args[0] == "batch" {
-		return runBatch(ctx, args[1:], dotenv, c)
+	if len(args) > 0 {
+		if command := commands[args[0]]; command != nil {
+			return command(ctx, args[1:], dotenv, c)
+		}
 	}
 	s, flags, err := readSettings(args, dotenv)
 	if errors.Is(err, pflag.ErrHelp) {
@@ -97,6 +109,11 @@ type program struct {
 	guardDone chan error
 	api       *httpapi.API
 	banner    banner
+	access    *access.Authenticator
+	api       *httpapi.API
+	banner    banner
+	// reload reads again what may change while the program runs.
+	reload func()
 }
 
 // start brings everything up to the point where requests could be served. What it started it stops when it fails.
@@ -112,10 +129,17 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if p.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.httpListen); err != nil {
 		return p, listenFault("HTTP_LISTEN", s.httpListen, err)
 	}
-	if tcp, ok := p.listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		log.Warn("the service listens beyond this machine, and asks nobody who they are: whoever reaches it can have credentials issued and revoked",
-			"http_listen", s.httpListen)
+	var tls *certificate
+	if tls, err = newCertificate(s.accessSettings); err != nil {
+		return p, err
 	}
+	var policies *policy.Holder
+	if s.policyDir != "" {
+		if policies, err = policy.NewHolder(s.policyDir); err != nil {
+			return p, fmt.Errorf("POLICY_DIR: %w", err)
+		}
+	}
+	p.reload = func() { reload(log, tls, policies) }
 	if s.onSandbox() {
 		if p.embedded, err = startEmbedded(ctx, s, log); err != nil {
 			return p, err
@@ -137,7 +161,11 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err = p.guard.start(ctx, p.embedded != nil); err != nil {
 		return p, err
 	}
-	p.banner = banner{network: s.network, http: p.listener.Addr(), closeInterval: s.closeInterval, dataDir: s.dataDir}
+	scheme := "http"
+	if tls != nil {
+		scheme = "https"
+	}
+	p.banner = banner{scheme: scheme, network: s.network, http: p.listener.Addr(), closeInterval: s.closeInterval, dataDir: s.dataDir}
 	if p.embedded != nil {
 		if err = p.embedded.furnish(ctx, p.client, &s, &p.banner); err != nil {
 			return p, err
@@ -159,6 +187,22 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	p.banner.issuer = account
 
+	if p.access, err = access.New(access.Config{Tokens: p.store, OIDC: s.accessSettings.oidc, Open: s.onSandbox(), Logger: log.With("room", "access")}); err != nil {
+		return p, err
+	}
+	if err = checkListener(ctx, s, p.listener.Addr(), p.access, log); err != nil {
+		return p, err
+	}
+	if p.banner.open, err = p.access.Open(ctx); err != nil {
+		return p, err
+	}
+	sealing, err := documentsVault(s)
+	if err != nil {
+		return p, err
+	}
+	if sealing == nil && policies != nil && policies.Current().NeedsReview() {
+		return p, errNoDocumentsKey
+	}
 	counted := newMetrics()
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
 		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
@@ -178,16 +222,29 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		p.laneDone <- p.store.HoldLane(laneContext, account, holder(), store.DefaultLease, p.lane.Work)
 	}()
 
-	p.issuer = issuer.New(issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit})
+	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit}
+	if policies != nil {
+		issuing.Policies = policies
+	}
+	if sealing != nil {
+		issuing.Vault = sealing
+	}
+	p.issuer = issuer.New(issuing)
 	p.api = httpapi.New(httpapi.Config{
-		Issuer:     p.issuer,
-		Logger:     log,
-		AnswerTime: s.waitLimit + time.Minute,
-		WaitLimit:  s.waitLimit,
-		StopTime:   s.stopLimit,
-		GiveUp:     p.issuer.Release,
-		Metrics:    counted.handler(log),
-		Observe:    counted.request,
+		Issuer:       p.issuer,
+		Access:       p.access,
+		Audit:        p.store,
+		ClientLimit:  access.NewLimiter(s.accessSettings.clientRate, 0, nil),
+		SubjectLimit: access.NewLimiter(s.accessSettings.subjectRate, 0, nil),
+		ClientIP:     clientOf(s.accessSettings.proxies),
+		TLS:          tls.config(),
+		Logger:       log,
+		AnswerTime:   s.waitLimit + time.Minute,
+		WaitLimit:    s.waitLimit,
+		StopTime:     s.stopLimit,
+		GiveUp:       p.issuer.Release,
+		Metrics:      counted.handler(log),
+		Observe:      counted.request,
 	})
 	log.Info("serving", "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
 	return p, nil
@@ -247,8 +304,10 @@ func (p *program) serve(ctx context.Context) error {
 	}()
 	listener := p.listener
 	p.listener = nil // Serve closes it
+	reloading := onHangup(ctx, p.reload)
 	err := p.api.Serve(ctx, listener)
 	cancel(context.Canceled)
+	<-reloading
 	<-laneEnded
 	err = errors.Join(err, p.stop())
 	<-watched
@@ -277,6 +336,9 @@ func (p *program) stop() error {
 		p.stopGuard()
 		faults = append(faults, <-p.guardDone)
 	}
+	if p.access != nil {
+		p.access.Close()
+	}
 	if p.store != nil {
 		faults = append(faults, p.store.Close())
 	}
@@ -287,6 +349,28 @@ func (p *program) stop() error {
 		faults = append(faults, p.embedded.close())
 	}
 	return errors.Join(faults...)
+}
+
+// errNoDocumentsKey says what is missing before a person can decide on anything.
+var errNoDocumentsKey = errors.New("DOCUMENTS_KEY: a policy has requests wait for a person, and their documents are not kept without a key: " +
+	"set DOCUMENTS_KEY, or DOCUMENTS_KEY_FILE, to what openssl rand -base64 32 prints")
+
+// reload reads policies and certificates again. What is wrong with them is told in the log, and what was read before stays.
+func reload(log *slog.Logger, tls *certificate, policies *policy.Holder) {
+	if tls != nil {
+		if err := tls.reload(); err != nil {
+			log.Error("the certificate was not read again; the one before stays", "error", err)
+		} else {
+			log.Info("read the certificate again")
+		}
+	}
+	if policies != nil {
+		if err := policies.Reload(); err != nil {
+			log.Error("the policies were not read again; those before stay", "error", err)
+		} else {
+			log.Info("read the policies again", "types", len(policies.Current().Types()))
+		}
+	}
 }
 
 // ledgerOffset is how many ledgers a transaction may miss before it expires. On an embedded ledger that closes often it

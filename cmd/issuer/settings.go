@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/issuer/vault"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -20,6 +22,10 @@ var known = config.Pick(
 	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS", "ISSUER_SUBMIT_MODE",
 	"SANDBOX_LISTEN", "SANDBOX_CLOSE_INTERVAL",
 	"MAX_FEE_DROPS", "WAIT_LIMIT", "HTTP_STOP_LIMIT",
+	"POLICY_DIR", "DOCUMENTS_KEY", "DOCUMENTS_KEY_FILE",
+	"OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_ROLE_CLAIM", "OIDC_ROLES",
+	"RATE_LIMIT_CLIENT", "RATE_LIMIT_SUBJECT", "TRUSTED_PROXIES", "TLS_CERT_FILE", "TLS_KEY_FILE",
+	"WEBHOOK_URLS", "WEBHOOK_SECRET", "WEBHOOK_ALLOW_PRIVATE", "RESERVE_WARNING",
 	"LOG_LEVEL", "LOG_FORMAT",
 )
 
@@ -49,6 +55,13 @@ type settings struct {
 	stopLimit     time.Duration
 	logLevel      slog.Level
 	logJSON       bool
+
+	policyDir      string      // empty: none
+	documentsKeys  []vault.Key // the first encrypts; empty: none is set
+	accessSettings accessSettings
+	webhooks       webhookSettings
+	reserveWarning uint32 // in credentials
+
 	// warnings deserve a look and stop nothing.
 	warnings []string
 }
@@ -89,10 +102,13 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 	if v.OneOf("ISSUER_SUBMIT_MODE", "sequences", "tickets") == "tickets" {
 		s.submitMode = ledger.Tickets
 	}
-	if s.databaseURL != "" && !isPostgres(s.databaseURL) {
-		v.Fault("DATABASE_URL", "must be PostgreSQL's: postgres://user:password@host:port/database") // not repeated: it may hold a password
-	}
+	checkDatabaseURL(v, s.databaseURL)
 	readIssuer(v, &s)
+	s.policyDir = v.String("POLICY_DIR")
+	s.documentsKeys = readDocumentsKeys(v)
+	s.accessSettings = readAccess(v, s.onSandbox())
+	s.webhooks = readWebhooks(v)
+	s.reserveWarning = uint32(v.Int("RESERVE_WARNING", 0, math.MaxInt32))
 	if flags.NArg() > 0 {
 		// Not repeated: it might be a seed.
 		v.Wrong(fmt.Sprintf("%d words too many: everything is said with flags, --help shows them", flags.NArg()))
@@ -100,23 +116,38 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 	return s, flags, v.Err()
 }
 
+func checkDatabaseURL(v *config.Values, url string) {
+	if url != "" && !isPostgres(url) {
+		v.Fault("DATABASE_URL", "must be PostgreSQL's: postgres://user:password@host:port/database") // not repeated: it may hold a password
+	}
+}
+
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-func readIssuer(v *config.Values, s *settings) {
-	text, name := v.String("ISSUER_ACCOUNT_SEED"), "ISSUER_ACCOUNT_SEED"
-	if path := v.String("ISSUER_ACCOUNT_SEED_FILE"); path != "" {
-		fromFile, err := config.SecretFile(path)
-		switch {
-		case err != nil:
-			v.Wrong("ISSUER_ACCOUNT_SEED_FILE: " + err.Error())
-		case text != "" && text != fromFile:
-			v.Wrong("ISSUER_ACCOUNT_SEED and ISSUER_ACCOUNT_SEED_FILE hold different seeds: set one of them")
-		default:
-			text, name = fromFile, "ISSUER_ACCOUNT_SEED_FILE"
-		}
+// secretOrFile returns a secret that stands in a setting or in the file that another one names, and which of them it is.
+func secretOrFile(v *config.Values, key string) (text, name string) {
+	file := key + "_FILE"
+	text = v.String(key)
+	path := v.String(file)
+	if path == "" {
+		return text, key
 	}
+	fromFile, err := config.SecretFile(path)
+	switch {
+	case err != nil:
+		v.Wrong(file + ": " + err.Error())
+	case text != "" && text != fromFile:
+		v.Wrong(key + " and " + file + " hold different secrets: set one of them")
+	default:
+		return fromFile, file
+	}
+	return text, key
+}
+
+func readIssuer(v *config.Values, s *settings) {
+	text, name := secretOrFile(v, "ISSUER_ACCOUNT_SEED")
 	if text != "" {
 		seed, err := ledger.ParseSeed(text)
 		if err != nil {
@@ -142,11 +173,16 @@ func usage(w io.Writer, flags *pflag.FlagSet) error {
 
   issuer                           on the embedded ledger: nothing to set up
   issuer --xrpl-network devnet     on Devnet, with the seed from ISSUER_ACCOUNT_SEED or a masked prompt
-  issuer batch FILE                has a running service issue many credentials; issuer batch --help tells more
+  issuer batch FILE                has a running service issue many credentials
+  issuer token create|list|revoke  makes and revokes the tokens of the administrators' side
+  issuer audit verify|export       checks and writes out the audit log
+  issuer verify ISSUER SUBJECT TYPE  asks the ledger whether a credential can be relied on
+
+Each of these tells more with --help.
 
 Every flag is also a variable of the environment and a line in .env: --http-listen is HTTP_LISTEN. Flags go before the
-environment, the environment before .env. ISSUER_ACCOUNT_SEED and DATABASE_URL have no flag, as other users of a machine
-see command lines. Exit status: 0 stopped, 1 failed, 2 wrong settings.
+environment, the environment before .env. Secrets have no flag, as other users of a machine see command lines. SIGHUP reads
+policies and certificates again. Exit status: 0 stopped, 1 failed, 2 wrong settings.
 
 %s`, flags.FlagUsages())
 	return err

@@ -27,12 +27,7 @@ type wallet struct {
 // openWallet reads a wallet of the embedded ledger from its file, or has one made and keeps it there, for its owner's
 // eyes alone.
 func openWallet(path string, make func() (secret string, err error)) (wallet, error) {
-	secret, err := config.SecretFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if secret, err = make(); err == nil {
-			err = writeSecret(path, secret)
-		}
-	}
+	secret, err := keptSecret(path, make)
 	if err != nil {
 		return wallet{}, err
 	}
@@ -41,6 +36,17 @@ func openWallet(path string, make func() (secret string, err error)) (wallet, er
 		return wallet{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return wallet{address: seed.Address(), seed: seed, secret: secret}, nil
+}
+
+// keptSecret reads a secret from its file, or makes one and keeps it there.
+func keptSecret(path string, make func() (string, error)) (string, error) {
+	secret, err := config.SecretFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if secret, err = make(); err == nil {
+			err = writeSecret(path, secret)
+		}
+	}
+	return secret, err
 }
 
 // writeSecret makes a file that only its owner can read. It is whole or not there.

@@ -19,6 +19,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,9 +39,17 @@ import (
 
 // Issuer is what the interface serves. Errors carry the codes of [model.Error].
 type Issuer interface {
-	Repeated(ctx context.Context, a issuer.Ask) (op model.Operation, found bool, err error)
-	Issue(ctx context.Context, r model.CredentialRequest, a issuer.Ask) (model.Operation, error)
-	Revoke(ctx context.Context, r model.Revocation, a issuer.Ask) (model.Operation, error)
+	Repeated(ctx context.Context, a issuer.Ask) (reply issuer.Reply, found bool, err error)
+	Issue(ctx context.Context, r model.CredentialRequest, a issuer.Ask) (issuer.Reply, error)
+	Revoke(ctx context.Context, r model.Revocation, a issuer.Ask) (issuer.Reply, error)
+	Challenge(ctx context.Context, subject model.Address) (model.Challenge, error)
+	Verify(ctx context.Context, subject, issuer model.Address, t model.CredentialType) (model.Verdict, error)
+	Followed(ctx context.Context, id model.OperationID, secret string) (issuer.Review, error)
+	Applications(ctx context.Context, state model.ApplicationState, after model.OperationID, limit int) ([]model.Application, error)
+	Application(ctx context.Context, id model.OperationID) (issuer.Review, error)
+	Approve(ctx context.Context, id model.OperationID, a issuer.Ask) (issuer.Review, error)
+	Reject(ctx context.Context, id model.OperationID, reason string, a issuer.Ask) (issuer.Review, error)
+	Status(ctx context.Context) (issuer.Status, error)
 	Operation(ctx context.Context, id model.OperationID, wait time.Duration) (model.Operation, error)
 	Receive(ctx context.Context, a issuer.BatchAsk, rows iter.Seq2[issuer.Row, error], begun func(model.Batch)) (model.BatchStatus, error)
 	Batch(ctx context.Context, id model.OperationID, after int64, limit int) (model.BatchStatus, []model.RowStatus, error)
@@ -58,6 +67,16 @@ const (
 // Config is what an [API] is made of. Issuer is needed.
 type Config struct {
 	Issuer Issuer
+	// Access says who the callers of the administrators' side are; without it nobody is let in there.
+	Access Access
+	// Audit keeps a log of their calls; none by default.
+	Audit Auditor
+	// ClientLimit bounds the requests of a client of the public side, SubjectLimit those for a subject; none by default.
+	ClientLimit, SubjectLimit Limiter
+	// ClientIP says which address a request comes from; that of the connection by default.
+	ClientIP func(*http.Request) string
+	// TLS has [API.Serve] answer HTTPS; plain HTTP without it.
+	TLS    *tls.Config
 	Logger *slog.Logger // none by default
 	// HeaderTime and BodyTime are how long the head, and head and body together, of a request may take to arrive; 10 s
 	// and 20 s by default.
@@ -114,32 +133,15 @@ func New(cfg Config) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.ClientIP == nil {
+		cfg.ClientIP = remoteAddress
+	}
 	a := &API{cfg: cfg, echo: echo.New()}
 	a.echo.Logger.SetOutput(io.Discard) // what there is to say is said by observe
 	a.echo.HTTPErrorHandler = func(err error, c echo.Context) { a.fail(c, err) }
 	a.echo.Use(a.observe)
 
-	a.echo.POST("/credential", a.issue)
-	a.echo.GET("/admin/credential", a.list)
-	a.echo.HEAD("/admin/credential", a.headList)
-	a.echo.DELETE("/admin/credential", a.revoke)
-	a.echo.POST("/admin/credential/batch", a.issueBatch)
-	a.echo.DELETE(batchesPath+":id", a.cancelBatch)
-	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		a.echo.Add(method, operationsPath+":id", a.operation)
-		a.echo.Add(method, batchesPath+":id", a.batch)
-		if cfg.Metrics != nil {
-			a.echo.Add(method, "/metrics", echo.WrapHandler(cfg.Metrics))
-		}
-	}
-	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		a.echo.Add(method, "/healthz", a.healthy)
-		a.echo.Add(method, "/readyz", a.ready)
-	}
-	a.routes = map[string]bool{}
-	for _, r := range a.echo.Routes() {
-		a.routes[r.Path] = true
-	}
+	a.register()
 	return a
 }
 
@@ -152,22 +154,25 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // issue serves POST /credential.
 func (a *API) issue(c echo.Context) error {
-	return a.operate(c, func(body []byte, asked issuer.Ask) (op model.Operation, err error) {
+	return a.operate(c, func(body []byte, asked issuer.Ask) (reply issuer.Reply, err error) {
 		r, err := model.ParseCredentialRequest(body)
 		if err != nil {
-			return op, err
+			return reply, err
 		}
 		note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
+		if err := take(a.cfg.SubjectLimit, string(r.Subject)); err != nil {
+			return reply, err
+		}
 		return a.cfg.Issuer.Issue(c.Request().Context(), r, asked)
 	})
 }
 
 // revoke serves DELETE /admin/credential.
 func (a *API) revoke(c echo.Context) error {
-	return a.operate(c, func(body []byte, asked issuer.Ask) (op model.Operation, err error) {
+	return a.operate(c, func(body []byte, asked issuer.Ask) (reply issuer.Reply, err error) {
 		r, err := model.ParseRevocation(body)
 		if err != nil {
-			return op, err
+			return reply, err
 		}
 		note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
 		return a.cfg.Issuer.Revoke(c.Request().Context(), r, asked)
@@ -176,7 +181,7 @@ func (a *API) revoke(c echo.Context) error {
 
 // operate answers a request that becomes an operation: with that of the first request with its key, else with what
 // begin makes of its body.
-func (a *API) operate(c echo.Context, begin func(body []byte, asked issuer.Ask) (model.Operation, error)) error {
+func (a *API) operate(c echo.Context, begin func(body []byte, asked issuer.Ask) (issuer.Reply, error)) error {
 	if err := parameters(c); err != nil {
 		return err
 	}
@@ -188,20 +193,20 @@ func (a *API) operate(c echo.Context, begin func(body []byte, asked issuer.Ask) 
 	if err != nil {
 		return err
 	}
-	if op, found, err := a.cfg.Issuer.Repeated(c.Request().Context(), asked); found || err != nil {
-		return a.repeated(c, prefer, op, found, err)
+	if reply, found, err := a.cfg.Issuer.Repeated(c.Request().Context(), asked); found || err != nil {
+		return a.repeated(c, prefer, reply, found, err)
 	}
-	op, err := begin(body, asked)
-	return a.answer(c, prefer, op, err)
+	reply, err := begin(body, asked)
+	return a.answer(c, prefer, reply, err)
 }
 
 // repeated answers a request whose key came before.
-func (a *API) repeated(c echo.Context, p preference, op model.Operation, found bool, err error) error {
+func (a *API) repeated(c echo.Context, p preference, reply issuer.Reply, found bool, err error) error {
 	if found {
 		replayed(c.Response().Header())
-		note(c, slog.Bool("replayed", true), slog.String("subject", op.Subject.String()), slog.String("credential", op.Type.Text()))
+		note(c, slog.Bool("replayed", true), slog.String("subject", reply.Subject.String()), slog.String("credential", reply.Type.Text()))
 	}
-	return a.answer(c, p, op, err)
+	return a.answer(c, p, reply, err)
 }
 
 // healthy serves /healthz: the process answers. It asks nobody.

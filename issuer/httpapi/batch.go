@@ -81,7 +81,7 @@ func (a *API) issueBatch(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var ask issuer.BatchAsk
+	ask := issuer.BatchAsk{Actor: actor(c), RequestID: stateOf(c).id}
 	if values.Has("batch") {
 		if ask.Batch, err = model.ParseOperationID(values.Get("batch")); err != nil {
 			return model.BadRequest("batch", err.Error())
@@ -230,7 +230,7 @@ func (a *API) cancelBatch(c echo.Context) error {
 	if c.Request().ContentLength == 0 {
 		endReading(c)
 	}
-	dropped, status, err := a.cfg.Issuer.CancelBatch(c.Request().Context(), id, model.AuditEntry{RequestID: stateOf(c).id})
+	dropped, status, err := a.cfg.Issuer.CancelBatch(c.Request().Context(), id, model.AuditEntry{Actor: actor(c), RequestID: stateOf(c).id})
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,13 @@ var outcomes = map[model.Code]struct {
 	message string
 }{
 	model.CodeBadRequest:          {http.StatusBadRequest, "the request is not what it must be"},
+	model.CodeUnauthorized:        {http.StatusUnauthorized, "this needs a token that holds: send Authorization: Bearer TOKEN"},
+	model.CodeForbidden:           {http.StatusForbidden, "the token's role does not allow this"},
+	model.CodeProofRefused:        {http.StatusForbidden, "the proof does not hold: ask for a new challenge and sign its message with the subject's key"},
+	model.CodeRequestNotFound:     {http.StatusNotFound, "there is no such request"},
+	model.CodeDecided:             {http.StatusConflict, "the request has been decided on already"},
+	model.CodeTooManyUnaccepted:   {http.StatusConflict, "as many credentials as are allowed wait to be accepted: accept those first"},
+	model.CodeTooManyRequests:     {http.StatusTooManyRequests, "too many requests: ask again later"},
 	model.CodeEntryNotFound:       {http.StatusNotFound, "no such credential stands on the ledger"},
 	model.CodeOperationNotFound:   {http.StatusNotFound, "there is no such operation"},
 	model.CodeBatchNotFound:       {http.StatusNotFound, "there is no such batch"},
@@ -113,7 +120,11 @@ func (a *API) fail(c echo.Context, err error) {
 	if e.Pending != nil {
 		note(c, slog.String("pending", e.Pending.Hash), slog.Uint64("last_ledger_sequence", uint64(e.Pending.LastLedgerSequence)))
 	}
-	if e.Code == model.CodeLedgerUnavailable || e.Code == model.CodeStoreUnavailable {
+	if e.Code == model.CodeUnauthorized {
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="credential issuer"`)
+	}
+	switch e.Code {
+	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeTooManyRequests:
 		wait := e.RetryAfter
 		if wait <= 0 {
 			wait = defaultRetryAfter

@@ -28,6 +28,8 @@ type state struct {
 	err    *model.Error // as it was told
 	cause  error        // as it was
 	attrs  []slog.Attr
+	// principal is who the caller is; nil where nobody asked.
+	principal *model.Principal
 }
 
 type contextKey struct{}
@@ -68,6 +70,9 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set(stateKey, s)
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), contextKey{}, s.id)))
 		secure(c.Response().Header(), s.id)
+		if a.cfg.TLS != nil {
+			c.Response().Header().Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
+		}
 
 		defer func() {
 			abort := false
@@ -83,6 +88,7 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			abort = abort || s.err != nil && c.Response().Committed && c.Response().Status < 400
 			took := a.cfg.Now().Sub(began)
 			a.log(c, s, took, abort)
+			a.auditCall(c, s)
 			if a.cfg.Observe != nil {
 				a.cfg.Observe(a.route(c), methodName(c.Request().Method), statusOfRequest(c, s), took)
 			}

@@ -86,12 +86,15 @@ func created(k model.Kind) int {
 func (a *API) ask(c echo.Context, body []byte) (issuer.Ask, preference, error) {
 	p := preferences(c.Request().Header, a.cfg.WaitLimit)
 	key, err := idempotencyKey(c, func() []byte { return canonical(body) })
-	return issuer.Ask{Key: key, Wait: p.limit()}, p, err
+	return issuer.Ask{Key: key, Wait: p.limit(), Actor: actor(c), RequestID: stateOf(c).id}, p, err
 }
 
 // answer writes what came of an operation, or that it is under way.
-func (a *API) answer(c echo.Context, p preference, op model.Operation, err error) error {
-	h := c.Response().Header()
+func (a *API) answer(c echo.Context, p preference, reply issuer.Reply, err error) error {
+	if reply.Submitted != nil && err == nil {
+		return a.submitted(c, *reply.Submitted)
+	}
+	op, h := reply.Operation, c.Response().Header()
 	if op.ID != "" {
 		note(c, slog.String("operation", string(op.ID)), slog.String("state", string(op.State)))
 		h.Set(echo.HeaderLocation, operationsPath+string(op.ID))

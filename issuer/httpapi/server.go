@@ -28,7 +28,12 @@ func (a *API) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
+	serve := server.Serve
+	if a.cfg.TLS != nil {
+		server.TLSConfig = a.cfg.TLS
+		serve = func(ln net.Listener) error { return server.ServeTLS(ln, "", "") }
+	}
+	go func() { failed <- serve(ln) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP: %w", err)

@@ -29,6 +29,41 @@ var Catalogue = []Setting{
 	{Key: "ISSUER_ACCOUNT_ADDRESS",
 		Usage: "address of the issuing account, where the seed is its regular key's"},
 
+	{Key: "POLICY_DIR",
+		Usage: "folder with one YAML file for each credential type that is offered: what its documents must be, who decides, how long it holds; read again on SIGHUP; where it is not set, every type is offered and a placeholder decides"},
+	{Key: "DOCUMENTS_KEY", Secret: true,
+		Usage: "key that documents are encrypted with while a person decides on them: 32 random bytes in base64, as openssl rand -base64 32 prints them; several, separated by commas, to replace one: the first encrypts, all decrypt; on the sandbox one is made and kept in DATA_DIR"},
+	{Key: "DOCUMENTS_KEY_FILE",
+		Usage: "file with that key, which only its owner may read"},
+
+	{Key: "OIDC_ISSUER",
+		Usage: "URL of the organisation's identity provider (OpenID Connect), whose tokens are then taken beside those that issuer token makes"},
+	{Key: "OIDC_AUDIENCE",
+		Usage: "who those tokens must be meant for: this service's name at the provider"},
+	{Key: "OIDC_ROLE_CLAIM", Default: "roles",
+		Usage: "claim that names the caller's roles: a text or a list, at a path such as realm_access.roles"},
+	{Key: "OIDC_ROLES", Default: "admin=admin,reviewer=reviewer,reader=reader",
+		Usage: "what the provider's roles are here: NAME=admin, reviewer or reader, separated by commas"},
+	{Key: "RATE_LIMIT_CLIENT",
+		Usage: "most requests of one client to the public side in a time, such as 600/1m; 0 for no limit; where it is not set, 600/1m, and no limit on the sandbox"},
+	{Key: "RATE_LIMIT_SUBJECT",
+		Usage: "most requests for one subject in a time; where it is not set, 60/1m, and no limit on the sandbox"},
+	{Key: "TRUSTED_PROXIES",
+		Usage: "addresses or networks (CIDR) of proxies in front of the service, separated by commas, whose X-Forwarded-For is believed"},
+	{Key: "TLS_CERT_FILE",
+		Usage: "certificate chain in PEM; with TLS_KEY_FILE the service answers HTTPS; read again on SIGHUP"},
+	{Key: "TLS_KEY_FILE",
+		Usage: "private key of that certificate in PEM, which only its owner may read"},
+
+	{Key: "WEBHOOK_URLS",
+		Usage: "where events are sent, separated by commas: https:// addresses, or http:// ones of this machine or a private network, which WEBHOOK_ALLOW_PRIVATE must allow"},
+	{Key: "WEBHOOK_SECRET", Secret: true,
+		Usage: "what events are signed with (Standard Webhooks): whsec_ and base64 of 24 to 64 random bytes; several, separated by commas, to replace one: each event is signed with all of them"},
+	{Key: "WEBHOOK_ALLOW_PRIVATE", Default: "false",
+		Usage: "whether events may be sent to this machine and to private networks: true or false"},
+	{Key: "RESERVE_WARNING", Default: "20",
+		Usage: "warn when the account's XRP suffices for fewer credentials than this"},
+
 	{Key: "ISSUER_SUBMIT_MODE", Default: "sequences",
 		Usage: "what transactions take their turn with: sequences (in order), or tickets (kept in stock, up to 250, each of which locks an owner reserve until it is used; one transaction that is stuck holds up no other)"},
 
@@ -53,6 +88,9 @@ var Catalogue = []Setting{
 
 	{Key: "ISSUER_URL",
 		Usage: "where issuer batch finds the running service; where it is not set, at HTTP_LISTEN on this machine"},
+
+	{Key: "ISSUER_TOKEN", Secret: true,
+		Usage: "token that issuer batch shows the service, where that wants one"},
 
 	{Key: "LOG_LEVEL", Default: "info", Usage: "least that is logged: debug, info, warn or error"},
 	{Key: "LOG_FORMAT", Default: "text", Usage: "form of the log on standard error: text or json"},

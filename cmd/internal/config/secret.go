@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// maxSecretFile is more than any seed needs.
-const maxSecretFile = 4096
+// maxSecretFile is more than any seed or private key needs.
+const maxSecretFile = 16 << 10
 
 // SecretFile reads a secret from a file that only its owner may read. No error holds anything of its content.
 func SecretFile(path string) (string, error) {
@@ -33,7 +33,7 @@ func SecretFile(path string) (string, error) {
 		return "", err
 	}
 	if len(text) > maxSecretFile {
-		return "", fmt.Errorf("%s is too long for a seed", path)
+		return "", fmt.Errorf("%s is too long: it must have at most 16384 bytes", path)
 	}
 	secret := strings.TrimSpace(string(text))
 	if secret == "" {

@@ -1,0 +1,30 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// onHangup calls what is to be done at each SIGHUP, one after the other, until ctx ends; done closes then.
+func onHangup(ctx context.Context, act func()) (done <-chan struct{}) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-hangup:
+				act()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ended
+}

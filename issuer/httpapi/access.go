@@ -1,0 +1,151 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// Access says who callers of the administrators' side are.
+type Access interface {
+	// Authenticate reads the values of a request's Authorization header. The error is [model.CodeUnauthorized] with the
+	// same message whatever is wrong, and its cause is for the log.
+	Authenticate(ctx context.Context, authorization []string) (model.Principal, error)
+}
+
+// Limiter bounds how often something is asked for.
+type Limiter interface {
+	// Take counts one request for a key. Where it is one too many it says how long to wait.
+	Take(key string) (ok bool, retryAfter time.Duration)
+}
+
+// Auditor keeps the audit log.
+type Auditor interface {
+	Audit(ctx context.Context, entries ...model.AuditEntry) error
+	// AuditEntries returns up to limit of its entries behind one.
+	AuditEntries(ctx context.Context, after int64, limit int) ([]model.AuditEntry, error)
+}
+
+// auditTime bounds how long a call's entry may take to be stored, once the call is over.
+const auditTime = 10 * time.Second
+
+// guard lets those through who may use a route.
+func (a *API) guard(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		client := a.cfg.ClientIP(c.Request())
+		note(c, slog.String("client", client))
+		switch {
+		case r.public:
+			if err := take(a.cfg.ClientLimit, client); err != nil {
+				return err
+			}
+		case r.role != "":
+			if err := a.admit(c, r.role); err != nil {
+				return err
+			}
+		}
+		return r.serve(c)
+	}
+}
+
+// admit finds out who the caller is, and whether their role suffices.
+func (a *API) admit(c echo.Context, need model.Role) error {
+	if a.cfg.Access == nil { // nobody can say who they are
+		return fault(model.CodeUnauthorized)
+	}
+	who, err := a.cfg.Access.Authenticate(c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization))
+	if err != nil {
+		return err
+	}
+	if who.Actor == model.ActorSandbox && !fromHere(c.Request()) {
+		// Without tokens, whoever can have this machine send a request is an administrator: a page in its browser must not.
+		return &model.Error{Code: model.CodeForbidden, Message: "without tokens, only programs of this machine may use this: " +
+			"address the service as localhost, and not from a page of another site"}
+	}
+	note(c, slog.String("actor", who.Actor))
+	stateOf(c).principal = &who
+	if !who.Role.Allows(need) {
+		return &model.Error{Code: model.CodeForbidden, Message: "this needs the role " + string(need) + ", and the token has the role " + string(who.Role)}
+	}
+	return nil
+}
+
+// actor is who a request comes from, as far as it was asked.
+func actor(c echo.Context) string {
+	if p := stateOf(c).principal; p != nil {
+		return p.Actor
+	}
+	return model.ActorApplicant
+}
+
+// take counts a request against a rate.
+func take(l Limiter, key string) error {
+	if l == nil {
+		return nil
+	}
+	if ok, wait := l.Take(key); !ok {
+		return &model.Error{Code: model.CodeTooManyRequests, RetryAfter: max(wait, time.Second)}
+	}
+	return nil
+}
+
+// fromHere says whether a request was addressed to this machine by name, and does not come from a page of another site: a
+// name that an attacker's DNS points here (rebinding) is no name of this machine.
+func fromHere(r *http.Request) bool {
+	if !localHost(r.Host) {
+		return false
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+	default:
+		return false
+	}
+	if origin := r.Header.Get(echo.HeaderOrigin); origin != "" {
+		u, err := url.Parse(origin)
+		return err == nil && u.Host == r.Host
+	}
+	return true
+}
+
+func localHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// remoteAddress is the client as the connection has it.
+func remoteAddress(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
+	}
+	return r.RemoteAddr
+}
+
+// auditCall writes down a call of the administrators' side once it is over.
+func (a *API) auditCall(c echo.Context, s *state) {
+	if a.cfg.Audit == nil || s.principal == nil || !strings.HasPrefix(c.Path(), "/admin/") {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), auditTime)
+	defer cancel()
+	err := a.cfg.Audit.Audit(ctx, model.AuditEntry{
+		Actor: s.principal.Actor, Action: "call", Target: c.Request().Method + " " + short(c.Request().URL.Path),
+		Status: statusOfRequest(c, s), RequestID: s.id,
+	})
+	if err != nil {
+		a.cfg.Logger.ErrorContext(ctx, "a call could not be written into the audit log", "request_id", s.id, "actor", s.principal.Actor, "error", err)
+	}
+}

@@ -1,0 +1,91 @@
+package issuer
+
+import (
+	"context"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/issuer/policy"
+	"github.com/xrplissuer/credential-issuer/model"
+)
+
+// Policies are what the organisation has laid down, by credential type. They may change between two calls.
+type Policies interface {
+	Current() *policy.Set
+}
+
+// defaultRenewWithin is how long before its expiration a credential may be renewed, where no policy says.
+const defaultRenewWithin = 30 * 24 * time.Hour
+
+// terms are what a request is granted on, once it has been looked into.
+type terms struct {
+	expiration *uint32 // in seconds since the Ripple Epoch; nil for none
+	uri        string
+	proof      bool              // one is required
+	nonce      *model.SpentNonce // nil where nothing was proved
+	review     bool              // a person decides
+	keep       time.Duration     // how long documents are kept after a decision
+	limits     *model.UnacceptedLimits
+}
+
+// settle looks into all of a request that needs no look at the credential's place on the ledger: documents, validity, URI
+// and proof, by the policy of its type. Error codes: badRequest, proofRefused, ledgerUnavailable, storeUnavailable.
+func (i *Issuer) settle(ctx context.Context, r model.CredentialRequest) (terms, error) {
+	t, err := i.granted(ctx, r)
+	if err != nil {
+		return t, err
+	}
+	if t.proof && r.Proof == nil {
+		return t, model.BadRequest("proof", "must be given for "+r.Type.Text()+": ask POST /challenge for what to sign with the subject's key")
+	}
+	if r.Proof != nil {
+		t.nonce, err = i.prove(ctx, r.Subject, *r.Proof)
+	}
+	return t, err
+}
+
+// granted looks into documents, validity and URI. Error codes: badRequest, ledgerUnavailable.
+func (i *Issuer) granted(ctx context.Context, r model.CredentialRequest) (terms, error) {
+	t := terms{expiration: r.Expiration, uri: r.URI}
+	p, err := i.policy(r.Type)
+	switch {
+	case err != nil:
+		return t, err
+	case p == nil:
+		return t, i.cfg.Check(ctx, r)
+	}
+	if err := p.CheckDocuments(ctx, r.Documents); err != nil {
+		return t, err
+	}
+	last, err := i.lastLedger(ctx)
+	if err != nil {
+		return t, err
+	}
+	if t.expiration, err = p.Expiration(r.Expiration, last.CloseTime); err != nil {
+		return t, err
+	}
+	if t.uri, err = p.URI(r.URI, i.cfg.Account, r.Subject); err != nil {
+		return t, err
+	}
+	t.proof, t.review, t.keep = p.ProofRequired, p.Decision == policy.Review, p.KeepDocuments
+	if p.Unaccepted.PerSubject > 0 || p.Unaccepted.InAll > 0 {
+		t.limits = &model.UnacceptedLimits{PerSubject: p.Unaccepted.PerSubject, InAll: p.Unaccepted.InAll}
+	}
+	return t, nil
+}
+
+// policy returns the policy of a type: nil where there are no policies at all, an error where the type has none.
+func (i *Issuer) policy(t model.CredentialType) (*policy.Policy, error) {
+	if i.cfg.Policies == nil {
+		return nil, nil
+	}
+	return i.cfg.Policies.Current().Require(t)
+}
+
+// renewWithin is how long before its expiration a credential of a type may be renewed, in seconds.
+func (i *Issuer) renewWithin(t model.CredentialType) uint32 {
+	within := defaultRenewWithin
+	if p, err := i.policy(t); err == nil && p != nil {
+		within = p.RenewWithin
+	}
+	return uint32(within / time.Second)
+}
