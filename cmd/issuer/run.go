@@ -110,8 +110,6 @@ type program struct {
 	api       *httpapi.API
 	banner    banner
 	access    *access.Authenticator
-	api       *httpapi.API
-	banner    banner
 	// reload reads again what may change while the program runs.
 	reload func()
 }
