@@ -421,7 +421,7 @@ func decodeAccountTx(raw json.RawMessage, account model.Address, first, last uin
 		return err
 	}
 	if from > first || to < last {
-		return fmt.Errorf("the node holds ledgers %d to %d, and %d to %d were asked for", from, to, first, last)
+		return &heldError{from, to, first, last}
 	}
 	return nil
 }
