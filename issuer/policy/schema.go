@@ -98,7 +98,7 @@ var refused = map[string]string{
 const metaschema = "https://json-schema.org/draft/2020-12/schema"
 
 // schemaURL is what a schema is called while it is compiled. Nothing is there.
-const schemaURL = "policy:documents"
+const schemaURL = "policy:///documents"
 
 // schema is what documents must be.
 type schema struct {
@@ -141,21 +141,24 @@ func (f *file) schema(n *yaml.Node) *schema {
 	before := len(f.faults.List)
 	r := &schemaReader{file: f, byPlace: map[string]*node{}, anchors: map[string]*node{}}
 	top := r.subschema(n, fieldDocuments, "")
+	if r.full {
+		return nil
+	}
 	r.resolve()
 	value := r.value(n, fieldDocuments)
+	if object, ok := value.(map[string]any); ok {
+		delete(object, "$id") // it names the schema, and nothing asks for its name
+	}
+	own := f.faults.List[before:]
+	compiled, err := compile(value)
+	if err != nil {
+		r.uncompilable(n, value, err, own)
+	}
 	if len(f.faults.List) > before {
 		return nil
 	}
 	limits, ok := r.limits(top)
 	if !ok {
-		return nil
-	}
-	if object, ok := value.(map[string]any); ok {
-		delete(object, "$id") // it names the schema, and nothing asks for its name
-	}
-	compiled, err := compile(value)
-	if err != nil {
-		r.uncompilable(n, err)
 		return nil
 	}
 	return &schema{compiled: compiled, limits: limits}
@@ -179,18 +182,26 @@ func compile(value any) (*jsonschema.Schema, error) {
 	return c.Compile(schemaURL)
 }
 
-// uncompilable tells what the library finds in a schema beyond the reader's own checks: values of the wrong kind.
-func (r *schemaReader) uncompilable(n *yaml.Node, err error) {
+// uncompilable tells what the library finds in a schema beyond the reader's own faults: values of the wrong kind, by the
+// metaschema.
+func (r *schemaReader) uncompilable(n *yaml.Node, value any, err error, own []Fault) {
 	var invalid *jsonschema.SchemaValidationError
 	var detail *jsonschema.ValidationError
-	if errors.As(err, &invalid) && errors.As(invalid.Err, &detail) {
-		whole := r.value(n, fieldDocuments)
-		for _, found := range findings(detail) {
-			r.fault(at(n, found.location), fieldDocuments+found.place(whole), found.rest)
+	if !errors.As(err, &invalid) || invalid.URL != schemaURL+"#" || !errors.As(invalid.Err, &detail) {
+		if len(own) == 0 {
+			r.fault(n, fieldDocuments, "must be a JSON Schema: "+quoteUpTo(err.Error(), maxPatternShown))
 		}
 		return
 	}
-	r.fault(n, fieldDocuments, "must be a JSON Schema: "+quoteUpTo(err.Error(), maxPatternShown))
+	found := findings(detail)
+	slices.SortFunc(found, finding.compare)
+	for _, f := range found {
+		src, path := at(n, f.location), fieldDocuments+f.place(value)
+		told := slices.ContainsFunc(own, func(o Fault) bool { return o.Line == src.Line && strings.HasPrefix(o.Text, path+" ") })
+		if !told {
+			r.fault(src, path, f.rest)
+		}
+	}
 }
 
 // at returns the part of a YAML tree that a location in its JSON names, or the nearest one around it.
@@ -249,19 +260,20 @@ func (r *schemaReader) value(n *yaml.Node, path string) any {
 		return list
 	}
 	switch tag := n.ShortTag(); {
-	case isText(n):
+	case isText(n) && !(n.Style == 0 && jsonNumber.MatchString(n.Value)): // YAML takes 1e1000 for text
 		return n.Value
 	case tag == "!!null":
 		return nil
 	case tag == "!!bool" && (n.Value == "true" || n.Value == "false"):
 		return n.Value == "true"
-	case tag == "!!int" || tag == "!!float":
-		switch {
-		case !jsonNumber.MatchString(n.Value):
-			r.fault(n, path, "must be a number as JSON writes it, or text in quotes")
-		case !numberFits(n.Value):
-			r.fault(n, path, numberBound)
-		}
+	case tag == "!!bool":
+	case !jsonNumber.MatchString(n.Value):
+		r.fault(n, path, "must be a number as JSON writes it, or text in quotes")
+		return json.Number("1")
+	case !numberFits(n.Value):
+		r.fault(n, path, numberBound)
+		return json.Number("1")
+	default:
 		return json.Number(n.Value)
 	}
 	r.fault(n, path, "must be true, false, null, a number or text, as JSON writes them")
@@ -401,7 +413,7 @@ func (r *schemaReader) plain(s *node, name string, value *yaml.Node, path string
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf":
 		s.weight.evaluations++
 	case "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains":
-		if n, err := strconv.ParseInt(value.Value, 10, 64); value.ShortTag() == "!!int" && (err != nil || n > maxCount) {
+		if n, err := strconv.ParseFloat(value.Value, 64); jsonNumber.MatchString(value.Value) && (err != nil || n > maxCount) {
 			r.fault(value, path, fmt.Sprintf("must be a whole number from 0 to %d", maxCount))
 		}
 	case "uniqueItems":

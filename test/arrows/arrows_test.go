@@ -25,7 +25,7 @@ const (
 
 // rooms are all the packages that another one could import.
 var rooms = []string{
-	"cmd/internal/config", "hexutil", "issuer", "issuer/httpapi", "ledger", "model", "sandbox", "store",
+	"cmd/internal/config", "hexutil", "issuer", "issuer/httpapi", "issuer/policy", "ledger", "model", "sandbox", "store",
 	"sandbox/internal/codec", "sandbox/internal/engine", "sandbox/internal/journal", "sandbox/internal/rjson", "sandbox/internal/shamap",
 }
 
@@ -36,12 +36,13 @@ var arrows = []struct {
 	code   []string
 	tests  []string // in addition to code
 }{
-	{"cmd/issuer", []string{"cmd/internal/config", "hexutil", "issuer", "issuer/httpapi", "ledger", "model", "sandbox", "store"}, nil},
+	{"cmd/issuer", []string{"cmd/internal/config", "hexutil", "issuer", "issuer/httpapi", "issuer/policy", "ledger", "model", "sandbox", "store"}, nil},
 	{"cmd/accept", []string{"cmd/internal/config", "hexutil", "ledger", "model"}, []string{"sandbox"}},
 	{"cmd/sandbox", []string{"cmd/internal/config", "sandbox"}, nil},
 	{"cmd/internal/config", []string{"hexutil", "model"}, nil},
 	{"issuer", []string{"model"}, []string{"hexutil", "ledger", "sandbox", "store"}},
 	{"issuer/httpapi", []string{"hexutil", "issuer", "model"}, []string{"ledger", "sandbox", "store"}},
+	{"issuer/policy", []string{"model"}, nil},
 	{"ledger", []string{"hexutil", "model"}, []string{"sandbox"}},
 	{"store", []string{"model"}, nil},
 	{"model", []string{"hexutil"}, nil},
@@ -64,6 +65,7 @@ var libraries = []struct {
 	{"github.com/spf13/viper", []string{"cmd/issuer", "cmd/accept", "cmd/sandbox", "cmd/internal/config"}, false},
 	{"github.com/prometheus/client_golang/prometheus", []string{"cmd/issuer"}, false},
 	{"github.com/Peersyst/xrpl-go/binary-codec", []string{"ledger"}, true},
+	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"issuer/policy"}, false},
 	{"database/sql", []string{"store"}, true},
 	{"modernc.org/sqlite", []string{"store"}, true},
 	{"github.com/jackc/pgx/v5", []string{"store"}, true},
