@@ -20,8 +20,10 @@ import (
 const (
 	// maxSubschemas is the most schemas within a schema. Compiling takes time that grows with the square of it.
 	maxSubschemas = 500
-	// maxPattern is the most instructions that a pattern may be compiled to: each of them may run for each byte.
-	maxPattern = 4096
+	// maxPattern is the most instructions that the patterns of one schema may be compiled to: each of them may run for
+	// each byte. maxPatternLen bounds what is compiled to find out.
+	maxPattern    = 4096
+	maxPatternLen = 1000
 	// maxNumberLen and maxExponent bound numbers, in schemas and in documents: arithmetic on them is exact, and a
 	// few characters of exponent stand for a million digits.
 	maxNumberLen = 64
@@ -423,6 +425,10 @@ func (r *schemaReader) plain(s *node, name string, value *yaml.Node, path string
 
 // pattern weighs a pattern, and says where Go cannot compile it.
 func (r *schemaReader) pattern(s *node, src *yaml.Node, path, pattern string) {
+	if len(pattern) > maxPatternLen {
+		r.fault(src, path, fmt.Sprintf("must be a pattern of at most %d bytes", maxPatternLen))
+		return
+	}
 	compiled, err := regexp.Compile(pattern)
 	if err != nil {
 		var why *syntax.Error
@@ -434,8 +440,9 @@ func (r *schemaReader) pattern(s *node, src *yaml.Node, path, pattern string) {
 		return
 	}
 	size := instructions(pattern)
-	if size > maxPattern {
-		r.fault(src, path, fmt.Sprintf("must be a smaller pattern: it is compiled to %d steps, and %d are allowed (repeats such as {1,1000} are written out)", size, maxPattern))
+	if s.weight.steps+float64(size) > maxPattern {
+		r.fault(src, path, fmt.Sprintf("must be a smaller pattern: it is compiled to %d steps, and all patterns of one schema may have %d (repeats such as {1,1000} are written out)", size, maxPattern))
+		return
 	}
 	s.weight.steps += float64(size)
 	if s.compiled == nil {

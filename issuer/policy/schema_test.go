@@ -43,7 +43,9 @@ func TestFaultsOfSchemas(t *testing.T) {
 		{"pattern", `pattern: "^(?=a)b$"`, []string{`4: documents.pattern must be a pattern that Go's regexp (RE2) can compile; "^(?=a)b$" has a fault: invalid or unsupported Perl syntax`}},
 		{"pattern with controls", `pattern: "\e[2J("`, []string{`4: documents.pattern must be a pattern that Go's regexp (RE2) can compile; "\x1b[2J(" has a fault: missing closing ]`}},
 		{"back-reference", `patternProperties: {'(a)\1': true}`, []string{`4: documents.patternProperties must be a pattern that Go's regexp (RE2) can compile; "(a)\\1" has a fault: invalid escape sequence`}},
-		{"large pattern", `pattern: "^[a-z]{1,999}[a-z]{1,999}[a-z]{1,999}$"`, []string{`4: documents.pattern must be a smaller pattern: it is compiled to 5995 steps, and 4096 are allowed (repeats such as {1,1000} are written out)`}},
+		{"large pattern", `pattern: "^[a-z]{1,999}[a-z]{1,999}[a-z]{1,999}$"`, []string{`4: documents.pattern must be a smaller pattern: it is compiled to 5995 steps, and all patterns of one schema may have 4096 (repeats such as {1,1000} are written out)`}},
+		{"patterns for names, together", `patternProperties: {"^[a-z]{1,999}$": true, "^[A-Z]{1,999}$": true, "^[0-9]{1,999}$": true}`, []string{`4: documents.patternProperties must be a smaller pattern: it is compiled to 2001 steps, and all patterns of one schema may have 4096 (repeats such as {1,1000} are written out)`}},
+		{"long pattern", "pattern: " + strings.Repeat("a", 1001), []string{"4: documents.pattern must be a pattern of at most 1000 bytes"}},
 		{"pattern bomb", `pattern: "((a{100}){100}){100}"`, []string{`4: documents.pattern must be a pattern that Go's regexp (RE2) can compile; "((a{100}){100}){100}" has a fault: invalid repeat count`}},
 		{"then alone", "then: true\nelse: false\nminContains: 1", []string{
 			"4: documents must have if where it has then, which checks nothing otherwise", "4: documents must have if where it has else, which checks nothing otherwise",
