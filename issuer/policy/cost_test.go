@@ -106,7 +106,7 @@ func randomDocument(r *rand.Rand, depth int) any {
 func TestLimitsBoundTheLibrary(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	usable, checked, nearest := 0, 0, 0.0
-	for range 400 {
+	for range 200 {
 		top := randomSchema(r, 2, -1)
 		defs := map[string]any{}
 		for i := range 4 {
