@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,10 @@ type CredentialRequest struct {
 	Expiration *uint32
 	// URI is empty for none.
 	URI string
+	// Renew asks to replace one that has expired or soon will.
+	Renew bool
+	// Proof is nil for none.
+	Proof *Proof
 }
 
 // Create returns the transaction that grants the request.
@@ -33,7 +38,29 @@ type Revocation struct {
 
 // Documents is what an applicant hands in for a decision: a JSON object that is not empty. It is confidential: it
 // prints as "[redacted]" and is never written to the ledger or to a log.
-type Documents struct{ fields object }
+type Documents struct {
+	raw    json.RawMessage
+	fields object
+}
+
+// DocumentsOf reads documents that stand alone, such as those that were sealed and are opened again: one JSON object
+// that is not empty, as strictly as [ParseCredentialRequest] reads it. The error is an [*Error] with [CodeBadRequest].
+func DocumentsOf(raw []byte) (Documents, error) {
+	o, err := parseAnyObject(fieldDocuments, raw)
+	if err != nil {
+		return Documents{}, err
+	}
+	if len(o) == 0 {
+		return Documents{}, errDocumentsEmpty
+	}
+	return Documents{raw: bytes.Clone(bytes.TrimSpace(raw)), fields: o}, nil
+}
+
+var errDocumentsEmpty = BadRequest(fieldDocuments, "must be an object that is not empty")
+
+// JSON returns the documents byte for byte as they came, without what stood around them; nil for the zero Documents.
+// It is confidential as they are, and prints.
+func (d Documents) JSON() json.RawMessage { return bytes.Clone(d.raw) }
 
 // Field returns a top-level field as JSON text. The name is matched exactly.
 func (d Documents) Field(name string) (json.RawMessage, bool) {
@@ -56,6 +83,8 @@ const (
 	fieldDocuments  = "documents"
 	fieldExpiration = "expiration"
 	fieldURI        = "uri"
+	fieldRenew      = "renew"
+	fieldProof      = "proof"
 )
 
 const theBody = "the body"
@@ -63,7 +92,7 @@ const theBody = "the body"
 // ParseCredentialRequest reads the JSON of a request and checks its form. The error is an [*Error] with
 // [CodeBadRequest]; its message names each field that is wrong and what it must be.
 func ParseCredentialRequest(body []byte) (CredentialRequest, error) {
-	o, err := parseObject(theBody, body, fieldSubject, fieldCredential, fieldDocuments, fieldExpiration, fieldURI)
+	o, err := parseObject(theBody, body, fieldSubject, fieldCredential, fieldDocuments, fieldExpiration, fieldURI, fieldRenew, fieldProof)
 	if err != nil {
 		return CredentialRequest{}, err
 	}
@@ -76,6 +105,8 @@ func ParseCredentialRequest(body []byte) (CredentialRequest, error) {
 		r.Expiration = &seconds
 	}
 	r.URI, _ = optional(&faults, o, fieldURI, ParseURI)
+	r.Renew = parseRenew(&faults, o)
+	r.Proof = parseProof(&faults, o)
 	if err := faults.err(); err != nil {
 		return CredentialRequest{}, err
 	}
@@ -118,13 +149,25 @@ func parseDocuments(faults *faults, o object) Documents {
 		faults.add(err)
 		return Documents{}
 	}
-	var d Documents
+	d := Documents{raw: raw}
 	if err := json.Unmarshal(raw, &d.fields); err != nil {
 		faults.add(BadRequest(fieldDocuments, "must be an object"))
 	} else if len(d.fields) == 0 {
-		faults.add(BadRequest(fieldDocuments, "must be an object that is not empty"))
+		faults.add(errDocumentsEmpty)
 	}
 	return d
+}
+
+func parseRenew(faults *faults, o object) bool {
+	raw, ok := o[fieldRenew]
+	if !ok {
+		return false
+	}
+	var renew bool
+	if kind := kindOf(raw); kind != "a boolean" || json.Unmarshal(raw, &renew) != nil {
+		faults.add(BadRequest(fieldRenew, "must be true or false"))
+	}
+	return renew
 }
 
 // faults collects what is wrong with a request, so that its sender hears of all of it at once.

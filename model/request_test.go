@@ -69,13 +69,13 @@ func TestParseCredentialRequestRefuses(t *testing.T) {
 		{"half a surrogate pair", `{"subject":"\ud800"}`, `the body must not hold half of a surrogate pair (\ud800 to \udfff alone)`},
 		{"half a surrogate pair in documents", with(`,"uri":"a\udc00b"`), `the body must not hold half of a surrogate pair (\ud800 to \udfff alone)`},
 		{"nothing given", `{}`, "subject must be given, as a string; credential must be given, as a string; documents must be given: a JSON object that is not empty"},
-		{"unknown field", with(`,"admin":true`), `unknown field "admin"; the fields are subject, credential, documents, expiration, uri`},
-		{"name in another case", `{"Subject":"` + alice + `","credential":"a",` + please + `}`, `unknown field "Subject", did you mean subject?; the fields are subject, credential, documents, expiration, uri`},
-		{"Kelvin sign for k", `{"subject":"` + alice + `","credential":"a","do\u212auments":{}}`, `unknown field "do\u212auments"; the fields are subject, credential, documents, expiration, uri`},
-		{"long s for s", `{"\u017fubject":"x"}`, `unknown field "\u017fubject", did you mean subject?; the fields are subject, credential, documents, expiration, uri`},
-		{"unknown with controls", with(`,"\u001b[2J<b>":1`), `unknown field "\x1b[2J<b>"; the fields are subject, credential, documents, expiration, uri`},
-		{"unknown and long", with(`,"` + strings.Repeat("é", 1000) + `":1`), `unknown field "` + strings.Repeat(`\u00e9`, 20) + `"...; the fields are subject, credential, documents, expiration, uri`},
-		{"many unknown", with(`,"h":1,"g":1,"f":1,"e":1,"d":1,"c":1,"b":1`), `unknown field "b"; unknown field "c"; unknown field "d"; unknown field "e"; unknown field "f"; and 2 more; the fields are subject, credential, documents, expiration, uri`},
+		{"unknown field", with(`,"admin":true`), `unknown field "admin"; the fields are subject, credential, documents, expiration, uri, renew, proof`},
+		{"name in another case", `{"Subject":"` + alice + `","credential":"a",` + please + `}`, `unknown field "Subject", did you mean subject?; the fields are subject, credential, documents, expiration, uri, renew, proof`},
+		{"Kelvin sign for k", `{"subject":"` + alice + `","credential":"a","do\u212auments":{}}`, `unknown field "do\u212auments"; the fields are subject, credential, documents, expiration, uri, renew, proof`},
+		{"long s for s", `{"\u017fubject":"x"}`, `unknown field "\u017fubject", did you mean subject?; the fields are subject, credential, documents, expiration, uri, renew, proof`},
+		{"unknown with controls", with(`,"\u001b[2J<b>":1`), `unknown field "\x1b[2J<b>"; the fields are subject, credential, documents, expiration, uri, renew, proof`},
+		{"unknown and long", with(`,"` + strings.Repeat("é", 1000) + `":1`), `unknown field "` + strings.Repeat(`\u00e9`, 20) + `"...; the fields are subject, credential, documents, expiration, uri, renew, proof`},
+		{"many unknown", with(`,"h":1,"g":1,"f":1,"e":1,"d":1,"c":1,"b":1`), `unknown field "b"; unknown field "c"; unknown field "d"; unknown field "e"; unknown field "f"; and 2 more; the fields are subject, credential, documents, expiration, uri, renew, proof`},
 		{"twice", with(`,"credential":"b"`), `field "credential" must be given once; it is given twice`},
 		{"twice, spelt differently", with(`,"\u0063redential":"b"`), `field "credential" must be given once; it is given twice`},
 		{"twice, deep down", with(`,"uri":[{"a":{"b":1,"c":[1,{}],"b":2}}]`), `field "uri".[]."a"."b" must be given once; it is given twice`},
@@ -218,4 +218,52 @@ func FuzzParseCredentialRequest(f *testing.F) {
 			t.Fatalf("another reader sees %q, %v, this one %q", typ, err, r.Type)
 		}
 	})
+}
+
+// What is sealed and opened again is what came, byte for byte, and is read as strictly.
+func TestDocumentsOf(t *testing.T) {
+	const text = "{ \"b\" : 1.50,\n\t\"a\":\"\\u0041\", \"n\": 12345678901234567890.0 }"
+	r, err := ParseCredentialRequest([]byte(`{"subject":"` + alice + `","credential":"a","documents":` + text + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(r.Documents.JSON()); got != text {
+		t.Errorf("JSON is %s", got)
+	}
+	again, err := DocumentsOf([]byte(" " + text + "\n"))
+	if err != nil || string(again.JSON()) != text {
+		t.Fatalf("%s, %v", again.JSON(), err)
+	}
+	if raw, ok := again.Field("n"); !ok || string(raw) != "12345678901234567890.0" {
+		t.Errorf("n is %s", raw)
+	}
+	again.JSON()[0] = 'x'
+	if string(again.JSON()) != text {
+		t.Error("a caller can write into the documents")
+	}
+	if s := fmt.Sprintf("%v %+v %#v %s", again, r, again, again); strings.Contains(s, "12345") {
+		t.Errorf("prints as %s", s)
+	}
+	if (Documents{}).JSON() != nil {
+		t.Error("no documents have JSON")
+	}
+}
+
+func TestDocumentsOfRefuses(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{``, "documents must be a JSON object; it is empty"},
+		{`[]`, "documents must be a JSON object, not an array"},
+		{`{}`, "documents must be an object that is not empty"},
+		{`{"a":1}{}`, "documents must be one JSON object and nothing else; at byte 8: invalid character '{' after top-level value"},
+		{`{"a":1,"a":2}`, `field "a" must be given once; it is given twice`},
+		{"{\"a\":\"\xff\"}", "documents must be UTF-8; it holds other bytes"},
+		{`{"a":"\ud800"}`, `documents must not hold half of a surrogate pair (\ud800 to \udfff alone)`},
+		{`{"a":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "documents must not nest deeper than 32 levels"},
+	} {
+		_, err := DocumentsOf([]byte(tc.in))
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeBadRequest || e.Message != tc.want {
+			t.Errorf("%.20s: %v\nwant %s", tc.in, err, tc.want)
+		}
+	}
 }
