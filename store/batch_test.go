@@ -324,11 +324,11 @@ func TestBatchCancelledWhileItReceives(t *testing.T) {
 			t.Errorf("%d are receiving, %v", n, err)
 		}
 		at := h.clock.Now()
-		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}); n != rows || err != nil {
+		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}, model.AuditEntry{Actor: "test"}); n != rows || err != nil {
 			t.Errorf("%d cancelled, %v", n, err)
 		}
 		h.clock.advance(time.Minute)
-		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}); n != 0 || err != nil {
+		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}, model.AuditEntry{}); n != 0 || err != nil {
 			t.Errorf("%d cancelled again, %v", n, err)
 		}
 		st, err := h.Batch(h.ctx(), b.ID)
@@ -350,7 +350,7 @@ func TestBatchCancelledWhileItReceives(t *testing.T) {
 		done, _, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA})
 		h.ok(err)
 		h.ok(h.SealBatch(h.ctx(), done.ID, 0))
-		if n, err := h.CancelBatch(h.ctx(), done.ID, model.Failure{}); n != 0 || err != nil {
+		if n, err := h.CancelBatch(h.ctx(), done.ID, model.Failure{}, model.AuditEntry{}); n != 0 || err != nil {
 			t.Errorf("%d cancelled, %v", n, err)
 		}
 		if st, err := h.Batch(h.ctx(), done.ID); err != nil || !st.Cancelled.IsZero() {

@@ -78,15 +78,11 @@ type Store struct {
 	creates gathering[*creation]
 	reads   gathering[*reading]
 	locks   laneLocks
-<<<<<<< HEAD
 
 	prepared prepared    // for readDB
 	failing  atomic.Bool // the last write failed for want of the database
-=======
-	failing atomic.Bool // the last write failed for want of the database
 	// scrubbed says that the write-ahead log holds no documents that were erased.
 	scrubbed atomic.Bool
->>>>>>> records
 
 	stop  context.CancelFunc
 	tasks sync.WaitGroup

@@ -162,7 +162,7 @@ func TestCheckDocumentsWithinBounds(t *testing.T) {
 func TestCheckDocumentsMemory(t *testing.T) {
 	var deep strings.Builder
 	deep.WriteString(strings.Repeat(`{"c":`, 28) + `{"v":[`)
-	deep.WriteString(strings.Repeat("1,", 15_000) + "1]}" + strings.Repeat("}", 28))
+	deep.WriteString(strings.Repeat("1,", 12_000) + "1]}" + strings.Repeat("}", 28))
 	for _, tc := range []struct{ name, schema, documents string }{
 		{"deep", "$ref: \"#/$defs/n\"\n$defs: {n: {properties: {c: {$ref: \"#/$defs/n\"}, v: {items: {type: string}}}}}", deep.String()},
 		{"alternatives", "properties: {a: {items: {anyOf: [" + strings.Repeat("{type: string},", 100) + "]}}}", `{"a":[` + strings.Repeat("1,", 250) + `1]}`},
@@ -177,6 +177,9 @@ func TestCheckDocumentsMemory(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			if err == nil {
 				t.Fatal("no fault")
+			}
+			if refused := strings.Contains(err.Error(), "smaller"); refused != (tc.name == "whole body") {
+				t.Errorf("the library was left out, or was not: %.200s", err)
 			}
 			const most = 100 << 20
 			if n := after.TotalAlloc - before.TotalAlloc; n > most {
