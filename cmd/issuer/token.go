@@ -106,7 +106,7 @@ func (s storeSettings) createToken(ctx context.Context, v *config.Values, c cons
 	now := time.Now()
 	name = strings.TrimSpace(name)
 	if err := access.CheckName(name); err != nil {
-		v.Wrong("--name " + err.Error())
+		v.Wrong("--" + told(err).Error())
 	}
 	r, err := model.ParseRole(role)
 	if err != nil {

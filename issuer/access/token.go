@@ -109,7 +109,7 @@ func (t TokenText) matches(hash [32]byte) bool {
 // Mint makes a token: its text, which exists nowhere else, and what is to be stored of it. Expires is zero for never.
 // Error codes: badRequest, for the name, the role or the time.
 func Mint(name string, role model.Role, created, expires time.Time) (TokenText, model.Token, error) {
-	if err := checkTokenName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return TokenText{}, model.Token{}, err
 	}
 	if _, err := model.ParseRole(string(role)); err != nil {
@@ -126,9 +126,9 @@ func Mint(name string, role model.Role, created, expires time.Time) (TokenText, 
 	return text, model.Token{ID: id, Name: name, Role: role, Hash: text.Hash(), Created: created, Expires: expires}, nil
 }
 
-// checkTokenName keeps names to what can stand in a log line, a shell and a URL, and apart from ids: tokens are
+// CheckName says what is wrong with a token's name; the error is a [model.Error] with [model.CodeBadRequest]. It keeps names to what can stand in a log line, a shell and a URL, and apart from ids: tokens are
 // revoked by either.
-func checkTokenName(name string) error {
+func CheckName(name string) error {
 	switch {
 	case name == "" || len(name) > MaxTokenName:
 		return model.BadRequest("name", fmt.Sprintf("must have 1 to %d characters", MaxTokenName))

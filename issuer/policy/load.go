@@ -38,6 +38,16 @@ func (s *Set) For(typ model.CredentialType) (*Policy, bool) {
 	return p, ok
 }
 
+// NeedsReview says whether a person decides on any type, so that documents have to be kept.
+func (s *Set) NeedsReview() bool {
+	for _, p := range s.policies {
+		if p.Decision == Review {
+			return true
+		}
+	}
+	return false
+}
+
 // maxTypesShown is how many types an error names.
 const maxTypesShown = 20
 
