@@ -25,41 +25,32 @@ import (
 // scripted is an issuer that does what a real one on a real ledger cannot be made to do at will: fail in ways that
 // nobody foresaw, and wait for a test. Everything else is tested on a real one.
 type scripted struct {
-	issue func(context.Context) (model.Validated, error)
-	list  iter.Seq2[model.Credential, error]
+	httpapi.Issuer // what is not below is not in these tests, and panics
+	issue          func(context.Context) (model.Validated, error)
+	list           iter.Seq2[model.Credential, error]
 }
 
-func (s scripted) Repeated(context.Context, issuer.Ask) (model.Operation, bool, error) {
-	return model.Operation{}, false, nil
+func (s scripted) Repeated(context.Context, issuer.Ask) (issuer.Reply, bool, error) {
+	return issuer.Reply{}, false, nil
 }
-func (s scripted) Issue(ctx context.Context, _ model.CredentialRequest, _ issuer.Ask) (model.Operation, error) {
+
+func (s scripted) Issue(ctx context.Context, _ model.CredentialRequest, _ issuer.Ask) (issuer.Reply, error) {
 	v, err := s.issue(ctx)
 	if err != nil {
-		return model.Operation{}, err
+		return issuer.Reply{}, err
 	}
-	return model.Operation{ID: "01JD8Q4Z7T9XW3V5K2M6N8P0RS", Kind: model.KindIssue, State: model.StateSucceeded, Result: &v}, nil
-}
-func (s scripted) Revoke(context.Context, model.Revocation, issuer.Ask) (model.Operation, error) {
-	return model.Operation{}, errors.New("not in this test")
-}
-func (s scripted) Operation(context.Context, model.OperationID, time.Duration) (model.Operation, error) {
-	return model.Operation{}, errors.New("not in this test")
-}
-func (s scripted) CancelBatch(context.Context, model.OperationID, model.AuditEntry) (int64, model.BatchStatus, error) {
-	return 0, model.BatchStatus{}, nil
+	return issuer.Reply{Operation: model.Operation{ID: "01JD8Q4Z7T9XW3V5K2M6N8P0RS", Kind: model.KindIssue, State: model.StateSucceeded, Result: &v}}, nil
 }
 
-func (s scripted) Receive(context.Context, issuer.BatchAsk, iter.Seq2[issuer.Row, error], func(model.Batch)) (model.BatchStatus, error) {
-	return model.BatchStatus{}, errors.New("not in this test")
-}
-func (s scripted) Batch(context.Context, model.OperationID, int64, int) (model.BatchStatus, []model.RowStatus, error) {
-	return model.BatchStatus{}, nil, errors.New("not in this test")
-}
 func (s scripted) List(context.Context, model.Acceptance) iter.Seq2[model.Credential, error] {
 	return s.list
 }
-func (s scripted) Ready(context.Context) (model.Ledger, error) {
-	return model.Ledger{}, errors.New("not in this test")
+
+// everybody is let in as an admin.
+type everybody struct{}
+
+func (everybody) Authenticate(context.Context, []string) (model.Principal, error) {
+	return model.Principal{Actor: "test", Role: model.RoleAdmin}, nil
 }
 
 // logBuffer is a log that a test reads.
@@ -116,6 +107,9 @@ func serve(t *testing.T, cfg httpapi.Config) *server {
 	s := &server{address: ln.Addr().String(), log: &logBuffer{}}
 	if cfg.Logger == nil {
 		cfg.Logger = s.log.logger()
+	}
+	if cfg.Access == nil {
+		cfg.Access = everybody{} // who may do what is tested by itself
 	}
 	api := httpapi.New(cfg)
 	ctx, cancel := context.WithCancel(t.Context())
