@@ -1,6 +1,7 @@
 package model
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -175,10 +176,14 @@ type Operation struct {
 	// Batch and Row say which row of which batch asked for it; empty and 0 where none did. Rows count from 1.
 	Batch OperationID
 	Row   int64
-	// Actor is who asked for it, as the audit log calls them, and RequestID the call's; empty where nobody said.
+	// Actor is who asked for it or decided it, and RequestID the call that it came with, for the audit log.
 	Actor, RequestID string
-	// Nonce is of the challenge that was answered for it; nil for none, and in what is read.
+	// Nonce is used up when it is stored; nil for none. It is not read back.
 	Nonce *SpentNonce
+	// Renew says that a credential that stands is to be deleted first, as part of it. Only for KindIssue.
+	Renew bool
+	// Limits are what it must stay within to be stored; nil for none. They are not read back.
+	Limits *UnacceptedLimits
 
 	// What follows is set by the store.
 
@@ -191,6 +196,13 @@ type Operation struct {
 	Failure *Failure
 	// Created and Updated are by the clock of the process that wrote it, in microseconds.
 	Created, Updated time.Time
+}
+
+// UnacceptedLimits bound how many credentials of an issuer may stand or be under way without having been accepted, the one
+// that is asked for included; 0 for no bound.
+type UnacceptedLimits struct {
+	// PerSubject counts those of its subject, of any type; InAll those of its type, of any subject.
+	PerSubject, InAll int
 }
 
 // Transaction returns what the operation asks of the ledger, or nil for the kinds that the lane makes itself.
@@ -380,6 +392,8 @@ type Batch struct {
 	// Rows is how many rows are stored. Adding goes on with row Rows+1.
 	Rows             int64
 	Created, Updated time.Time
+	// Cancelled is when what was left of it was dropped; the zero time where nothing was.
+	Cancelled time.Time
 }
 
 // BatchStatus is how far a batch has come.
@@ -402,10 +416,16 @@ func (s BatchStatus) Failed() int64 {
 	return s.Rejected + s.Counts[StateFailed] + s.Counts[StateExpired] + s.Counts[StateRefused] + s.Counts[StateCancelled]
 }
 
-// BatchRow is one row of a batch, on its way in: either an operation or the reason why it is none.
+// RowSum tells a row of a batch from others by its text: the first half of a SHA-256.
+type RowSum [16]byte
+
+// BatchRow is one row of a batch, on its way in: either an operation or the reason why it is none; or neither, for one that
+// was stored before and is only compared.
 type BatchRow struct {
 	// Row counts from 1.
 	Row int64
+	// Sum is kept beside it, and compared when the row comes again.
+	Sum RowSum
 	// Operation is what the row asks for; its Issuer, Batch and Row are set by the store. Nil when Rejected is set.
 	Operation *Operation
 	// Rejected says what is wrong with the row.
@@ -424,4 +444,11 @@ type RowStatus struct {
 	Hash      string
 	// Failure says why a row came to nothing; nil where it did not.
 	Failure *Failure
+}
+
+// NewRequestID makes an id of a time, for what has to have one before it is stored.
+func NewRequestID(at time.Time) OperationID {
+	var rest [10]byte
+	_, _ = rand.Read(rest[:])
+	return NewOperationID(at.UnixMilli(), rest)
 }

@@ -127,6 +127,16 @@ func ParseChallengeRequest(body []byte) (Address, error) {
 	return subject, faults.err()
 }
 
+// ParseEmpty reads a body that has nothing to say: none, or an object without fields. The error is as
+// [ParseCredentialRequest]'s.
+func ParseEmpty(body []byte) error {
+	switch strings.Join(strings.Fields(string(body)), "") {
+	case "", "{}":
+		return nil
+	}
+	return BadRequest(theBody, "must be empty")
+}
+
 // ParseReason reads the JSON of a rejection, {"reason": …}. The error is as [ParseCredentialRequest]'s.
 func ParseReason(body []byte) (string, error) {
 	o, err := parseObject(theBody, body, fieldReason)

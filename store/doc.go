@@ -38,8 +38,9 @@
 //
 // An attempt is one signed blob. It is signed until the lane, by the ledger's word, moves it on to absent or validated,
 // which are final; the one exception, that one thought absent is found validated after all, is taken from the ledger and
-// logged. A batch is receiving until its sender says that all rows are there, then received; it is finished when no row
-// is open, which is counted and not stored.
+// logged. A batch is receiving until its sender says that all rows are there, or until it is cancelled, then received; it is
+// finished when no row is open, which is counted and not stored. One to which nobody has added for an hour is told of in the
+// log, and stays: whoever has its rows can go on with it at any time.
 //
 // A request that a person decides on is an application:
 //
@@ -100,6 +101,12 @@
 // second [Store.Create] or [Store.CreateApplication] is told of the first one instead; and without the id of its call, a
 // second [Store.Decide] is told that it is decided.
 //
+// One network. The journal belongs to one ledger's history, which is said when it is first used ([Store.BindNetwork]) and
+// read by all who use it later. Comparing it with what a node shows is for whoever talks to nodes.
+//
+// The same rows. Of each row of a batch a sum is kept. A batch that is sent again is compared row by row, and one with
+// another row changes nothing.
+//
 // # Waiting
 //
 // [Store.Wait] and [Store.Watch] hear of what the same process commits at once, and of what others commit through
@@ -125,6 +132,5 @@
 // # Goroutines
 //
 // A [Store] owns three: one that polls for those who wait, one that listens (PostgreSQL), and one that forgets old
-// keys and nonces.
-// [Store.Close] ends them and waits for them.
+// keys and nonces. [Store.Close] ends them and waits for them.
 package store

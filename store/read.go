@@ -86,7 +86,7 @@ func scanAttempt(rows *sql.Rows) (model.Attempt, *model.Validated, error) {
 // operations runs a query of selectOperations, and adds their attempts where asked to.
 func (s *Store) operations(ctx context.Context, attempts bool, condition string, args ...any) ([]model.Operation, error) {
 	var ops []model.Operation
-	rows, err := s.readDB.QueryContext(ctx, selectOperations+condition, args...)
+	rows, err := s.query(ctx, selectOperations+condition, args...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		op, err := scanOperation(rows)
 		ops = append(ops, op)
@@ -110,7 +110,7 @@ func (s *Store) operations(ctx context.Context, attempts bool, condition string,
 	if err != nil {
 		return nil, err
 	}
-	rows, err = s.readDB.QueryContext(ctx, selectAttempts+s.d.in("a.operation", 1)+" ORDER BY a.operation, a.n", list)
+	rows, err = s.query(ctx, selectAttempts+s.d.in("a.operation", 1)+" ORDER BY a.operation, a.n", list)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		a, result, err := scanAttempt(rows)
 		if err != nil {

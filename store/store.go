@@ -58,8 +58,10 @@ const (
 	tries = 4
 	// probeSize is how many bytes [Store.Ping] writes, after a write that failed.
 	probeSize = 64 << 10
-	// keySweep is how often old idempotency keys are looked for.
-	keySweep = 10 * time.Minute
+	// keySweep is how often old idempotency keys are looked for, and batches that nobody has completed; staleBatch is how
+	// long nothing was added to one of those.
+	keySweep   = 10 * time.Minute
+	staleBatch = time.Hour
 )
 
 // Store is an open database. It is safe for simultaneous use.
@@ -76,7 +78,9 @@ type Store struct {
 	creates gathering[*creation]
 	reads   gathering[*reading]
 	locks   laneLocks
-	failing atomic.Bool // the last write failed for want of the database
+
+	prepared prepared    // for readDB
+	failing  atomic.Bool // the last write failed for want of the database
 	// scrubbed says that the write-ahead log holds no documents that were erased.
 	scrubbed atomic.Bool
 
@@ -148,9 +152,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDBs() error {
-	var err error
+	err := s.prepared.close()
 	if s.readDB != nil && s.readDB != s.writeDB {
-		err = s.readDB.Close()
+		err = errors.Join(err, s.readDB.Close())
 	}
 	if s.writeDB != nil {
 		err = errors.Join(err, s.writeDB.Close())
@@ -285,7 +289,7 @@ func (s *Store) txOptions() *sql.TxOptions {
 	return nil
 }
 
-// sweep forgets old keys and nonces.
+// sweep forgets old keys and nonces, and tells of batches that were not completed.
 func (s *Store) sweep(ctx context.Context) {
 	ticker := time.NewTicker(keySweep)
 	defer ticker.Stop()
@@ -294,6 +298,9 @@ func (s *Store) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if n, oldest, err := s.Receiving(ctx, s.now().Add(-staleBatch)); err == nil && n > 0 {
+			s.log.Warn("batches wait for the rest of their rows: send them again, or cancel them", "count", n, "oldest", oldest)
 		}
 		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces} {
 			n, err := sweep(ctx)
