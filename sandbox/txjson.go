@@ -19,6 +19,14 @@ func objectFromJSON(name string, v *rjson.Value) (*codec.Object, error) {
 	return parseFields(name, v, nil, 0)
 }
 
+// notSerialized are the names that rippled knows as fields, but that are no part of anything serialized, with a field of the same
+// form.
+var notSerialized = map[string]*codec.Field{
+	"hash": codec.SfLedgerHash, "index": codec.SfLedgerHash,
+	"LedgerEntry": codec.SfTemplateEntry, "Transaction": codec.SfTemplateEntry, "Validation": codec.SfTemplateEntry,
+	"Metadata": codec.SfPaths, // of a type that cannot be had from JSON
+}
+
 // refusal is an error in rippled's words.
 type refusal string
 
@@ -42,10 +50,17 @@ func parseFields(name string, v *rjson.Value, of *codec.Field, depth int) (*code
 	for _, key := range names {
 		full := name + "." + key
 		f := codec.FieldByName(key)
-		if f == nil {
-			return nil, fieldError(full, "is unknown.")
+		var err error
+		switch {
+		case f != nil:
+			err = parseField(o, f, full, v.Get(key), depth)
+		case notSerialized[key] != nil:
+			// Answers show these beside a transaction's own fields, and it may come back with them: they are read, and dropped.
+			err = parseField(codec.NewObject(), notSerialized[key], full, v.Get(key), depth)
+		default:
+			err = fieldError(full, "is unknown.")
 		}
-		if err := parseField(o, f, full, v.Get(key), depth); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
