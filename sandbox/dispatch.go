@@ -49,25 +49,26 @@ type method func(*call) obj
 // methods are the requests that are answered. Others of rippled's, known to it or not, are "unknownCmd" here, as they are on a
 // node that lacks them.
 var methods = map[string]method{
-	"account_info":    accountInfo,
-	"account_objects": accountObjects,
-	"account_tx":      accountTx,
-	"feature":         feature,
-	"fee":             fee,
-	"ledger":          ledger,
-	"ledger_accept":   ledgerAccept,
-	"ledger_closed":   ledgerClosed,
-	"ledger_current":  ledgerCurrent,
-	"ledger_data":     ledgerData,
-	"ledger_entry":    ledgerEntry,
-	"ping":            ping,
-	"random":          random,
-	"server_info":     serverInfo,
-	"server_state":    serverState,
-	"submit":          submit,
-	"subscribe":       subscribe,
-	"tx":              tx,
-	"unsubscribe":     unsubscribe,
+	"account_info":       accountInfo,
+	"account_objects":    accountObjects,
+	"account_tx":         accountTx,
+	"deposit_authorized": depositAuthorized,
+	"feature":            feature,
+	"fee":                fee,
+	"ledger":             ledger,
+	"ledger_accept":      ledgerAccept,
+	"ledger_closed":      ledgerClosed,
+	"ledger_current":     ledgerCurrent,
+	"ledger_data":        ledgerData,
+	"ledger_entry":       ledgerEntry,
+	"ping":               ping,
+	"random":             random,
+	"server_info":        serverInfo,
+	"server_state":       serverState,
+	"submit":             submit,
+	"subscribe":          subscribe,
+	"tx":                 tx,
+	"unsubscribe":        unsubscribe,
 }
 
 // do answers a request (RPCHandler.cpp). The result is an object; it has an "error" when the request failed. A value of a type
@@ -217,6 +218,7 @@ var entryTypes = map[string]codec.LedgerEntryType{
 	"offer":                                codec.LtOffer,
 	"oracle":                               codec.LtOracle,
 	"payment_channel":                      codec.LtPayChannel,
+	"permissioned_domain":                  codec.LtPermissionedDomain,
 	"signer_list":                          codec.LtSignerList,
 	"state":                                codec.LtRippleState,
 	"ticket":                               codec.LtTicket,
@@ -236,7 +238,7 @@ func (c *call) chooseEntryType() (codec.LedgerEntryType, *status) {
 	if !t.IsString() {
 		return anyEntry, &status{errInvalidParams, "Invalid field 'type', not string."}
 	}
-	if lt, ok := entryTypes[t.AsString()]; ok {
+	if lt, ok := entryTypes[t.AsString()]; ok && c.node.Release().KnowsEntry(lt) {
 		return lt, nil
 	}
 	return anyEntry, &status{errInvalidParams, "Invalid field 'type'."}

@@ -86,12 +86,12 @@ func (c *call) preprocess(pub []byte, priv codec.PrivateKey) (*codec.Tx, obj) {
 			return nil, rpcError(code)
 		}
 	}
-	o, err := objectFromJSON("tx_json", txj)
+	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
 	if err != nil {
 		return nil, rpcErrorText(errInvalidParams, err.Error())
 	}
 	o.SetBlob(codec.SfSigningPubKey, pub)
-	unsigned, err := codec.NewTx(o)
+	unsigned, err := c.node.Release().ParseTx(o.Append(nil))
 	if err != nil {
 		return nil, rpcErrorText(errInvalidParams, err.Error())
 	}

@@ -14,9 +14,12 @@ const maxJSONDepth = 64
 
 // objectFromJSON makes a serialized object of JSON, as rippled does before it signs (STParsedJSON.cpp); an error is in its words.
 // Amounts of tokens, paths, currencies and bridges are not read: no transaction of this ledger has use for them.
-func objectFromJSON(name string, v *rjson.Value) (*codec.Object, error) {
-	return parseFields(name, v, 0)
+// What the release does not know is not read either.
+func objectFromJSON(known codec.Release, name string, v *rjson.Value) (*codec.Object, error) {
+	return jsonReader{known}.fields(name, v, 0)
 }
+
+type jsonReader struct{ known codec.Release }
 
 // refusal is an error in rippled's words.
 type refusal string
@@ -25,7 +28,7 @@ func (r refusal) Error() string { return string(r) }
 
 func fieldError(name, what string) error { return refusal("Field '" + name + "' " + what) }
 
-func parseFields(name string, v *rjson.Value, depth int) (*codec.Object, error) {
+func (r jsonReader) fields(name string, v *rjson.Value, depth int) (*codec.Object, error) {
 	if !v.IsObject() {
 		return nil, fieldError(name, "is not a JSON object.")
 	}
@@ -40,11 +43,11 @@ func parseFields(name string, v *rjson.Value, depth int) (*codec.Object, error) 
 		}
 		full := name + "." + key
 		f := codec.FieldByName(key)
-		if f == nil {
+		if !r.known.Knows(f) {
 			failed = fieldError(full, "is unknown.")
 			return
 		}
-		failed = parseField(o, f, full, m, depth)
+		failed = r.field(o, f, full, m, depth)
 	})
 	if failed != nil {
 		return nil, failed
@@ -52,11 +55,11 @@ func parseFields(name string, v *rjson.Value, depth int) (*codec.Object, error) 
 	return o, nil
 }
 
-func parseField(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
+func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
 	badType, invalid := fieldError(name, "has bad type."), fieldError(name, "has invalid data.")
 	switch f.Type {
 	case codec.TypeUInt8, codec.TypeUInt16, codec.TypeUInt32:
-		return parseSmall(o, f, name, v)
+		return r.small(o, f, name, v)
 	case codec.TypeUInt64:
 		switch {
 		case v.IsString():
@@ -132,13 +135,13 @@ func parseField(o *codec.Object, f *codec.Field, name string, v *rjson.Value, de
 		}
 		o.SetAccount(f, id)
 	case codec.TypeObject:
-		inner, err := parseFields(name, v, depth+1)
+		inner, err := r.fields(name, v, depth+1)
 		if err != nil {
 			return err
 		}
 		o.SetObject(f, inner)
 	case codec.TypeArray:
-		return parseArray(o, f, name, v, depth)
+		return r.array(o, f, name, v, depth)
 	default:
 		return badType
 	}
@@ -146,16 +149,16 @@ func parseField(o *codec.Object, f *codec.Field, name string, v *rjson.Value, de
 }
 
 // parseSmall reads an integer of up to 32 bits; types of transactions and entries also by name.
-func parseSmall(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error {
+func (r jsonReader) small(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error {
 	if v.IsString() {
 		switch f {
 		case codec.SfTransactionType:
-			if t, ok := codec.TxTypeByName(v.AsString()); ok {
+			if t, ok := codec.TxTypeByName(v.AsString()); ok && r.known.KnowsTx(t) {
 				o.SetUint(f, uint64(t))
 				return nil
 			}
 		case codec.SfLedgerEntryType:
-			if t, ok := codec.LedgerEntryTypeByName(v.AsString()); ok {
+			if t, ok := codec.LedgerEntryTypeByName(v.AsString()); ok && r.known.KnowsEntry(t) {
 				o.SetUint(f, uint64(t))
 				return nil
 			}
@@ -185,7 +188,7 @@ func setSmall(o *codec.Object, f *codec.Field, name string, n uint64) error {
 }
 
 // parseArray reads an array of objects with one member each, which is an object.
-func parseArray(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
+func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
 	if !v.IsArray() {
 		return fieldError(name, "must be a JSON array.")
 	}
@@ -198,7 +201,7 @@ func parseArray(o *codec.Object, f *codec.Field, name string, v *rjson.Value, de
 		var el codec.Element
 		var failed error
 		e.Members(func(key string, m *rjson.Value) {
-			if el.Field = codec.FieldByName(key); el.Field == nil {
+			if el.Field = codec.FieldByName(key); !r.known.Knows(el.Field) {
 				failed = fieldError(at+"."+key, "is unknown.")
 				return
 			}
@@ -206,7 +209,7 @@ func parseArray(o *codec.Object, f *codec.Field, name string, v *rjson.Value, de
 				failed = fieldError(at+"."+key, "is not a JSON object.")
 				return
 			}
-			el.Object, failed = parseFields(at+"."+key, m, depth+1)
+			el.Object, failed = r.fields(at+"."+key, m, depth+1)
 		})
 		if failed != nil {
 			return failed

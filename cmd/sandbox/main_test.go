@@ -80,7 +80,7 @@ func addressIn(t *testing.T, greeting string) string {
 
 // The program as the README starts it: in memory, closing on ledger_accept, with the genesis close time that it is told.
 func TestRun(t *testing.T) {
-	greeting, stop := runs(t, "--listen", "127.0.0.1:0", "--close-interval", "0s", "--genesis-close-time", "848597020", "--ledger-capacity", "8")
+	greeting, stop := runs(t, "--listen", "127.0.0.1:0", "--close-interval", "0s", "--genesis-close-time", "848597020", "--amendments", "none", "--ledger-capacity", "8")
 	url := addressIn(t, greeting)
 	for _, want := range []string{"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh", "snoPBrXtMeMyMHUVTgbuqAfg1SUTb", "curl -X POST " + url + "/accounts", "ws://", "memory", "ledger_accept"} {
 		if !strings.Contains(greeting, want) {

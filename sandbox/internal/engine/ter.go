@@ -41,9 +41,13 @@ const (
 	TemDisabled                     TER = -273
 	TemBadTickSize                  TER = -269
 	TemInvalidAccountID             TER = -268
+	TemCannotPreauthSelf            TER = -267
 	TemInvalidCount                 TER = -266
 	TemUnknown                      TER = -264
 	TemSeqAndTicket                 TER = -263
+	TemEmptyDID                     TER = -254
+	TemArrayEmpty                   TER = -253
+	TemArrayTooLarge                TER = -252
 	TefFailure                      TER = -199
 	TefAlready                      TER = -198
 	TefBadAuth                      TER = -196
@@ -89,6 +93,7 @@ const (
 	TecExpired                      TER = 148
 	TecDuplicate                    TER = 149
 	TecObjectNotFound               TER = 160
+	TecEmptyDID                     TER = 187
 	TecBadCredentials               TER = 193
 )
 
@@ -174,6 +179,11 @@ var terTexts = map[TER][2]string{
 	TecExpired:                      {"tecEXPIRED", "Expiration time is passed."},
 	TecDuplicate:                    {"tecDUPLICATE", "Ledger object already exists."},
 	TecObjectNotFound:               {"tecOBJECT_NOT_FOUND", "A requested object could not be located."},
+	TemCannotPreauthSelf:            {"temCANNOT_PREAUTH_SELF", "Malformed: An account may not preauthorize itself."},
+	TemEmptyDID:                     {"temEMPTY_DID", "Malformed: No DID data provided."},
+	TemArrayEmpty:                   {"temARRAY_EMPTY", "Malformed: Array is empty."},
+	TemArrayTooLarge:                {"temARRAY_TOO_LARGE", "Malformed: Array is too large."},
+	TecEmptyDID:                     {"tecEMPTY_DID", "The DID object did not have a URI or DIDDocument field."},
 	TecBadCredentials:               {"tecBAD_CREDENTIALS", "Bad credentials."},
 }
 

@@ -19,7 +19,7 @@ func TestUnsupported(t *testing.T) {
 		{codec.TtOfferCancel, TemUnknown, uintField(codec.SfOfferSequence, 1)},
 		{codec.TtSignerListSet, TemUnknown, uintField(codec.SfSignerQuorum, 0)},
 		{codec.TtTrustSet, TemUnknown, nil},
-		{codec.TtDIDDelete, TemDisabled, nil},
+		{codec.TtOracleDelete, TemDisabled, uintField(codec.SfOracleDocumentID, 1)},
 		{codec.TtAccountDelete, TemDisabled, acctField(codec.SfDestination, w.g.id)},
 	} {
 		fields := []func(*codec.Object){}
