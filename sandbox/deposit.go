@@ -80,7 +80,9 @@ func heldCredentials(l *engine.Ledger, subject codec.AccountID, v *rjson.Value, 
 		if !ok {
 			return nil, expectedField(list, "an array of CredentialID(hash256)")
 		}
-		refuse := func(why string) ([]engine.CredentialKind, obj) { return nil, injectText(result, errBadCredentials, why) }
+		refuse := func(why string) ([]engine.CredentialKind, obj) {
+			return nil, injectText(result, errBadCredentials, why)
+		}
 		o := l.Entry(key)
 		switch {
 		case o == nil || entryType(o) != codec.LtCredential:
