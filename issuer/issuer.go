@@ -104,7 +104,7 @@ func (i *Issuer) Ready(ctx context.Context) (model.Ledger, error) {
 // List yields the credentials that the account has issued, as they stand in one validated ledger. An error ends it.
 func (i *Issuer) List(ctx context.Context, which model.Acceptance) iter.Seq2[model.Credential, error] {
 	return func(yield func(model.Credential, error) bool) {
-		for c, err := range i.cfg.Ledger.Credentials(ctx, i.cfg.Account, model.Filter{Role: model.Issued, Acceptance: which}) {
+		for c, err := range i.cfg.Ledger.Credentials(ctx, i.cfg.Account, model.Filter{Side: model.Issued, Acceptance: which}) {
 			if model.CodeOf(err) == model.CodeAccountNotFound {
 				return // an account that is not on the ledger has issued nothing there
 			}

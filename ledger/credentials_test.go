@@ -76,12 +76,12 @@ func TestCredentialsOnSandbox(t *testing.T) {
 				want    int
 			}{
 				{testIssuer, model.Filter{}, many + 3},
-				{testIssuer, model.Filter{Role: model.Issued}, many + 2},
-				{testIssuer, model.Filter{Role: model.About}, 2},
-				{testIssuer, model.Filter{Role: model.Issued, Acceptance: model.Accepted}, 2},
-				{testIssuer, model.Filter{Role: model.Issued, Acceptance: model.Unaccepted}, many},
-				{testAlice, model.Filter{Role: model.About, Acceptance: model.Accepted}, 1},
-				{testAlice, model.Filter{Role: model.Issued}, 0},
+				{testIssuer, model.Filter{Side: model.Issued}, many + 2},
+				{testIssuer, model.Filter{Side: model.About}, 2},
+				{testIssuer, model.Filter{Side: model.Issued, Acceptance: model.Accepted}, 2},
+				{testIssuer, model.Filter{Side: model.Issued, Acceptance: model.Unaccepted}, many},
+				{testAlice, model.Filter{Side: model.About, Acceptance: model.Accepted}, 1},
+				{testAlice, model.Filter{Side: model.Issued}, 0},
 				{testBob, model.Filter{}, 2},
 			}
 			for _, tt := range tests {

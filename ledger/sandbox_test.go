@@ -176,7 +176,7 @@ func onLedger(t testing.TB, url string) map[model.CredentialType]bool {
 	t.Helper()
 	c := newClient(t, url, nil)
 	all := map[model.CredentialType]bool{}
-	for found, err := range c.Credentials(t.Context(), testIssuer, model.Filter{Role: model.Issued}) {
+	for found, err := range c.Credentials(t.Context(), testIssuer, model.Filter{Side: model.Issued}) {
 		if err != nil {
 			t.Fatal(err)
 		}

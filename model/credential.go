@@ -150,12 +150,12 @@ func (c Credential) Expired(closeTime uint32) bool {
 	return c.HasExpiration() && closeTime > c.Expiration
 }
 
-// Role says on which side of its credentials an account is looked at.
-type Role int
+// Side says on which side of its credentials an account is looked at.
+type Side int
 
 // The sides of a credential. Both hold for one that an account issued to itself.
 const (
-	AnyRole Role = iota
+	AnySide Side = iota
 	Issued       // the account is the issuer
 	About        // the account is the subject
 )
@@ -172,15 +172,15 @@ const (
 
 // Filter narrows a look-up of an account's credentials. The zero Filter takes all of them.
 type Filter struct {
-	Role       Role
+	Side       Side
 	Acceptance Acceptance
 }
 
 // Match says whether c, found among account's entries, passes.
 func (f Filter) Match(account Address, c Credential) bool {
 	switch {
-	case f.Role == Issued && c.Issuer != account,
-		f.Role == About && c.Subject != account,
+	case f.Side == Issued && c.Issuer != account,
+		f.Side == About && c.Subject != account,
 		f.Acceptance == Accepted && !c.Accepted,
 		f.Acceptance == Unaccepted && c.Accepted:
 		return false

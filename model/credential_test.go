@@ -110,12 +110,12 @@ func TestFilter(t *testing.T) {
 		want   string // of issued, about, self
 	}{
 		{Filter{}, "true true true"},
-		{Filter{Role: Issued}, "true false true"},
-		{Filter{Role: About}, "false true true"},
+		{Filter{Side: Issued}, "true false true"},
+		{Filter{Side: About}, "false true true"},
 		{Filter{Acceptance: Accepted}, "false true true"},
 		{Filter{Acceptance: Unaccepted}, "true false false"},
-		{Filter{Role: Issued, Acceptance: Accepted}, "false false true"},
-		{Filter{Role: About, Acceptance: Unaccepted}, "false false false"},
+		{Filter{Side: Issued, Acceptance: Accepted}, "false false true"},
+		{Filter{Side: About, Acceptance: Unaccepted}, "false false false"},
 	} {
 		got := fmt.Sprint(tc.filter.Match(me, issued), tc.filter.Match(me, about), tc.filter.Match(me, self))
 		if got != tc.want {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -174,6 +175,14 @@ type Operation struct {
 	// Batch and Row say which row of which batch asked for it; empty and 0 where none did. Rows count from 1.
 	Batch OperationID
 	Row   int64
+	// Actor is who asked for it or decided it, and RequestID the call that it came with, for the audit log.
+	Actor, RequestID string
+	// Nonce is used up when it is stored; nil for none. It is not read back.
+	Nonce *SpentNonce
+	// Renew says that a credential that stands is to be deleted first, as part of it. Only for KindIssue.
+	Renew bool
+	// Limits are what it must stay within to be stored; nil for none. They are not read back.
+	Limits *UnacceptedLimits
 
 	// What follows is set by the store.
 
@@ -186,6 +195,13 @@ type Operation struct {
 	Failure *Failure
 	// Created and Updated are by the clock of the process that wrote it, in microseconds.
 	Created, Updated time.Time
+}
+
+// UnacceptedLimits bound how many credentials of an issuer may stand or be under way without having been accepted, the one
+// that is asked for included; 0 for no bound.
+type UnacceptedLimits struct {
+	// PerSubject counts those of its subject, of any type; InAll those of its type, of any subject.
+	PerSubject, InAll int
 }
 
 // Transaction returns what the operation asks of the ledger, or nil for the kinds that the lane makes itself.
@@ -417,4 +433,11 @@ type RowStatus struct {
 	Hash      string
 	// Failure says why a row came to nothing; nil where it did not.
 	Failure *Failure
+}
+
+// NewRequestID makes an id of a time, for what has to have one before it is stored.
+func NewRequestID(at time.Time) OperationID {
+	var rest [10]byte
+	_, _ = rand.Read(rest[:])
+	return NewOperationID(at.UnixMilli(), rest)
 }

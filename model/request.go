@@ -18,6 +18,10 @@ type CredentialRequest struct {
 	Expiration *uint32
 	// URI is empty for none.
 	URI string
+	// Renew asks to replace one that has expired or soon will.
+	Renew bool
+	// Proof is nil for none.
+	Proof *Proof
 }
 
 // Create returns the transaction that grants the request.
@@ -56,6 +60,8 @@ const (
 	fieldDocuments  = "documents"
 	fieldExpiration = "expiration"
 	fieldURI        = "uri"
+	fieldRenew      = "renew"
+	fieldProof      = "proof"
 )
 
 const theBody = "the body"
@@ -63,7 +69,7 @@ const theBody = "the body"
 // ParseCredentialRequest reads the JSON of a request and checks its form. The error is an [*Error] with
 // [CodeBadRequest]; its message names each field that is wrong and what it must be.
 func ParseCredentialRequest(body []byte) (CredentialRequest, error) {
-	o, err := parseObject(theBody, body, fieldSubject, fieldCredential, fieldDocuments, fieldExpiration, fieldURI)
+	o, err := parseObject(theBody, body, fieldSubject, fieldCredential, fieldDocuments, fieldExpiration, fieldURI, fieldRenew, fieldProof)
 	if err != nil {
 		return CredentialRequest{}, err
 	}
@@ -76,6 +82,8 @@ func ParseCredentialRequest(body []byte) (CredentialRequest, error) {
 		r.Expiration = &seconds
 	}
 	r.URI, _ = optional(&faults, o, fieldURI, ParseURI)
+	r.Renew = parseRenew(&faults, o)
+	r.Proof = parseProof(&faults, o)
 	if err := faults.err(); err != nil {
 		return CredentialRequest{}, err
 	}
@@ -125,6 +133,18 @@ func parseDocuments(faults *faults, o object) Documents {
 		faults.add(BadRequest(fieldDocuments, "must be an object that is not empty"))
 	}
 	return d
+}
+
+func parseRenew(faults *faults, o object) bool {
+	raw, ok := o[fieldRenew]
+	if !ok {
+		return false
+	}
+	var renew bool
+	if kind := kindOf(raw); kind != "a boolean" || json.Unmarshal(raw, &renew) != nil {
+		faults.add(BadRequest(fieldRenew, "must be true or false"))
+	}
+	return renew
 }
 
 // faults collects what is wrong with a request, so that its sender hears of all of it at once.

@@ -85,7 +85,7 @@ func accept(ctx context.Context, o options, seed ledger.Seed, in *os.File, out, 
 	if err != nil {
 		return onSandbox(o, err)
 	}
-	waiting := client.Credentials(ctx, o.account, model.Filter{Role: model.About, Acceptance: model.Unaccepted})
+	waiting := client.Credentials(ctx, o.account, model.Filter{Side: model.About, Acceptance: model.Unaccepted})
 
 	if o.list {
 		return printList(out, o.json, o.account, at.CloseTime, waiting)
@@ -145,7 +145,7 @@ func onSandbox(o options, err error) error {
 // find returns the credential that --credential and --issuer name. One that is accepted already is returned only where
 // no other fits; one that has expired is an error.
 func find(ctx context.Context, o options, closeTime uint32, client *ledger.Client) (model.Credential, error) {
-	fitting := client.Credentials(ctx, o.account, model.Filter{Role: model.About})
+	fitting := client.Credentials(ctx, o.account, model.Filter{Side: model.About})
 	if o.issuer != "" {
 		fitting = one(client.Credential(ctx, o.account, o.issuer, o.credential))
 	}

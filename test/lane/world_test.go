@@ -308,7 +308,7 @@ func (w *world) onLedger() map[model.CredentialType]string {
 	}
 	defer c.Close()
 	all := map[model.CredentialType]string{}
-	for found, err := range c.Credentials(context.Background(), w.issuer, model.Filter{Role: model.Issued}) {
+	for found, err := range c.Credentials(context.Background(), w.issuer, model.Filter{Side: model.Issued}) {
 		if err != nil {
 			w.t.Fatal(err)
 		}

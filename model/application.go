@@ -1,0 +1,106 @@
+package model
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Codes of requests that a person decides on, and of proofs.
+const (
+	// CodeRequestNotFound: there is no such request, or the secret is another one.
+	CodeRequestNotFound Code = "requestNotFound"
+	// CodeDecided: the request has been decided on already.
+	CodeDecided Code = "alreadyDecided"
+	// CodeTooManyUnaccepted: the subject, or all subjects together, have as many unaccepted credentials as the policy
+	// allows.
+	CodeTooManyUnaccepted Code = "tooManyUnaccepted"
+	// CodeProofRefused: the proof that the applicant holds the subject's key does not hold: it is forged, for another
+	// subject, past its time, or was used before.
+	CodeProofRefused Code = "proofRefused"
+)
+
+// ApplicationState is how far a request that a person decides on has come.
+type ApplicationState string
+
+// The states of an application, and who moves each one on.
+const (
+	// ApplicationWaiting: a reviewer moves it on.
+	ApplicationWaiting ApplicationState = "waiting"
+	// ApplicationApproved: its operation is stored; what became of the credential is the operation's to say. Where that
+	// came to nothing, a reviewer may approve it again, or reject it.
+	ApplicationApproved ApplicationState = "approved"
+	// ApplicationRejected is final.
+	ApplicationRejected ApplicationState = "rejected"
+)
+
+// ApplicationStates lists all of them.
+func ApplicationStates() []ApplicationState {
+	return []ApplicationState{ApplicationWaiting, ApplicationApproved, ApplicationRejected}
+}
+
+// Application is a request for a credential that a person decides on.
+type Application struct {
+	// ID is given by the store where it is empty.
+	ID      OperationID
+	Issuer  Address
+	Subject Address
+	Type    CredentialType
+	// Expiration is in seconds since the Ripple Epoch; nil for none. URI is raw bytes; empty for none. Both as they are
+	// to be issued.
+	Expiration *uint32
+	URI        string
+	// Renew says that one which stands is to be replaced.
+	Renew bool
+	// Proven says that the applicant has proved to hold the subject's key.
+	Proven bool
+	// SecretHash is SHA-256 of what the applicant follows the request with.
+	SecretHash [32]byte
+	// Documents are sealed: see [SealedDocuments]. Nil once they are erased.
+	Documents SealedDocuments
+	// Key is the caller's idempotency key; nil for none.
+	Key *IdempotencyKey
+	// Nonce is used up when it is stored; nil for none. RequestID names the call for the audit log. Neither is read back.
+	Nonce     *SpentNonce
+	RequestID string
+	// Keep is how long documents are kept after a decision.
+	Keep time.Duration
+
+	// What follows is set by the store.
+
+	State ApplicationState
+	// Operation is the latest one that an approval has made; empty where there is none. Its State goes along.
+	Operation      OperationID
+	OperationState State
+	// DecidedBy is the actor of the latest decision, and Reason what was said of a rejection.
+	DecidedBy, Reason string
+	// Erase is when documents are erased; zero while it is undecided.
+	Erase            time.Time
+	Created, Updated time.Time
+}
+
+// SealedDocuments are an applicant's documents, encrypted with a key that is not in the database.
+type SealedDocuments []byte
+
+// Format redacts, whatever the verb.
+func (SealedDocuments) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, redacted) }
+
+// LogValue redacts.
+func (SealedDocuments) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Decision is a reviewer's word on an application.
+type Decision struct {
+	Application OperationID
+	Actor       string
+	// Approve says which it is. Operation is what it asks for then; the store gives it its ID, and it gets no key.
+	Approve   bool
+	Operation *Operation
+	// Reason is what a rejection says to the applicant: 1 to [MaxReasonLen] characters.
+	Reason string
+	// RequestID is of the call, for the audit log.
+	RequestID string
+}
+
+// MaxReasonLen is the most characters that a rejection's reason may have.
+const MaxReasonLen = 1000

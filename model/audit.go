@@ -1,0 +1,57 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"time"
+)
+
+// AuditEntry is one line of the audit log: a decision, or a call of the administrators' side. Each holds the hash of the
+// one before, so that one which is changed, removed or put elsewhere shows.
+type AuditEntry struct {
+	// Seq counts from 1, without gaps. Seq, Time, Previous and Hash are given by the store.
+	Seq  int64
+	Time time.Time
+	// Actor is a [Principal]'s, or one of the actors that are not callers; "cli:USER" for who runs the program.
+	Actor string
+	// Action is what was done, such as "credential.revoke"; Target what it was done to, such as "rSubject/Member".
+	Action, Target string
+	// Status is the HTTP status of a call; 0 where there was none.
+	Status int
+	// RequestID is of the call; empty where there was none.
+	RequestID string
+	// Detail is one JSON object, nothing secret and nothing of documents; nil for nothing.
+	Detail json.RawMessage
+	// Previous is the Hash of the entry before; zeros for the first one.
+	Previous, Hash [32]byte
+}
+
+// Sum returns the hash of an entry: SHA-256 over its fields, each with its length before it, so that nothing can be moved
+// from one field into the next. The time counts in microseconds, which is what stores keep.
+func (e AuditEntry) Sum() [32]byte {
+	h := sha256.New()
+	put := func(b []byte) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
+		_, _ = h.Write(n[:])
+		_, _ = h.Write(b)
+	}
+	number := func(n int64) {
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], uint64(n))
+		put(b[:])
+	}
+	put([]byte("audit entry 1"))
+	put(e.Previous[:])
+	number(e.Seq)
+	number(e.Time.UnixMicro())
+	for _, s := range []string{e.Actor, e.Action, e.Target, e.RequestID} {
+		put([]byte(s))
+	}
+	number(int64(e.Status))
+	put(e.Detail)
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
+}

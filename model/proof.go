@@ -1,0 +1,165 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Proof is an applicant's word that they hold the subject's key: a signature over [Challenge.Message].
+type Proof struct {
+	// Nonce is of the challenge.
+	Nonce string
+	// PublicKey is the subject's master or regular key, 33 bytes in hex; Signature is over the message, in hex, as the
+	// XRP Ledger signs: Ed25519 over the bytes, or ECDSA on secp256k1 over their SHA-512Half, in DER, fully canonical.
+	PublicKey, Signature string
+}
+
+// Challenge is what is to be signed as a [Proof].
+type Challenge struct {
+	Issuer, Subject Address
+	Nonce           string
+	Expires         time.Time // whole seconds
+}
+
+// Message is the text whose bytes are signed. It begins like no transaction does, names what it is for, and is shown to
+// people by wallets.
+func (c Challenge) Message() string {
+	return strings.Join([]string{
+		"Credential request",
+		"I hold the key of " + string(c.Subject),
+		"and ask " + string(c.Issuer) + " for a credential.",
+		"Nonce: " + c.Nonce,
+		"Valid until: " + c.Expires.UTC().Format(time.RFC3339),
+	}, "\n")
+}
+
+// Bounds of a proof's fields.
+const (
+	MaxNonceLen     = 200
+	publicKeyLen    = 66
+	maxSignatureLen = 160
+)
+
+var (
+	errNonceForm     = errors.New("must be the nonce of a challenge, as it was given")
+	errPublicKey     = errors.New("must be a public key in hex: 66 digits, which begin with ED, 02 or 03")
+	errSignatureForm = errors.New("must be a signature in hex")
+)
+
+const upperHex = "0123456789ABCDEF"
+
+func parseNonce(s string) (string, error) {
+	if s == "" || len(s) > MaxNonceLen || !only(s, alphanumeric+"_-.") {
+		return "", errNonceForm
+	}
+	return s, nil
+}
+
+func parsePublicKey(s string) (string, error) {
+	s = strings.ToUpper(s)
+	if len(s) != publicKeyLen || !only(s, upperHex) || s[:2] != "ED" && s[:2] != "02" && s[:2] != "03" {
+		return "", errPublicKey
+	}
+	return s, nil
+}
+
+func parseSignature(s string) (string, error) {
+	s = strings.ToUpper(s)
+	if s == "" || len(s) > maxSignatureLen || len(s)%2 != 0 || !only(s, upperHex) {
+		return "", errSignatureForm
+	}
+	return s, nil
+}
+
+// SpentNonce is a nonce that is used up together with what was asked for.
+type SpentNonce struct {
+	Nonce string
+	// Expires is when it could not be used any more anyway, so that it need not be kept.
+	Expires time.Time
+}
+
+// The names of a proof's fields.
+const (
+	fieldNonce     = "nonce"
+	fieldPublicKey = "public_key"
+	fieldSignature = "signature"
+)
+
+func parseProof(faults *faults, o object) *Proof {
+	raw, ok := o[fieldProof]
+	if !ok {
+		return nil
+	}
+	inner, err := parseObject(fieldProof, raw, fieldNonce, fieldPublicKey, fieldSignature)
+	if err != nil {
+		faults.add(err)
+		return nil
+	}
+	var p Proof
+	var own faultsOf
+	p.Nonce = own.required(inner, fieldNonce, parseNonce)
+	p.PublicKey = own.required(inner, fieldPublicKey, parsePublicKey)
+	p.Signature = own.required(inner, fieldSignature, parseSignature)
+	for _, f := range own.faults {
+		*faults = append(*faults, fieldProof+"."+f)
+	}
+	return &p
+}
+
+// faultsOf collects the faults of an object within a request.
+type faultsOf struct{ faults faults }
+
+func (f *faultsOf) required(o object, name string, parse func(string) (string, error)) string {
+	return required(&f.faults, o, name, parse)
+}
+
+// ParseChallengeRequest reads the JSON of a request for a challenge, {"subject": …}. The error is as
+// [ParseCredentialRequest]'s.
+func ParseChallengeRequest(body []byte) (Address, error) {
+	o, err := parseObject(theBody, body, fieldSubject)
+	if err != nil {
+		return "", err
+	}
+	var faults faults
+	subject := required(&faults, o, fieldSubject, parseSubject)
+	return subject, faults.err()
+}
+
+// ParseEmpty reads a body that has nothing to say: none, or an object without fields. The error is as
+// [ParseCredentialRequest]'s.
+func ParseEmpty(body []byte) error {
+	switch strings.Join(strings.Fields(string(body)), "") {
+	case "", "{}":
+		return nil
+	}
+	return BadRequest(theBody, "must be empty")
+}
+
+// ParseReason reads the JSON of a rejection, {"reason": …}. The error is as [ParseCredentialRequest]'s.
+func ParseReason(body []byte) (string, error) {
+	o, err := parseObject(theBody, body, fieldReason)
+	if err != nil {
+		return "", err
+	}
+	var faults faults
+	reason := required(&faults, o, fieldReason, parseReason)
+	return reason, faults.err()
+}
+
+const fieldReason = "reason"
+
+func parseReason(s string) (string, error) {
+	n := 0
+	for _, r := range s {
+		n++
+		if r < 0x20 && r != '\n' || r >= 0x7f && r < 0xa0 {
+			return "", errors.New("must be text without control characters")
+		}
+	}
+	if strings.TrimSpace(s) == "" || n > MaxReasonLen {
+		return "", fmt.Errorf("must be 1 to %d characters that say why", MaxReasonLen)
+	}
+	return s, nil
+}
