@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -164,11 +165,11 @@ func (w *randomWalk) kinds(most int) []CredentialKind {
 // credentials are keys of some credentials of an account, or of anything.
 func (w *randomWalk) credentials(who *signer) []codec.Hash256 {
 	var ids []codec.Hash256
-	for _, a := range w.accounts {
-		for n := range 40 {
-			if key := CredentialKey(who.id, a.id, fmt.Appendf(nil, "T%d", n)); w.n.Current().Has(key) && w.chance(40) && len(ids) < 3 {
-				ids = append(ids, key)
-			}
+	open := w.n.Current()
+	for range 80 {
+		key := CredentialKey(who.id, w.pick().id, fmt.Appendf(nil, "T%d", w.rng.IntN(40)))
+		if len(ids) < 3 && open.Has(key) && (w.chance(5) || !slices.Contains(ids, key)) {
+			ids = append(ids, key)
 		}
 	}
 	if w.chance(5) {
