@@ -2,17 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
 // alone measures the embedded ledger by itself, closing only when it is told to, in memory.
-func alone(ctx context.Context, b *bench) error {
+func alone(ctx context.Context, b *bench) (err error) {
 	b.title("The embedded ledger alone, in memory, closed by ledger_accept")
 	s, n, issuer, subject, err := b.startAlone(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, s.stop()) }() // whatever happens, it does not stay behind
 	defer n.close()
 	before := s.memory()
 
@@ -44,7 +46,7 @@ func alone(ctx context.Context, b *bench) error {
 	} else {
 		b.row(fmt.Sprintf("memory for %d credentials", total), "this system does not tell a process's memory", "")
 	}
-	return s.stop()
+	return nil
 }
 
 // startAlone starts a ledger in memory that closes only when it is told to, with an issuer and a subject.
@@ -54,12 +56,12 @@ func (b *bench) startAlone(ctx context.Context) (s *program, n *node, issuer, su
 		return nil, nil, issuer, subject, err
 	}
 	if n, err = dial(ctx, ledger); err != nil {
-		return nil, nil, issuer, subject, err
+		return nil, nil, issuer, subject, errors.Join(err, s.stop())
 	}
 	for _, a := range []*account{&issuer, &subject} {
 		if *a, err = n.fundAlone(ctx); err != nil {
 			n.close()
-			return nil, nil, issuer, subject, err
+			return nil, nil, issuer, subject, errors.Join(err, s.stop())
 		}
 	}
 	return s, n, issuer, subject, nil
@@ -93,12 +95,13 @@ func (n *node) fundAlone(ctx context.Context) (account, error) {
 
 // million is alone on a state of a million credentials: what it takes, and whether closing and looking up still cost what they did at
 // the beginning. Signing goes on beside the submissions, so that all of it ends in minutes.
-func million(ctx context.Context, b *bench) error {
+func million(ctx context.Context, b *bench) (err error) {
 	b.title("The embedded ledger with a million credentials, in memory, closed by ledger_accept")
 	s, n, issuer, subject, err := b.startAlone(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, s.stop()) }() // whatever happens, it does not stay behind
 	defer n.close()
 	before := s.memory()
 
@@ -143,7 +146,7 @@ func million(ctx context.Context, b *bench) error {
 		fmt.Sprintf("the first %d ledgers: median %s", some, secs(first)))
 	b.row("look-up by key", fmt.Sprintf("median %s, slowest %s, of %d", late.median, late.slowest, late.count),
 		fmt.Sprintf("with %d credentials: median %s", some*each, early.median))
-	return s.stop()
+	return nil
 }
 
 // signAhead signs a ledger's transactions while those of the one before are submitted. What went wrong is told when the
