@@ -24,66 +24,78 @@ type BatchAsk struct {
 	Batch model.OperationID
 }
 
-// Row reads one row of a batch. The error says what is wrong with it.
-type Row func() (model.CredentialRequest, error)
+// Row is one row of a batch on its way in.
+type Row struct {
+	// Sum tells its text from that of others.
+	Sum model.RowSum
+	// Read reads it; the error says what is wrong with it. It may be called until the next row is asked for.
+	Read func() (model.CredentialRequest, error)
+}
 
 // Receive stores a batch of requests for credentials. rows yields all rows of it, from the first one on; those that are
-// stored already are passed over, so that a batch that broke off is completed by sending it again. An error from rows ends
-// it; what is stored until then stays, and is worked on. begun is called with the batch before its first row is stored.
+// stored already are compared and passed over, so that a batch that broke off is completed by sending it again, and one
+// with other rows is refused. An error from rows ends it; what is stored until then stays, and is worked on. begun is
+// called with the batch before its first row is stored.
 //
-// A row goes through the same checks of its form, documents and expiration as a request. What it finds wrong is stored as
-// the row's failure. The ledger is not asked about each row: that subjects exist, that nothing of the kind stands yet and
-// that the reserve suffices shows in the transactions' results.
+// A row goes through the same checks as a request, and what they find wrong is stored as the row's failure: it costs
+// nothing. The ledger is asked about some hundred rows at a time, while those before are being stored. As many rows as
+// that are held in memory, however many there are.
 //
-// Error codes: badRequest (no rows, or too many), batchNotFound, wrongState (the batch has another number of rows),
-// idempotencyKeyReused, ledgerUnavailable, storeUnavailable.
+// Error codes: badRequest (no rows, or too many), batchNotFound, wrongState (the batch has other rows or another number of
+// them, or was cancelled), idempotencyKeyReused, ledgerUnavailable, storeUnavailable.
 func (i *Issuer) Receive(ctx context.Context, a BatchAsk, rows iter.Seq2[Row, error], begun func(model.Batch)) (model.BatchStatus, error) {
-	last, err := i.lastLedger(ctx)
-	if err != nil {
+	if _, err := i.lastLedger(ctx); err != nil {
 		return model.BatchStatus{}, err
 	}
 	var (
 		batch model.Batch
+		in    *intake
 		n     int64
 		chunk []model.BatchRow
+		flaw  error // what ends it
 	)
-	flush := func() error {
-		if len(chunk) == 0 {
-			return nil
-		}
-		// What has arrived is stored, also when its sender has gone away.
-		_, err := i.cfg.Journal.AddRows(context.WithoutCancel(ctx), batch.ID, chunk)
-		chunk = chunk[:0]
-		return err
-	}
 	for row, err := range rows {
 		if err != nil {
-			return model.BatchStatus{}, errors.Join(err, flush())
+			flaw = err
+			break
 		}
 		if n == 0 {
 			if batch, err = i.batchFor(ctx, a); err != nil {
 				return model.BatchStatus{}, err
 			}
 			begun(batch)
+			in = i.takeIn(ctx, batch)
 		}
 		if n++; n > MaxBatchRows {
-			return model.BatchStatus{}, errors.Join(model.BadRequest("a batch", fmt.Sprintf(
-				"must not have more than %d rows: those are stored, send the rest as another batch", MaxBatchRows)), flush())
+			flaw = model.BadRequest("a batch", fmt.Sprintf(
+				"must not have more than %d rows: those are stored, send the rest as another batch", MaxBatchRows))
+			break
 		}
-		if n <= batch.Rows {
-			continue
+		r := model.BatchRow{Row: n}
+		if n > batch.Rows {
+			r = i.batchRow(ctx, n, row)
 		}
-		chunk = append(chunk, i.batchRow(ctx, n, row, last))
-		if len(chunk) == rowsAtOnce {
-			if err := flush(); err != nil {
-				return model.BatchStatus{}, err
+		r.Sum = row.Sum
+		if chunk = append(chunk, r); len(chunk) == rowsAtOnce {
+			taken := in.take(chunk)
+			chunk = nil
+			if !taken {
+				break
 			}
 		}
 	}
-	if err := flush(); err != nil {
-		return model.BatchStatus{}, err
+	if in != nil {
+		if len(chunk) > 0 {
+			in.take(chunk)
+		}
+		if err := in.end(); err != nil {
+			return model.BatchStatus{}, errors.Join(err, flaw)
+		}
 	}
-	if n == 0 {
+	switch {
+	case flaw != nil:
+		return model.BatchStatus{}, flaw
+	case n == 0:
 		return model.BatchStatus{}, model.BadRequest("a batch", "must have at least one row")
 	}
 	if err := i.cfg.Journal.SealBatch(ctx, batch.ID, n); err != nil {
@@ -117,25 +129,27 @@ func (i *Issuer) batch(ctx context.Context, id model.OperationID) (model.BatchSt
 	return status, err
 }
 
-// batchRow decides on a row.
-func (i *Issuer) batchRow(ctx context.Context, n int64, row Row, last model.Ledger) model.BatchRow {
-	r, err := row()
+// batchRow decides on a row, as far as that goes without the ledger.
+func (i *Issuer) batchRow(ctx context.Context, n int64, row Row) model.BatchRow {
+	r, err := row.Read()
 	if err == nil {
 		err = i.cfg.Check(ctx, r)
 	}
-	if err == nil {
-		err = notPast(r, last)
-	}
 	if err != nil {
-		f := model.Failure{Code: model.CodeBadRequest, Message: "the row could not be decided on"}
-		var e *model.Error
-		if errors.As(err, &e) && e.Message != "" {
-			f = model.Failure{Code: e.Code, Message: e.Message}
-		}
-		return model.BatchRow{Row: n, Rejected: &f}
+		return rejected(model.BatchRow{Row: n}, err)
 	}
 	return model.BatchRow{Row: n, Operation: &model.Operation{Issuer: i.cfg.Account, Kind: model.KindIssue,
 		Subject: r.Subject, Type: r.Type, Expiration: r.Expiration, URI: r.URI}}
+}
+
+// rejected is a row that never becomes an operation, for a reason that is told as it would be of a request.
+func rejected(r model.BatchRow, err error) model.BatchRow {
+	f := model.Failure{Code: model.CodeBadRequest, Message: "the row could not be decided on"}
+	var e *model.Error
+	if errors.As(err, &e) && e.Message != "" {
+		f = model.Failure{Code: e.Code, Message: e.Message}
+	}
+	return model.BatchRow{Row: r.Row, Sum: r.Sum, Rejected: &f}
 }
 
 // Batch returns how far a batch has come, and up to limit of the rows behind one that came to nothing. Error codes:
@@ -147,7 +161,7 @@ func (i *Issuer) Batch(ctx context.Context, id model.OperationID, after int64, l
 	}
 	failed, err := i.cfg.Journal.BatchRows(ctx, id, after, limit, true)
 	for n := range failed {
-		if f := failed[n].Failure; f != nil {
+		if f := failed[n].Failure; f != nil && failed[n].Operation != "" { // the others are told in our words already
 			if text, ok := words[f.Code]; ok && f.Code.Final() {
 				f.Message = text
 			}
@@ -156,10 +170,20 @@ func (i *Issuer) Batch(ctx context.Context, id model.OperationID, after int64, l
 	return status, failed, err
 }
 
-// notPast refuses an expiration that is past by the ledger's clock.
-func notPast(r model.CredentialRequest, last model.Ledger) error {
-	if r.Expiration == nil || *r.Expiration >= last.CloseTime {
-		return nil
+// CancelBatch drops the rows of a batch that nothing is signed for yet, and says how many those were, and how the batch
+// stands then. One whose rows were not all there takes no more. Those that are signed go on to their end. Doing it again
+// changes nothing. Error codes: batchNotFound, storeUnavailable.
+func (i *Issuer) CancelBatch(ctx context.Context, id model.OperationID, by model.AuditEntry) (int64, model.BatchStatus, error) {
+	status, err := i.batch(ctx, id)
+	if err != nil {
+		return 0, status, err
 	}
-	return model.BadRequest("expiration", "must not be past; the last validated ledger closed at "+model.FormatTime(last.CloseTime))
+	// What was begun is done, also when whoever asked for it has gone away.
+	n, err := i.cfg.Journal.CancelBatch(context.WithoutCancel(ctx), id, model.Failure{Code: model.CodeCancelled,
+		Message: "the batch was cancelled before anything was signed for this row"}, by)
+	if err != nil {
+		return n, status, err
+	}
+	status, err = i.batch(ctx, id)
+	return n, status, err
 }

@@ -20,7 +20,8 @@
 // expiration is past, the subject exists, a credential of the kind stands already, and the issuer can carry one more
 // entry. Where an operation for the same subject and type is under way, its end is waited for before the ledger is asked,
 // so that of two requests at the same moment the second finds the first one's credential. The journal holds at most one
-// such operation, also where several processes share it. What other programs do with the same account in between is
+// such operation, also where several processes share it. The rows of a batch are looked up in the same way, some hundred
+// at a time, and rejected in the same words. What other programs do with the same account in between is
 // caught by the transaction's own result, and told in the same words.
 //
 // A caller that goes away stops nothing that is stored. When the wait limit runs out, the caller gets the operation as it
@@ -115,52 +116,60 @@ func (i *Issuer) List(ctx context.Context, which model.Acceptance) iter.Seq2[mod
 	}
 }
 
-// admit asks the ledger whether a CredentialCreate would succeed, in rippled's order of checks. All that it needs is
-// asked for at once, as each answer may be a journey away.
+// look is what the ledger says of a CredentialCreate that is to be sent. Absence is an answer, and an error of the part
+// that is absent.
+type look struct {
+	last       model.Ledger
+	self       model.Account
+	selfErr    error
+	subjectErr error
+	found      model.Credential
+	foundErr   error
+}
+
+// verdict says why the transaction would fail, in rippled's order of checks; nil where it would not.
+func (l look) verdict(expiration *uint32) error {
+	switch {
+	case expiration != nil && *expiration < l.last.CloseTime:
+		return model.BadRequest("expiration", "must not be past; the last validated ledger closed at "+model.FormatTime(l.last.CloseTime))
+	case l.subjectErr != nil:
+		return told(model.CodeNoTarget)
+	case l.foundErr == nil:
+		return duplicate(l.found, l.last)
+	case l.selfErr != nil || l.self.Balance < l.last.Reserve(l.self.OwnerCount+1):
+		return told(model.CodeInsufficientReserve)
+	}
+	return nil
+}
+
+// admit asks the ledger whether a CredentialCreate would succeed. All that it needs is asked for at once, as each answer
+// may be a journey away.
 func (i *Issuer) admit(ctx context.Context, r model.CredentialRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
-	var (
-		last       model.Ledger
-		self       model.Account
-		selfErr    error
-		subjectErr error
-		found      model.Credential
-		foundErr   error
-	)
-	// Absence is an answer. Only a failure to ask is an error of the group, which ends the other calls.
+	var l look
+	// Only a failure to ask is an error of the group, which ends the other calls.
 	var group *errgroup.Group
 	group, ctx = errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		if last, err = i.cfg.Ledger.Ledger(ctx); err != nil {
+		if l.last, err = i.cfg.Ledger.Ledger(ctx); err != nil {
 			return err
 		}
-		self, selfErr = i.issuingAccount(ctx, last)
-		return unlessAbsent(selfErr)
+		l.self, l.selfErr = i.issuingAccount(ctx, l.last)
+		return unlessAbsent(l.selfErr)
 	})
 	group.Go(func() error {
-		_, subjectErr = i.cfg.Ledger.Account(ctx, r.Subject)
-		return unlessAbsent(subjectErr)
+		_, l.subjectErr = i.cfg.Ledger.Account(ctx, r.Subject)
+		return unlessAbsent(l.subjectErr)
 	})
 	group.Go(func() error {
-		found, foundErr = i.cfg.Ledger.Credential(ctx, r.Subject, i.cfg.Account, r.Type)
-		return unlessAbsent(foundErr)
+		l.found, l.foundErr = i.cfg.Ledger.Credential(ctx, r.Subject, i.cfg.Account, r.Type)
+		return unlessAbsent(l.foundErr)
 	})
 	if err := group.Wait(); err != nil {
 		return unavailable(err)
 	}
-	if err := notPast(r, last); err != nil {
-		return err
-	}
-	switch {
-	case subjectErr != nil:
-		return told(model.CodeNoTarget)
-	case foundErr == nil:
-		return duplicate(found, last)
-	case selfErr != nil || self.Balance < last.Reserve(self.OwnerCount+1):
-		return told(model.CodeInsufficientReserve)
-	}
-	return nil
+	return l.verdict(r.Expiration)
 }
 
 // issuingAccount reads the issuing account once a ledger, however many requests ask.

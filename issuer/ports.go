@@ -45,10 +45,14 @@ type Journal interface {
 	// and replayed is true. Error code: [model.CodeKeyReused].
 	CreateBatch(ctx context.Context, b model.Batch) (stored model.Batch, replayed bool, err error)
 	// AddRows stores rows that go on from those that are there, and returns how many there are then. Rows that are there
-	// already are passed over. Error codes: [model.CodeBatchNotFound], [model.CodeWrongState] (all rows are there).
+	// already are compared by their sums and passed over. Error codes: [model.CodeBatchNotFound], [model.CodeWrongState] (a
+	// row is not the one that is there, or all rows are).
 	AddRows(ctx context.Context, id model.OperationID, rows []model.BatchRow) (int64, error)
 	// SealBatch says that all rows are there, and how many that is; [model.CodeWrongState] where it is another number.
 	SealBatch(ctx context.Context, id model.OperationID, rows int64) error
+	// CancelBatch drops those of a batch's rows that are pending, and says how many; one that is receiving takes no more. by
+	// is who does it, for the audit log.
+	CancelBatch(ctx context.Context, id model.OperationID, why model.Failure, by model.AuditEntry) (int64, error)
 	// Batch returns how far a batch has come; [model.CodeBatchNotFound] where there is none.
 	Batch(ctx context.Context, id model.OperationID) (model.BatchStatus, error)
 	// BatchRows returns up to limit of a batch's rows behind a row, in their order; with failed, only those that came to

@@ -23,6 +23,13 @@
 //
 // Lists are read page by page from one ledger: the first answer says which, and every other must come from it.
 //
+// # Which ledger it is
+//
+// [Client.Network] returns what tells a ledger's history from others, and [Client.SameNetwork] compares a node's with it. A
+// network id is not enough: stand-alone ledgers have none, and Devnet keeps its own when it is begun anew. What decides is a
+// ledger's hash, which stands for all before it. Any node can show those of the last 256 ledgers and of all flag ledgers,
+// from the LedgerHashes entries of the newest one, so that no history is needed.
+//
 // # Signing
 //
 // A [Seed] prints as [redacted] however it is printed. Encoding, keys and signatures are github.com/Peersyst/xrpl-go's;

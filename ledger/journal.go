@@ -247,12 +247,22 @@ func (l *Lane) feed() {
 	if b.feeding || b.wait || !b.due && !b.reload {
 		return
 	}
-	if late := b.late; len(l.waiting) >= feedWindow/2 && !late { // but now and then it looks for what comes before that
-		return
+	limit := len(l.waiting) + len(b.unsaved) + signChunk + feedWindow
+	if len(l.waiting) >= feedWindow/2 {
+		if !b.late {
+			return
+		}
+		// Now and then it looks for what comes before rows of batches. What is being signed stands first there.
+		first := 0
+		for _, op := range l.waiting {
+			if !op.batch {
+				first++
+			}
+		}
+		limit = first + len(b.unsaved) + 2*signChunk
 	}
 	b.late = false
 	reload := b.reload
-	limit := len(l.waiting) + len(b.unsaved) + signChunk + feedWindow
 	b.feeding, b.due, b.reload, b.gone = true, false, false, map[model.OperationID]bool{}
 	l.job(func(ctx context.Context) func() {
 		var inFlight []model.Operation

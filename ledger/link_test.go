@@ -436,6 +436,68 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
+// A line that was of use is opened again after the shortest wait, however soon it drops and however often; one that
+// drops without having been of use, after waits that double.
+func TestReconnectBackoff(t *testing.T) {
+	const subscribed = `{"fee_base":10,"ledger_hash":"` + testHash + `","ledger_index":7,"ledger_time":848597134,"reserve_base":1000000,"reserve_inc":200000}`
+	for _, c := range []struct {
+		name   string
+		answer func(method string, params map[string]any) string
+		use    func(t *testing.T, s *stubNode, c *Client) // of each connection, before it drops
+		waits  []int                                      // seconds
+	}{
+		{"answers requests", func(_ string, params map[string]any) string { return reply(params, feeResult) }, func(t *testing.T, _ *stubNode, c *Client) {
+			if _, err := c.Fee(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}, []int{1, 1, 1, 1, 1, 1}},
+		{"tells of ledgers", func(_ string, params map[string]any) string { return reply(params, subscribed) }, func(t *testing.T, s *stubNode, c *Client) {
+			w := c.Watch()
+			defer w.Stop()
+			wantEvent(t, w, EventUp)
+			s.send(`{"type":"ledgerClosed",` + subscribed[1:])
+			wantEvent(t, w, EventLedger)
+		}, []int{1, 1, 1, 1}},
+		{"drops at once", nil, nil, []int{1, 2, 4, 8, 8}},
+		{"answers its subscription alone", func(_ string, params map[string]any) string { return reply(params, subscribed) }, func(t *testing.T, _ *stubNode, c *Client) {
+			w := c.Watch()
+			defer w.Stop()
+			wantEvent(t, w, EventUp)
+		}, []int{1, 2, 4, 8, 8}},
+		{"refuses requests", func(_ string, params map[string]any) string { return refuse(params, "noNetwork", "") }, func(t *testing.T, _ *stubNode, c *Client) {
+			_, err := c.Fee(t.Context())
+			wantNodeError(t, err, "noNetwork")
+		}, []int{1, 2, 4, 8, 8}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStub(t, func(_ int, method string, params map[string]any) string { return c.answer(method, params) })
+			clock := newFakeClock()
+			client := newClient(t, s.ws(), func(c *Config) {
+				c.Clock, c.Rand = clock, func() float64 { return 0 }
+				c.MinBackoff, c.MaxBackoff = time.Second, 8*time.Second
+				c.CallTimeout, c.ConnectWait, c.PingInterval = time.Minute, time.Minute, time.Minute
+			})
+			for round, seconds := range c.waits {
+				<-s.open
+				if c.use != nil {
+					c.use(t, s, client)
+				}
+				s.drop()
+				want := time.Duration(seconds) * time.Second
+				for {
+					if got := <-clock.set; got >= time.Minute { // another wait, not the one to reconnect
+						continue
+					} else if got != want {
+						t.Fatalf("connection %d: %v until the next one, want %v", round+1, got, want)
+					}
+					break
+				}
+				clock.advance(want)
+			}
+		})
+	}
+}
+
 func wantEvent(t *testing.T, w *Watcher, kind EventKind) Event {
 	t.Helper()
 	limit := time.After(10 * time.Second)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
 
@@ -39,6 +40,8 @@ type session struct {
 
 	subscribed []model.Address // owned by the goroutine that serves
 	listening  bool            // to the ledger stream; likewise
+
+	useful atomic.Bool // it answered a request of a caller, or told of a ledger
 
 	mu      sync.Mutex
 	pending map[uint64]*wsRequest
@@ -90,12 +93,12 @@ func (l *wsLink) run() {
 	failures := 0
 	for {
 		began := l.cfg.Clock.Now()
-		connected, err := l.connect()
+		connected, useful, err := l.connect()
 		if l.ctx.Err() != nil {
 			return
 		}
-		if connected && l.cfg.Clock.Now().Sub(began) > l.cfg.MaxBackoff {
-			failures = 0 // it held for a while: the next attempt need not wait for what went wrong long ago
+		if useful || connected && l.cfg.Clock.Now().Sub(began) > l.cfg.MaxBackoff {
+			failures = 0 // the next attempt need not wait for what went wrong before that
 		}
 		wait := backoff(failures, l.cfg.MinBackoff, l.cfg.MaxBackoff, l.cfg.Rand)
 		failures++
@@ -113,8 +116,9 @@ func (l *wsLink) run() {
 	}
 }
 
-// connect dials and serves one session until it is over. connected says whether it came about.
-func (l *wsLink) connect() (connected bool, err error) {
+// connect dials and serves one session until it is over. connected says whether it came about, and useful whether the node
+// did more in it than to take it: one that lets go of each at once must be left alone for longer and longer.
+func (l *wsLink) connect() (connected, useful bool, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.DialTimeout)
 	conn, resp, err := websocket.Dial(ctx, l.cfg.URL, &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
 	cancel()
@@ -124,12 +128,12 @@ func (l *wsLink) connect() (connected bool, err error) {
 			err = fmt.Errorf("the node answers HTTP %d instead of opening a WebSocket", resp.StatusCode)
 		}
 		l.setSession(nil, err)
-		return false, err
+		return false, false, err
 	}
 	conn.SetReadLimit(l.cfg.MaxAnswer)
 	s := &session{conn: conn, out: make(chan *wsRequest, maxOutgoing), done: make(chan struct{}), pending: map[uint64]*wsRequest{}}
 	err = l.serve(s)
-	return true, err
+	return true, s.useful.Load(), err
 }
 
 // serve runs a session: one goroutine reads, one writes, one pings; the first that fails ends all three.
@@ -212,11 +216,7 @@ func (l *wsLink) call(ctx context.Context, method string, params json.RawMessage
 	}
 	replies := make(chan reply, 1)
 	r := s.add(method, params, func(f *frame, err error) {
-		if err != nil {
-			replies <- reply{nil, err}
-			return
-		}
-		raw, err := f.answer(method)
+		raw, err := s.answer(method, f, err)
 		replies <- reply{raw, err}
 	})
 	if r != nil {
@@ -244,13 +244,7 @@ func (l *wsLink) post(ctx context.Context, method string, params json.RawMessage
 		done(nil, &ConnectionError{Method: method, Cause: why})
 		return func() {}
 	}
-	r := s.add(method, params, func(f *frame, err error) {
-		if err != nil {
-			done(nil, err)
-			return
-		}
-		done(f.answer(method))
-	})
+	r := s.add(method, params, func(f *frame, err error) { done(s.answer(method, f, err)) })
 	if r == nil {
 		return func() {}
 	}
@@ -284,6 +278,18 @@ func (s *session) add(method string, params json.RawMessage, done func(*frame, e
 	b = append(b, `",`...)
 	r.body = append(b, params[1:]...) // params is an object that is never empty: it holds api_version
 	return r
+}
+
+// answer takes the result out of what came for a caller's request.
+func (s *session) answer(method string, f *frame, err error) (json.RawMessage, error) {
+	if err != nil {
+		return nil, err
+	}
+	raw, err := f.answer(method)
+	if err == nil {
+		s.useful.Store(true)
+	}
+	return raw, err
 }
 
 // drop gives a request up: its answer, if one comes, is ignored.
@@ -397,6 +403,7 @@ func (l *wsLink) dispatch(s *session, f *frame) error {
 		if err != nil {
 			return &AnswerError{Method: "the ledger stream", Reason: "unusable", Cause: err}
 		}
+		s.useful.Store(true)
 		l.hub.ledger(ledger)
 	case "transaction":
 		if f.Validated {

@@ -13,6 +13,9 @@ const (
 	CodeForbidden Code = "forbidden"
 	// CodeTooManyRequests: the caller, or what it asks about, is over its rate. RetryAfter says for how long.
 	CodeTooManyRequests Code = "tooManyRequests"
+	// CodeAccessUnavailable: who the caller is cannot be found out now, as the identity provider does not answer.
+	// RetryAfter says when it is asked again.
+	CodeAccessUnavailable Code = "accessUnavailable"
 	// CodeTokenNotFound: there is no such token.
 	CodeTokenNotFound Code = "tokenNotFound"
 	// CodeTokenExists: a token of that name holds already.

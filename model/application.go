@@ -61,9 +61,10 @@ type Application struct {
 	Documents SealedDocuments
 	// Key is the caller's idempotency key; nil for none.
 	Key *IdempotencyKey
-	// Nonce is used up when it is stored; nil for none. RequestID names the call for the audit log. Neither is read back.
-	Nonce     *SpentNonce
+	// RequestID is of the call, for the audit log.
 	RequestID string
+	// Nonce is of the challenge that was answered for it; nil for none, and in what is read.
+	Nonce *SpentNonce
 	// Keep is how long documents are kept after a decision.
 	Keep time.Duration
 
@@ -98,7 +99,8 @@ type Decision struct {
 	Operation *Operation
 	// Reason is what a rejection says to the applicant: 1 to [MaxReasonLen] characters.
 	Reason string
-	// RequestID is of the call, for the audit log.
+	// RequestID is of the call, for the audit log. The same word of the same actor in the same call is one decision,
+	// however often it is said.
 	RequestID string
 }
 

@@ -27,6 +27,28 @@ type AuditEntry struct {
 	Previous, Hash [32]byte
 }
 
+// The actions that the store itself writes entries of, each in the transaction that does it. A time in a Detail is in
+// seconds since the Ripple Epoch where it is an expiration, and RFC 3339 otherwise; a URI is in hex.
+const (
+	// ActionIssue and ActionRevoke: an operation was stored, other than by a batch or a decision. The target is the
+	// subject, a slash, and the type as [CredentialType.Text].
+	ActionIssue  = "credential.issue"
+	ActionRevoke = "credential.revoke"
+	// ActionCancel: an operation was dropped. The target is its id.
+	ActionCancel = "operation.cancel"
+	// ActionRows and ActionCancelBatch: rows of a batch were stored, or dropped. The target is the batch's id.
+	ActionRows        = "batch.rows"
+	ActionCancelBatch = "batch.cancel"
+	// ActionRequest, ActionApprove, ActionReject, ActionErase: what became of a request. The target is its id.
+	ActionRequest = "request.create"
+	ActionApprove = "request.approve"
+	ActionReject  = "request.reject"
+	ActionErase   = "request.erase"
+	// ActionTokenCreate and ActionTokenRevoke: the target is the token's name.
+	ActionTokenCreate = "token.create"
+	ActionTokenRevoke = "token.revoke"
+)
+
 // Sum returns the hash of an entry: SHA-256 over its fields, each with its length before it, so that nothing can be moved
 // from one field into the next. The time counts in microseconds, which is what stores keep.
 func (e AuditEntry) Sum() [32]byte {

@@ -30,6 +30,30 @@ type object map[string]json.RawMessage
 // parseObject reads body, which must be exactly one JSON object with no field besides allowed. what is how an error
 // calls it, such as "the body".
 func parseObject(what string, body []byte, allowed ...string) (object, error) {
+	o, err := parseAnyObject(what, body)
+	if err != nil {
+		return nil, err
+	}
+	var faults []string
+	for name := range o {
+		if !slices.Contains(allowed, name) {
+			faults = append(faults, unknownField(name, allowed))
+		}
+	}
+	if len(faults) > 0 {
+		slices.Sort(faults)
+		const most = 5
+		if len(faults) > most {
+			faults = append(faults[:most], fmt.Sprintf("and %d more", len(faults)-most))
+		}
+		return nil, &Error{Code: CodeBadRequest, Message: fmt.Sprintf("%s; the fields are %s",
+			strings.Join(faults, "; "), strings.Join(allowed, ", "))}
+	}
+	return o, nil
+}
+
+// parseAnyObject reads body, which must be exactly one JSON object, of any fields.
+func parseAnyObject(what string, body []byte) (object, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, BadRequest(what, "must be a JSON object; it is empty")
 	}
@@ -56,21 +80,6 @@ func parseObject(what string, body []byte, allowed ...string) (object, error) {
 	var o object
 	if err := json.Unmarshal(whole, &o); err != nil {
 		return nil, BadRequest(what, "must be a JSON object")
-	}
-	var faults []string
-	for name := range o {
-		if !slices.Contains(allowed, name) {
-			faults = append(faults, unknownField(name, allowed))
-		}
-	}
-	if len(faults) > 0 {
-		slices.Sort(faults)
-		const most = 5
-		if len(faults) > most {
-			faults = append(faults[:most], fmt.Sprintf("and %d more", len(faults)-most))
-		}
-		return nil, &Error{Code: CodeBadRequest, Message: fmt.Sprintf("%s; the fields are %s",
-			strings.Join(faults, "; "), strings.Join(allowed, ", "))}
 	}
 	return o, nil
 }

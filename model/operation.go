@@ -13,7 +13,8 @@ const (
 	// CodeStoreUnavailable: the database is gone, full or locked. What was asked for may or may not have been stored;
 	// every function that writes may be called again with the same arguments.
 	CodeStoreUnavailable Code = "storeUnavailable"
-	// CodeInProgress: an operation for this subject and type is not final yet. The cause is a [*StandingError].
+	// CodeInProgress: an operation for this subject and type is not final yet, and the cause is a [*StandingError]; or a
+	// request for them waits for a decision.
 	CodeInProgress Code = "inProgress"
 	// CodeKeyReused: the idempotency key came before, with another request.
 	CodeKeyReused Code = "idempotencyKeyReused"
@@ -382,6 +383,8 @@ type Batch struct {
 	Issuer Address
 	// Key is the caller's idempotency key; nil for none.
 	Key *IdempotencyKey
+	// Actor is who asked for it, and RequestID the call's, for rows that do not say.
+	Actor, RequestID string
 
 	// What follows is set by the store.
 
@@ -389,6 +392,8 @@ type Batch struct {
 	// Rows is how many rows are stored. Adding goes on with row Rows+1.
 	Rows             int64
 	Created, Updated time.Time
+	// Cancelled is when what was left of it was dropped; the zero time where nothing was.
+	Cancelled time.Time
 }
 
 // BatchStatus is how far a batch has come.
@@ -411,10 +416,16 @@ func (s BatchStatus) Failed() int64 {
 	return s.Rejected + s.Counts[StateFailed] + s.Counts[StateExpired] + s.Counts[StateRefused] + s.Counts[StateCancelled]
 }
 
-// BatchRow is one row of a batch, on its way in: either an operation or the reason why it is none.
+// RowSum tells a row of a batch from others by its text: the first half of a SHA-256.
+type RowSum [16]byte
+
+// BatchRow is one row of a batch, on its way in: either an operation or the reason why it is none; or neither, for one that
+// was stored before and is only compared.
 type BatchRow struct {
 	// Row counts from 1.
 	Row int64
+	// Sum is kept beside it, and compared when the row comes again.
+	Sum RowSum
 	// Operation is what the row asks for; its Issuer, Batch and Row are set by the store. Nil when Rejected is set.
 	Operation *Operation
 	// Rejected says what is wrong with the row.

@@ -23,6 +23,13 @@ type Challenge struct {
 	Expires         time.Time // whole seconds
 }
 
+// SpentNonce is the nonce of a challenge that was answered. It is stored, as a hash, with what it was answered for, so that
+// it works once.
+type SpentNonce struct {
+	Nonce   string
+	Expires time.Time
+}
+
 // Message is the text whose bytes are signed. It begins like no transaction does, names what it is for, and is shown to
 // people by wallets.
 func (c Challenge) Message() string {
@@ -71,13 +78,6 @@ func parseSignature(s string) (string, error) {
 		return "", errSignatureForm
 	}
 	return s, nil
-}
-
-// SpentNonce is a nonce that is used up together with what was asked for.
-type SpentNonce struct {
-	Nonce string
-	// Expires is when it could not be used any more anyway, so that it need not be kept.
-	Expires time.Time
 }
 
 // The names of a proof's fields.

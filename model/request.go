@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,29 @@ type Revocation struct {
 
 // Documents is what an applicant hands in for a decision: a JSON object that is not empty. It is confidential: it
 // prints as "[redacted]" and is never written to the ledger or to a log.
-type Documents struct{ fields object }
+type Documents struct {
+	raw    json.RawMessage
+	fields object
+}
+
+// DocumentsOf reads documents that stand alone, such as those that were sealed and are opened again: one JSON object
+// that is not empty, as strictly as [ParseCredentialRequest] reads it. The error is an [*Error] with [CodeBadRequest].
+func DocumentsOf(raw []byte) (Documents, error) {
+	o, err := parseAnyObject(fieldDocuments, raw)
+	if err != nil {
+		return Documents{}, err
+	}
+	if len(o) == 0 {
+		return Documents{}, errDocumentsEmpty
+	}
+	return Documents{raw: bytes.Clone(bytes.TrimSpace(raw)), fields: o}, nil
+}
+
+var errDocumentsEmpty = BadRequest(fieldDocuments, "must be an object that is not empty")
+
+// JSON returns the documents byte for byte as they came, without what stood around them; nil for the zero Documents.
+// It is confidential as they are, and prints.
+func (d Documents) JSON() json.RawMessage { return bytes.Clone(d.raw) }
 
 // Field returns a top-level field as JSON text. The name is matched exactly.
 func (d Documents) Field(name string) (json.RawMessage, bool) {
@@ -126,11 +149,11 @@ func parseDocuments(faults *faults, o object) Documents {
 		faults.add(err)
 		return Documents{}
 	}
-	var d Documents
+	d := Documents{raw: raw}
 	if err := json.Unmarshal(raw, &d.fields); err != nil {
 		faults.add(BadRequest(fieldDocuments, "must be an object"))
 	} else if len(d.fields) == 0 {
-		faults.add(BadRequest(fieldDocuments, "must be an object that is not empty"))
+		faults.add(errDocumentsEmpty)
 	}
 	return d
 }

@@ -219,3 +219,51 @@ func FuzzParseCredentialRequest(f *testing.F) {
 		}
 	})
 }
+
+// What is sealed and opened again is what came, byte for byte, and is read as strictly.
+func TestDocumentsOf(t *testing.T) {
+	const text = "{ \"b\" : 1.50,\n\t\"a\":\"\\u0041\", \"n\": 12345678901234567890.0 }"
+	r, err := ParseCredentialRequest([]byte(`{"subject":"` + alice + `","credential":"a","documents":` + text + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(r.Documents.JSON()); got != text {
+		t.Errorf("JSON is %s", got)
+	}
+	again, err := DocumentsOf([]byte(" " + text + "\n"))
+	if err != nil || string(again.JSON()) != text {
+		t.Fatalf("%s, %v", again.JSON(), err)
+	}
+	if raw, ok := again.Field("n"); !ok || string(raw) != "12345678901234567890.0" {
+		t.Errorf("n is %s", raw)
+	}
+	again.JSON()[0] = 'x'
+	if string(again.JSON()) != text {
+		t.Error("a caller can write into the documents")
+	}
+	if s := fmt.Sprintf("%v %+v %#v %s", again, r, again, again); strings.Contains(s, "12345") {
+		t.Errorf("prints as %s", s)
+	}
+	if (Documents{}).JSON() != nil {
+		t.Error("no documents have JSON")
+	}
+}
+
+func TestDocumentsOfRefuses(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{``, "documents must be a JSON object; it is empty"},
+		{`[]`, "documents must be a JSON object, not an array"},
+		{`{}`, "documents must be an object that is not empty"},
+		{`{"a":1}{}`, "documents must be one JSON object and nothing else; at byte 8: invalid character '{' after top-level value"},
+		{`{"a":1,"a":2}`, `field "a" must be given once; it is given twice`},
+		{"{\"a\":\"\xff\"}", "documents must be UTF-8; it holds other bytes"},
+		{`{"a":"\ud800"}`, `documents must not hold half of a surrogate pair (\ud800 to \udfff alone)`},
+		{`{"a":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "documents must not nest deeper than 32 levels"},
+	} {
+		_, err := DocumentsOf([]byte(tc.in))
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeBadRequest || e.Message != tc.want {
+			t.Errorf("%.20s: %v\nwant %s", tc.in, err, tc.want)
+		}
+	}
+}

@@ -255,11 +255,16 @@ func TestEarlierRelease(t *testing.T) {
 		{"submit", `{"tx_blob":"` + blob + `"}`, "error_exception", `"Unknown field"`, ``},
 		{"submit", `{` + signed + `"PermissionedDomainDelete"}}`, "error_message", `"Field 'tx_json.TransactionType' has invalid data."`,
 			`"Field 'DomainID' is required but missing."`},
-		{"submit", `{` + signed + `63}}`, "error_message", `"Invalid transaction type 63"`, `"Field 'DomainID' is required but missing."`},
+		{"submit", `{` + signed + `63}}`, "error_message", `"Exception occurred constructing serialized transaction"`,
+			`"Field 'DomainID' is required but missing."`},
 		{"submit", `{` + signed + `"AccountSet","DomainID":"` + strings.Repeat("A", 64) + `"}}`, "error_message",
 			`"Field 'tx_json.DomainID' is unknown."`, `"Field 'DomainID' found in disallowed location."`},
 		{"submit", `{` + signed + `"AccountSet","Memos":[{"AcceptedCredentials":[]}]}}`, "error_message",
-			`"Field 'tx_json.Memos[0].AcceptedCredentials' is unknown."`, `"Field 'tx_json.Memos[0].AcceptedCredentials' is not a JSON object."`},
+			`"Field 'tx_json.Memos.AcceptedCredentials' is unknown."`,
+			`"Error at 'tx_json.Memos.[0].AcceptedCredentials'. Field 'tx_json.Memos.[0].AcceptedCredentials' is not a JSON object."`},
+		{"simulate", `{"tx_blob":"` + blob + `"}`, "error_message", `"Invalid field 'tx_blob'."`, `"Transaction should not be signed."`},
+		{"account_objects", `{"account":"` + w.issuer.id.String() + `","deletion_blockers_only":true,"ledger_index":"validated"}`, "account_objects", ``,
+			`[` + text(w.ask(t, "ledger_entry", `{"index":"`+w.domain.String()+`","ledger_index":"validated"}`), "node") + `]`},
 		{"ledger_entry", `{"permissioned_domain":5}`, "error", `"unknownOption"`, `"malformedRequest"`},
 		{"ledger_entry", `{"permissioned_domain":5,"api_version":2}`, "error", `"invalidParams"`, `"malformedRequest"`},
 		{"account_objects", `{"account":"` + GenesisAddress + `","type":"permissioned_domain"}`, "error_message", `"Invalid field 'type'."`, ``},
@@ -271,6 +276,15 @@ func TestEarlierRelease(t *testing.T) {
 		if got := text(w.ask(t, c.method, c.params), c.path); got != c.with {
 			t.Errorf("%s %s with: %s, want %s", c.method, c.params, got, c.with)
 		}
+	}
+	for kind, name := range map[string]string{"TRANSACTION_TYPES": "PermissionedDomainSet", "LEDGER_ENTRY_TYPES": "PermissionedDomain", "FIELDS": "DomainID"} {
+		without, with := text(early.ask(t, "server_definitions", `{}`), kind), text(w.ask(t, "server_definitions", `{}`), kind)
+		if strings.Contains(without, `"`+name+`"`) || !strings.Contains(with, `"`+name+`"`) {
+			t.Errorf("%s: %s", kind, name)
+		}
+	}
+	if a, b := text(early.ask(t, "server_definitions", `{}`), "hash"), text(w.ask(t, "server_definitions", `{}`), "hash"); a == b {
+		t.Error("both releases have the same definitions")
 	}
 	if got := early.ask(t, "feature", `{}`)["features"].(map[string]any); len(got) != len(w.ask(t, "feature", `{}`)["features"].(map[string]any))-1 {
 		t.Errorf("%d features", len(got))

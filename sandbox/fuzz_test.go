@@ -86,6 +86,15 @@ func FuzzHTTP(f *testing.F) {
 			`"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","credentials":["` + strings.Repeat("A", 64) + `"]}]}`,
 		`{"method":"submit","params":[{"secret":"masterpassphrase","tx_json":{"TransactionType":"PermissionedDomainSet","Account":` +
 			`"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","AcceptedCredentials":[{"Credential":{"Issuer":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","CredentialType":"AB"}}]}}]}`,
+		`{"method":"sign_for","params":[{"account":"rrrrrrrrrrrrrrrrrrrrBZbvji","secret":"x","tx_json":{"TransactionType":"AccountSet",` +
+			`"Account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","Sequence":1,"Fee":"30","Signers":[{"Signer":{"Account":"rrrrrrrrrrrrrrrrrrrrBZbvji",` +
+			`"SigningPubKey":"02","TxnSignature":"03"}},{"Memo":{}}]}}]}`,
+		`{"method":"submit_multisigned","params":[{"tx_json":{"TransactionType":"AccountSet","Account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh",` +
+			`"Sequence":1,"Fee":"30","SigningPubKey":"","Signers":[{"Signer":{"Account":"rrrrrrrrrrrrrrrrrrrrBZbvji","SigningPubKey":"02","TxnSignature":"03"}}]}}]}`,
+		`{"method":"simulate","params":[{"tx_json":{"TransactionType":"SignerListSet","Account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","SignerQuorum":1,` +
+			`"SignerEntries":[{"SignerEntry":{"Account":"rrrrrrrrrrrrrrrrrrrrBZbvji","SignerWeight":1}}],"Signers":[{"Signer":{"Account":"rrrrrrrrrrrrrrrrrrrrBZbvji"}}]}}]}`,
+		`{"method":"simulate","params":[{"binary":true,"tx_blob":"12000322000000002400000001684000000000000000732081148B4E8F0000000000000000000000000000000000"}]}`,
+		`{"method":"server_definitions","params":[{"hash":""}]}`,
 		`{"method":"ledger","params":[{"ledger_index":"current","full":true,"queue":true,"binary":true,"type":"ticket","api_version":2}]}`,
 	} {
 		f.Add([]byte(s))

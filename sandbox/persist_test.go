@@ -74,6 +74,62 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// What several signed, and the list of those who did, outlive the server too.
+func TestKeptSigners(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Start(context.Background(), Config{Listen: "127.0.0.1:0", DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := newTestAccount(t, s, codec.Ed25519, "issuer")
+	signer := newTestAccount(t, s, codec.Secp256k1, "signer")
+	entry := codec.NewObject()
+	entry.SetAccount(codec.SfAccount, signer.id)
+	entry.SetUint(codec.SfSignerWeight, 3)
+	entry.SetHash(codec.SfWalletLocator, codec.Hash256{9})
+	list := issuer.sign(t, codec.TtSignerListSet, func(o *codec.Object) {
+		o.SetUint(codec.SfSignerQuorum, 3)
+		o.SetArray(codec.SfSignerEntries, []codec.Element{{Field: codec.SfSignerEntry, Object: entry}})
+	})
+	together := issuer.sign(t, codec.TtAccountSet, func(o *codec.Object) {
+		o.SetDrops(codec.SfFee, 20)
+	}).Clone()
+	together.SetBlob(codec.SfSigningPubKey, nil)
+	together.Delete(codec.SfTxnSignature)
+	one := codec.NewObject()
+	one.SetAccount(codec.SfAccount, signer.id)
+	one.SetBlob(codec.SfSigningPubKey, signer.pub)
+	one.SetBlob(codec.SfTxnSignature, codec.Sign(signer.priv, signer.pub, codec.MultiSigningData(together, signer.id)))
+	together.SetArray(codec.SfSigners, []codec.Element{{Field: codec.SfSigner, Object: one}})
+	tx, err := codec.NewTx(together)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.CheckSignature(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tx := range []*codec.Tx{list, tx} {
+		if r := s.node.Submit(tx, false); !r.Result.IsTes() {
+			t.Fatal(r.Result)
+		}
+		if _, err := s.Accept(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed := s.node.Closed()
+	if err := s.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	again := startServer(t, Config{DataDir: dir}).node
+	key := engine.SignerListKey(issuer.id)
+	if l := again.Closed(); l.Hash != closed.Hash || l.Entry(key) == nil || !l.Entry(key).Same(closed.Entry(key)) {
+		t.Error("the list is not what it was")
+	}
+	if r, _ := again.Lookup(tx.ID); r == nil || len(r.Tx.Array(codec.SfSigners)) != 1 {
+		t.Error("what several signed is gone")
+	}
+}
+
 // A last ledger that was not written whole is dropped with a warning; damage elsewhere stops the start and says what to do.
 func TestKeptDamage(t *testing.T) {
 	dir := t.TempDir()

@@ -24,6 +24,7 @@ const (
 	errUnknownCommand    errorCode = 32
 	errActMalformed      errorCode = 35
 	errAlreadyMultisig   errorCode = 36
+	errAlreadySingleSig  errorCode = 37
 	errBadFeature        errorCode = 40
 	errBadIssuer         errorCode = 41
 	errBadMarket         errorCode = 42
@@ -35,6 +36,7 @@ const (
 	errDstIsrMalformed   errorCode = 53
 	errLgrIdxsInvalid    errorCode = 57
 	errLgrIdxMalformed   errorCode = 58
+	errSigningMalformed  errorCode = 63
 	errSrcActMalformed   errorCode = 65
 	errSrcActMissing     errorCode = 66
 	errSrcActNotFound    errorCode = 67
@@ -48,6 +50,7 @@ const (
 	errExcessiveLgrRange errorCode = 78
 	errInvalidLgrRange   errorCode = 79
 	errBadCredentials    errorCode = 95
+	errTxSigned          errorCode = 96
 )
 
 // errorInfo holds a code's token, its default text, and the HTTP status it has where a request asks for ripplerpc 3.0.
@@ -72,6 +75,7 @@ var errorInfos = map[errorCode]errorInfo{
 	errUnknownCommand:    {"unknownCmd", "Unknown method.", 405},
 	errActMalformed:      {"actMalformed", "Account malformed.", 200},
 	errAlreadyMultisig:   {"alreadyMultisig", "Already multisigned.", 200},
+	errAlreadySingleSig:  {"alreadySingleSig", "Already single-signed.", 200},
 	errBadFeature:        {"badFeature", "Feature unknown or invalid.", 500},
 	errBadIssuer:         {"badIssuer", "Issuer account malformed.", 400},
 	errBadMarket:         {"badMarket", "No such market.", 404},
@@ -83,6 +87,7 @@ var errorInfos = map[errorCode]errorInfo{
 	errDstIsrMalformed:   {"dstIsrMalformed", "Destination issuer is malformed.", 400},
 	errLgrIdxsInvalid:    {"lgrIdxsInvalid", "Ledger indexes invalid.", 400},
 	errLgrIdxMalformed:   {"lgrIdxMalformed", "Ledger index malformed.", 400},
+	errSigningMalformed:  {"signingMalformed", "Signing of transaction is malformed.", 400},
 	errSrcActMalformed:   {"srcActMalformed", "Source account is malformed.", 400},
 	errSrcActMissing:     {"srcActMissing", "Source account not provided.", 400},
 	errSrcActNotFound:    {"srcActNotFound", "Source account not found.", 404},
@@ -96,6 +101,7 @@ var errorInfos = map[errorCode]errorInfo{
 	errExcessiveLgrRange: {"excessiveLgrRange", "Ledger range exceeds 1000.", 400},
 	errInvalidLgrRange:   {"invalidLgrRange", "Ledger range is invalid.", 400},
 	errBadCredentials:    {"badCredentials", "Credentials do not exist, are not accepted, or have expired.", 400},
+	errTxSigned:          {"transactionSigned", "Transaction should not be signed.", 400},
 }
 
 // inject puts an error into an answer, beside what is in it already.

@@ -4,58 +4,111 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
+// commandDeprecated is what rippled says to requests that do nothing but sign.
+const commandDeprecated = "This command has been deprecated and will be removed in a future version of the server. Please migrate " +
+	"to a standalone signing tool."
+
+// sign is `sign` (SignHandler.cpp): tx_json with a secret, of which it makes a signed transaction.
+func sign(c *call) obj {
+	t, result := c.signed()
+	if result == nil {
+		result = c.formatted(t, 0)
+	}
+	result["deprecated"] = commandDeprecated
+	return result
+}
+
 // signAndSubmit is `submit` with tx_json and a secret: it fills in what is missing, signs, and submits (TransactionSign.cpp).
 func (c *call) signAndSubmit(failHard bool) obj {
+	t, bad := c.signed()
+	if bad != nil {
+		return bad
+	}
+	return c.submitSigned(t, failHard)
+}
+
+// signed makes a transaction of tx_json, signed with the request's secret.
+func (c *call) signed() (*codec.Tx, obj) {
 	pub, priv, bad := c.signingKey()
 	if bad != nil {
-		return bad
+		return nil, bad
 	}
-	t, bad := c.preprocess(pub, priv)
+	o, bad := c.preprocess(pub, nil)
 	if bad != nil {
-		return bad
+		return nil, bad
 	}
-	if reason := c.srv.checked.validity(t); reason != "" {
+	t, err := signObject(o, pub, priv)
+	if err != nil {
+		return nil, rpcErrorText(errInternal, "Unable to construct transaction: "+err.Error())
+	}
+	return t, c.checkConstructed(t)
+}
+
+// checkConstructed holds a transaction that was just put together to what every submitted one is held to.
+func (c *call) checkConstructed(t *codec.Tx) obj {
+	if c.srv.checked.validity(t) != "" {
 		return rpcErrorText(errInternal, "Invalid signature.")
 	}
+	return nil
+}
+
+// submitSigned submits a transaction that was put together here, and tells what became of it.
+func (c *call) submitSigned(t *codec.Tx, failHard bool) obj {
 	r := c.submitTx(t, failHard)
-	result := obj{"tx_blob": upperHex(t.Blob)}
-	j := transactionJSON(t, r.InLedger, 0, false, c.version)
-	insertDeliverMax(j, t.Type, c.version)
-	result["tx_json"] = j
-	if c.version > 1 {
-		result["hash"] = t.ID.String()
-	}
+	result := c.formatted(t, r.InLedger)
 	engineResult(result, r.Result)
 	return result
 }
 
-// preprocess makes a signed transaction of tx_json.
-func (c *call) preprocess(pub []byte, priv codec.PrivateKey) (*codec.Tx, obj) {
-	offline := c.params.Get("offline").AsBool()
+// formatted is a transaction as those requests show it that sign it (transactionFormatResultImpl).
+func (c *call) formatted(t *codec.Tx, inLedger uint32) obj {
+	j := transactionJSON(t, inLedger, 0, false, c.version)
+	insertDeliverMax(j, t.Type, c.version)
+	result := obj{"tx_json": j, "tx_blob": upperHex(t.Blob)}
+	if c.version > 1 {
+		result["hash"] = t.ID.String()
+	}
+	return result
+}
+
+// checkTxJSON finds the account of tx_json (checkTxJsonFields).
+func checkTxJSON(txj *rjson.Value) (codec.AccountID, obj) {
+	if !txj.IsObject() {
+		return codec.AccountID{}, expectedField("tx_json", "object")
+	}
+	if !txj.Has("TransactionType") {
+		return codec.AccountID{}, missingField("tx_json.TransactionType")
+	}
+	if !txj.Has("Account") {
+		return codec.AccountID{}, rpcErrorText(errSrcActMissing, "Missing field 'tx_json.Account'.")
+	}
+	id, ok := codec.ParseAccountID(txj.Get("Account").AsString())
+	if !ok {
+		return id, rpcErrorText(errSrcActMalformed, "Invalid field 'tx_json.Account'.")
+	}
+	return id, nil
+}
+
+// preprocess makes a transaction of tx_json, to be signed with a key alone, or by a signer as one of several. Only in the first
+// case it fills in what is missing.
+func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, obj) {
+	offline, alone := c.params.Get("offline").AsBool(), signer == nil
 	if !c.params.Has("tx_json") {
 		return nil, missingField("tx_json")
 	}
 	given := c.params.Get("tx_json")
-	if !given.IsObject() {
-		return nil, rpcErrorText(errInvalidParams, "Invalid field 'tx_json', not object.")
+	id, bad := checkTxJSON(given)
+	if bad != nil {
+		return nil, bad
 	}
 	txj := given.Clone()
-	if !txj.Has("TransactionType") {
-		return nil, missingField("tx_json.TransactionType")
-	}
-	if !txj.Has("Account") {
-		return nil, rpcErrorText(errSrcActMissing, "Missing field 'tx_json.Account'.")
-	}
-	id, ok := codec.ParseAccountID(txj.Get("Account").AsString())
-	if !ok {
-		return nil, rpcErrorText(errSrcActMalformed, "Invalid field 'tx_json.Account'.")
-	}
 	if offline && !txj.Has("Sequence") {
 		return nil, missingField("tx_json.Sequence")
 	}
@@ -65,23 +118,31 @@ func (c *call) preprocess(pub []byte, priv codec.PrivateKey) (*codec.Tx, obj) {
 			return nil, rpcError(errSrcActNotFound)
 		}
 	}
-	if !txj.Has("Sequence") {
-		seq := int64(0)
-		if !txj.Has("TicketSequence") {
-			seq = int64(c.node.NextSequence(id))
+	if alone {
+		if !txj.Has("Sequence") {
+			seq := int64(0)
+			if !txj.Has("TicketSequence") {
+				seq = int64(c.node.NextSequence(id))
+			}
+			txj.Set("Sequence", rjson.NewInt(seq))
 		}
-		txj.Set("Sequence", rjson.NewInt(seq))
+		if !txj.Has("Flags") {
+			txj.Set("Flags", rjson.NewInt(fullyCanonicalSig))
+		}
 	}
-	if bad := c.fillFee(txj, !offline); bad != nil {
+	if bad := c.fillFee(txj, !offline && alone); bad != nil {
 		return nil, bad
 	}
-	if bad := c.checkPayment(txj); bad != nil {
+	if bad := c.checkPayment(txj, !offline && alone); bad != nil {
 		return nil, bad
 	}
-	if txj.Has("Signers") {
+	if !alone && txj.Has("TxnSignature") {
+		return nil, rpcError(errAlreadySingleSig)
+	}
+	if alone && txj.Has("Signers") {
 		return nil, rpcError(errAlreadyMultisig)
 	}
-	if !offline {
+	if !offline && alone {
 		if code := keyFits(root, id, pub); code != 0 {
 			return nil, rpcError(code)
 		}
@@ -90,19 +151,35 @@ func (c *call) preprocess(pub []byte, priv codec.PrivateKey) (*codec.Tx, obj) {
 	if err != nil {
 		return nil, rpcErrorText(errInvalidParams, err.Error())
 	}
+	if !alone {
+		pub = nil
+	}
 	o.SetBlob(codec.SfSigningPubKey, pub)
-	unsigned, err := c.node.Release().ParseTx(o.Append(nil))
+	return c.constructed(o, "Exception occurred constructing serialized transaction")
+}
+
+// constructed holds an object to what a transaction of its type may carry, and to the rules that need no ledger. The text is for
+// what rippled has no better one for; where it ends in a space, what is wrong follows.
+func (c *call) constructed(o *codec.Object, otherwise string) (*codec.Object, obj) {
+	t, err := c.transaction(o)
+	if codec.IsUnknownType(err) {
+		if strings.HasSuffix(otherwise, " ") {
+			otherwise += err.Error()
+		}
+		return nil, rpcErrorText(errInternal, otherwise)
+	}
+	if err == nil {
+		err = t.LocalChecks()
+	}
 	if err != nil {
 		return nil, rpcErrorText(errInvalidParams, err.Error())
 	}
-	if err := unsigned.LocalChecks(); err != nil {
-		return nil, rpcErrorText(errInvalidParams, err.Error())
-	}
-	t, err := signObject(unsigned.Object, pub, priv)
-	if err != nil {
-		return nil, rpcErrorText(errInternal, "Unable to construct transaction: "+err.Error())
-	}
-	return t, nil
+	return t.Object, nil
+}
+
+// transaction makes a transaction of an object, if it is one that the ledger's release knows.
+func (c *call) transaction(o *codec.Object) (*codec.Tx, error) {
+	return c.node.Release().ParseTx(o.Append(nil))
 }
 
 // signObject signs a transaction by one key.
@@ -112,9 +189,16 @@ func signObject(o *codec.Object, pub []byte, priv codec.PrivateKey) (*codec.Tx, 
 	return codec.ParseTx(o.Append(nil))
 }
 
-// keyFits tells whether a key may sign for an account (acctMatchesPubKey).
+// keyFits tells whether a key may sign for an account (acctMatchesPubKey). An address without an account has its own key alone.
 func keyFits(root *codec.Object, id codec.AccountID, pub []byte) errorCode {
-	switch signer := codec.AccountIDFromPublicKey(pub); {
+	signer := codec.AccountIDFromPublicKey(pub)
+	if root == nil {
+		if signer == id {
+			return 0
+		}
+		return errBadSecret
+	}
+	switch {
 	case signer == id && root.Uint(codec.SfFlags)&flagDisableMaster != 0:
 		return errMasterDisabled
 	case signer == id, root.Has(codec.SfRegularKey) && signer == root.Account(codec.SfRegularKey):
@@ -122,6 +206,9 @@ func keyFits(root *codec.Object, id codec.AccountID, pub []byte) errorCode {
 	}
 	return errBadSecret
 }
+
+// fullyCanonicalSig is the flag that transactions get which come without any. It means nothing any more.
+const fullyCanonicalSig = 0x80000000
 
 // How many times the base fee a fee that is filled in may be (Tuning.h).
 const (
@@ -156,13 +243,22 @@ func (c *call) fillFee(txj *rjson.Value, mayFill bool) obj {
 		}
 		*f.into = uint64(v.AsInt())
 	}
-	base := uint64(c.node.FeeMetrics().BaseFee)
-	cost, limit := openCost(c.node.FeeMetrics()), mulDiv(base, mult, div)
-	if cost > limit {
-		return rpcErrorText(errHighFee, fmt.Sprintf("Fee of %d exceeds the requested tx limit of %d", cost, limit))
+	cost, bad := currentFee(c.node, uint64(c.node.FeeMetrics().BaseFee), mult, div)
+	if bad != nil {
+		return bad
 	}
 	txj.Set("Fee", rjson.NewString(strconv.FormatUint(cost, 10)))
 	return nil
+}
+
+// currentFee is what a transaction of that base fee, in drops, costs now, unless that is too many times as much
+// (getCurrentNetworkFee).
+func currentFee(n *engine.Node, base, mult, div uint64) (uint64, obj) {
+	cost, limit := max(base, openCost(n.FeeMetrics())), mulDiv(base, mult, div)
+	if cost > limit {
+		return 0, rpcErrorText(errHighFee, fmt.Sprintf("Fee of %d exceeds the requested tx limit of %d", cost, limit))
+	}
+	return cost, nil
 }
 
 // openCost is what a transaction must pay to get into the open ledger, in drops (getCurrentNetworkFee).
@@ -172,7 +268,7 @@ func openCost(m engine.FeeMetrics) uint64 {
 }
 
 // checkPayment checks the fields that a payment is refused for before it is looked at as a whole.
-func (c *call) checkPayment(txj *rjson.Value) obj {
+func (c *call) checkPayment(txj *rjson.Value, mayBuild bool) obj {
 	if txj.Get("TransactionType").AsString() != "Payment" {
 		return nil
 	}
@@ -199,6 +295,9 @@ func (c *call) checkPayment(txj *rjson.Value) obj {
 		return invalidField("tx_json.Destination")
 	}
 	if c.params.Has("build_path") {
+		if !mayBuild {
+			return rpcErrorText(errInvalidParams, "Field 'build_path' not allowed in this context.")
+		}
 		if txj.Has("Paths") {
 			return rpcErrorText(errInvalidParams, "Cannot specify both 'tx_json.Paths' and 'build_path'")
 		}

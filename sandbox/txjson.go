@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
@@ -16,7 +17,7 @@ const maxJSONDepth = 64
 // Amounts of tokens, paths, currencies and bridges are not read: no transaction of this ledger has use for them.
 // What the release does not know is not read either.
 func objectFromJSON(known codec.Release, name string, v *rjson.Value) (*codec.Object, error) {
-	return jsonReader{known}.fields(name, v, 0)
+	return jsonReader{known}.fields(name, v, nil, 0)
 }
 
 type jsonReader struct{ known codec.Release }
@@ -28,29 +29,31 @@ func (r refusal) Error() string { return string(r) }
 
 func fieldError(name, what string) error { return refusal("Field '" + name + "' " + what) }
 
-func (r jsonReader) fields(name string, v *rjson.Value, depth int) (*codec.Object, error) {
-	if !v.IsObject() {
+// fields reads an object, that of a field where one is given: it must then be what that field's objects are made of.
+func (r jsonReader) fields(name string, v *rjson.Value, of *codec.Field, depth int) (*codec.Object, error) {
+	if !v.IsObject() && !v.IsNull() {
 		return nil, fieldError(name, "is not a JSON object.")
 	}
 	if depth > maxJSONDepth {
 		return nil, fieldError(name, "exceeds nesting depth limit.")
 	}
 	o := codec.NewObject()
-	var failed error
-	v.Members(func(key string, m *rjson.Value) {
-		if failed != nil {
-			return
-		}
+	// In the order of their names: it decides which of several mistakes is told.
+	names := make([]string, 0, v.Len())
+	v.Members(func(key string, _ *rjson.Value) { names = append(names, key) })
+	slices.Sort(names)
+	for _, key := range names {
 		full := name + "." + key
 		f := codec.FieldByName(key)
 		if !r.known.Knows(f) {
-			failed = fieldError(full, "is unknown.")
-			return
+			return nil, fieldError(full, "is unknown.")
 		}
-		failed = r.field(o, f, full, m, depth)
-	})
-	if failed != nil {
-		return nil, failed
+		if err := r.field(o, f, full, v.Get(key), depth); err != nil {
+			return nil, err
+		}
+	}
+	if of != nil && o.CheckInner(of) != nil {
+		return nil, refusal("Object '" + of.Name + "' contents did not meet requirements for that type.")
 	}
 	return o, nil
 }
@@ -135,7 +138,10 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 		}
 		o.SetAccount(f, id)
 	case codec.TypeObject:
-		inner, err := r.fields(name, v, depth+1)
+		if !v.IsObject() {
+			return fieldError(name, "is not a JSON object.")
+		}
+		inner, err := r.fields(name, v, f, depth+1)
 		if err != nil {
 			return err
 		}
@@ -148,7 +154,7 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 	return nil
 }
 
-// parseSmall reads an integer of up to 32 bits; types of transactions and entries also by name.
+// small reads an integer of up to 32 bits; types of transactions and entries also by name.
 func (r jsonReader) small(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error {
 	if v.IsString() {
 		switch f {
@@ -187,29 +193,36 @@ func setSmall(o *codec.Object, f *codec.Field, name string, n uint64) error {
 	return nil
 }
 
-// parseArray reads an array of objects with one member each, which is an object.
+// array reads an array of objects with one member each, which is an object. What is wrong with one is told twice, from
+// without and from within.
 func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
-	if !v.IsArray() {
-		return fieldError(name, "must be a JSON array.")
+	if !v.IsArray() && !v.IsNull() {
+		return fieldError(name, "is not a JSON array.")
+	}
+	if depth+1 > maxJSONDepth {
+		return fieldError(name, "exceeds nesting depth limit.")
 	}
 	elements := make([]codec.Element, 0, v.Len())
 	for i, e := range v.Elements() {
-		at := fmt.Sprintf("%s[%d]", name, i)
 		if !e.IsObject() || e.Len() != 1 {
-			return fieldError(at, "must be an object with a single key/object value.")
+			return fieldError(fmt.Sprintf("%s[%d]", name, i), "must be an object with a single key/object value.")
 		}
 		var el codec.Element
 		var failed error
 		e.Members(func(key string, m *rjson.Value) {
 			if el.Field = codec.FieldByName(key); !r.known.Knows(el.Field) {
-				failed = fieldError(at+"."+key, "is unknown.")
+				failed = fieldError(name+"."+key, "is unknown.")
+				return
+			}
+			at := fmt.Sprintf("%s.[%d].%s", name, i, key)
+			if el.Object, failed = r.fields(at, m, el.Field, depth+2); failed != nil {
+				failed = refusal("Error at '" + at + "'. " + failed.Error())
 				return
 			}
 			if el.Field.Type != codec.TypeObject {
-				failed = fieldError(at+"."+key, "is not a JSON object.")
-				return
+				failed = refusal(fmt.Sprintf("Item '%sField type: %d ' at index %d is not an object.  Arrays may only contain objects.",
+					at, el.Field.Type, i))
 			}
-			el.Object, failed = r.fields(at+"."+key, m, depth+1)
 		})
 		if failed != nil {
 			return failed

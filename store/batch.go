@@ -29,6 +29,7 @@ func (s *Store) CreateBatch(ctx context.Context, b model.Batch) (stored model.Ba
 	id := b.ID
 	err = s.write(ctx, "storing a batch", func(t *txn) error {
 		b.ID, replayed = id, false
+		b.Actor, b.RequestID = short(b.Actor), short(b.RequestID)
 		b.State, b.Rows, b.Created, b.Updated = model.BatchReceiving, 0, t.now, t.now
 		if b.Key != nil {
 			claims := []keyClaim{{issuer: b.Issuer, key: *b.Key, batch: id}}
@@ -47,8 +48,9 @@ func (s *Store) CreateBatch(ctx context.Context, b model.Batch) (stored model.Ba
 				return nil
 			}
 		}
-		_, err := t.exec("INSERT INTO batches (id, issuer, state, rows, created, updated) VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (id) DO NOTHING",
-			string(id), string(b.Issuer), string(b.State), t.now.UnixMicro())
+		_, err := t.exec("INSERT INTO batches (id, issuer, state, rows, created, updated, actor, request_id)"+
+			" VALUES ($1, $2, $3, 0, $4, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+			string(id), string(b.Issuer), string(b.State), t.now.UnixMicro(), b.Actor, b.RequestID)
 		return err
 	})
 	if err != nil || !replayed {
@@ -61,25 +63,72 @@ func (s *Store) CreateBatch(ctx context.Context, b model.Batch) (stored model.Ba
 // lockBatch reads a batch and keeps others from changing it.
 func (t *txn) lockBatch(id model.OperationID) (model.Batch, error) {
 	b := model.Batch{ID: id}
-	err := t.tx.QueryRowContext(t.ctx, "SELECT issuer, state, rows FROM batches WHERE id = $1"+t.forUpdate, text(string(id))).Scan(&b.Issuer, &b.State, &b.Rows)
+	var cancelled sql.NullInt64
+	err := t.tx.QueryRowContext(t.ctx, "SELECT issuer, state, rows, cancelled, actor, request_id FROM batches WHERE id = $1"+t.forUpdate, text(string(id))).
+		Scan(&b.Issuer, &b.State, &b.Rows, &cancelled, &b.Actor, &b.RequestID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b, noBatch(id)
 	}
+	b.Cancelled = instant(cancelled)
 	return b, err
 }
 
-// AddRows stores rows of a batch: all of them, or none; at most [MaxRowsAtOnce]. Rows that are there already are passed
-// over, so that a sender that is not sure may send them again; what is left must go on from the last one without a gap. A
-// row for a subject and type that another operation is open for becomes a rejected one, which says so. It returns how many
-// rows the batch has now. Error codes: batchNotFound, badRequest (a gap in the rows), wrongState (the batch is received),
-// storeUnavailable.
+// instant reads a time that may be NULL.
+func instant(at sql.NullInt64) time.Time {
+	if !at.Valid {
+		return time.Time{}
+	}
+	return time.UnixMicro(at.Int64).UTC()
+}
+
+// complete says why a batch takes no more rows.
+func complete(b model.Batch) error {
+	if !b.Cancelled.IsZero() {
+		return wrongState("batch %s was cancelled, with %d rows: send what is left as another batch", b.ID, b.Rows)
+	}
+	return wrongState("batch %s has all of its %d rows already: send others as another batch", b.ID, b.Rows)
+}
+
+// sumSize is how many bytes of batch_sums a row has.
+const sumSize = len(model.RowSum{})
+
+// compareRows holds rows that are there already against what was stored. A batch of an earlier release has no sums, and is
+// not compared.
+func (t *txn) compareRows(b model.Batch, rows []model.BatchRow) error {
+	first, last := rows[0].Row, min(rows[len(rows)-1].Row, b.Rows)
+	if first > last {
+		return nil
+	}
+	stored, err := t.query("SELECT first_row, sums FROM batch_sums WHERE batch = $1 AND first_row > $2 AND first_row <= $3 ORDER BY first_row",
+		string(b.ID), first-MaxRowsAtOnce, last)
+	return each(stored, err, func(stored *sql.Rows) error {
+		var from int64
+		var sums []byte
+		if err := stored.Scan(&from, &sums); err != nil {
+			return err
+		}
+		for n := max(first, from); n <= last && (n-from+1)*int64(sumSize) <= int64(len(sums)); n++ {
+			if at := (n - from) * int64(sumSize); model.RowSum(sums[at:at+int64(sumSize)]) != rows[n-first].Sum {
+				return wrongState("row %d is not the row %[1]d that batch %s has: a batch is gone on with by sending the same rows again, from the first one on; "+
+					"send other rows as another batch", n, b.ID)
+			}
+		}
+		return nil
+	})
+}
+
+// AddRows stores rows of a batch: all of them, or none; at most [MaxRowsAtOnce]. Rows that are there already are compared
+// by their sums and passed over, so that a sender that is not sure may send them again; what is left must go on from the
+// last one without a gap. A row for a subject and type that another operation is open for becomes a rejected one, which
+// says so. It returns how many rows the batch has now. Error codes: batchNotFound, badRequest (a gap in the rows),
+// wrongState (a row is not the one that is there, or the batch is received), storeUnavailable.
 func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.BatchRow) (int64, error) {
 	if len(rows) > MaxRowsAtOnce {
 		return 0, misuse("%d rows at once", len(rows))
 	}
 	for i, r := range rows {
-		if r.Row < 1 || i > 0 && r.Row != rows[i-1].Row+1 || (r.Operation == nil) == (r.Rejected == nil) {
-			return 0, misuse("row %d of a batch does not follow, or is neither an operation nor rejected", r.Row)
+		if r.Row < 1 || i > 0 && r.Row != rows[i-1].Row+1 || r.Operation != nil && r.Rejected != nil {
+			return 0, misuse("row %d of a batch does not follow, or is both an operation and rejected", r.Row)
 		}
 	}
 	ids := make([]model.OperationID, len(rows)) // the same when the transaction is run again
@@ -93,23 +142,32 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 			return err
 		}
 		have = b.Rows
-		if len(rows) == 0 || rows[len(rows)-1].Row <= b.Rows {
+		if len(rows) == 0 {
 			return nil
 		}
+		if err := t.compareRows(b, rows); err != nil || rows[len(rows)-1].Row <= b.Rows {
+			return err
+		}
 		if b.State != model.BatchReceiving {
-			return wrongState("batch %s has all of its %d rows already", id, b.Rows)
+			return complete(b)
 		}
 		if rows[0].Row > b.Rows+1 {
 			return model.BadRequest("rows", fmt.Sprintf("must go on from row %d", b.Rows+1))
 		}
 		var group []*creation
 		var rejected []row
+		var sums []byte
 		reject := func(n int64, f model.Failure) {
 			rejected = append(rejected, row{string(id), n, text(string(f.Code)), text(f.Message), t.now.UnixMicro()})
 		}
 		for i, r := range rows {
+			if r.Row > b.Rows {
+				sums = append(sums, r.Sum[:]...)
+			}
 			switch {
 			case r.Row <= b.Rows:
+			case r.Operation == nil && r.Rejected == nil:
+				return misuse("row %d of a batch is neither an operation nor rejected", r.Row)
 			case r.Rejected != nil:
 				f := *r.Rejected
 				if f.Code == "" {
@@ -118,7 +176,10 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 				reject(r.Row, f)
 			default:
 				c := &creation{op: *r.Operation}
-				c.op.ID, c.op.Issuer, c.op.Key = ids[i], b.Issuer, nil
+				c.op.ID, c.op.Issuer, c.op.Key, c.op.Nonce = ids[i], b.Issuer, nil, nil
+				if c.op.Actor == "" {
+					c.op.Actor, c.op.RequestID = b.Actor, b.RequestID
+				}
 				c.op.Batch, c.op.Row = id, r.Row
 				if err := checkRequested(c.op); err != nil {
 					return fmt.Errorf("row %d: %w", r.Row, err)
@@ -141,17 +202,18 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 			return c.err
 		}
 		if len(rejected) > 0 {
-			arg, err := rowsArg(rejected)
-			if err != nil {
-				return err
-			}
-			_, err = t.exec("INSERT INTO batch_rejections (batch, batch_row, failure_code, failure_message, created)"+
-				" SELECT batch, batch_row, code, message, created FROM "+
-				t.rows(1, "batch text", "batch_row bigint", "code text", "message text", "created bigint"), arg)
+			err := t.insertRows("batch_rejections", rejected, "batch text", "batch_row bigint", "failure_code text", "failure_message text", "created bigint")
 			if err != nil {
 				return err
 			}
 		}
+		if _, err := t.exec("INSERT INTO batch_sums (batch, first_row, sums) VALUES ($1, $2, $3)", string(id), b.Rows+1, sums); err != nil {
+			return err
+		}
+		if len(group) > 0 {
+			b.Actor, b.RequestID = group[0].op.Actor, group[0].op.RequestID
+		}
+		t.audit(chunkOf(b, group, rejected))
 		have = rows[len(rows)-1].Row
 		_, err = t.exec("UPDATE batches SET rows = $2, updated = $3 WHERE id = $1", string(id), have, t.now.UnixMicro())
 		return err
@@ -167,17 +229,22 @@ func (s *Store) SealBatch(ctx context.Context, id model.OperationID, rows int64)
 		if err != nil {
 			return err
 		}
-		if b.Rows != rows {
-			return wrongState("batch %s has %d rows, not %d", id, b.Rows, rows)
+		switch {
+		case b.Rows == rows:
+		case b.State != model.BatchReceiving:
+			return complete(b)
+		default:
+			return wrongState("batch %s has %d rows, and %d were sent: send all of them again, from the first one on", id, b.Rows, rows)
 		}
 		_, err = t.exec("UPDATE batches SET state = 'received', updated = $2 WHERE id = $1 AND state = 'receiving'", string(id), t.now.UnixMicro())
 		return err
 	})
 }
 
-// CancelBatch drops those of a batch's rows that are pending, and says how many. Rows that are signed go on. Error codes:
-// batchNotFound, storeUnavailable.
-func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model.Failure) (int64, error) {
+// CancelBatch drops those of a batch's rows that are pending, and says how many; of one that is receiving no more rows are
+// taken. Rows that are signed go on. Where nothing is left to drop, it changes nothing. by is who does it: its Actor,
+// RequestID and Status. Error codes: batchNotFound, storeUnavailable.
+func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model.Failure, by model.AuditEntry) (int64, error) {
 	o := model.Outcome{State: model.StateCancelled}
 	if why.Code != "" {
 		o.Failure = &why
@@ -187,11 +254,12 @@ func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model
 	for {
 		var n int
 		err := s.write(ctx, "cancelling a batch", func(t *txn) error {
-			if _, err := t.lockBatch(id); err != nil {
+			b, err := t.lockBatch(id)
+			if err != nil {
 				return err
 			}
 			rows, err := t.query("UPDATE operations SET state = 'cancelled', failure_code = $2, failure_message = $3, updated = $4"+
-				" WHERE id IN (SELECT id FROM operations WHERE batch = $1 AND state = 'pending' ORDER BY batch_row LIMIT $5"+t.forUpdate+") RETURNING id",
+				" WHERE id IN (SELECT id FROM operations WHERE batch = $1 AND state = 'pending' ORDER BY id LIMIT $5"+t.forUpdate+") RETURNING id",
 				string(id), text(string(f.Code)), text(f.Message), t.now.UnixMicro(), MaxRowsAtOnce)
 			err = each(rows, err, func(rows *sql.Rows) error {
 				var op model.OperationID
@@ -200,6 +268,13 @@ func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model
 				return err
 			})
 			n = len(t.final)
+			first := b.Cancelled.IsZero() && (n > 0 || b.State == model.BatchReceiving)
+			if err == nil && (n > 0 || first) {
+				t.audit(doneBy(by, model.ActionCancelBatch, string(id), cancelled{Operations: n, Code: f.Code}))
+			}
+			if err == nil && first {
+				_, err = t.exec("UPDATE batches SET state = 'received', cancelled = $2, updated = $2 WHERE id = $1", string(id), t.now.UnixMicro())
+			}
 			return err
 		})
 		total += int64(n)
@@ -207,6 +282,14 @@ func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model
 			return total, err
 		}
 	}
+}
+
+// Receiving counts the batches, of any account, whose rows are not all there, and that nothing was added to since before,
+// and returns the oldest of them. Error code: storeUnavailable.
+func (s *Store) Receiving(ctx context.Context, before time.Time) (n int64, oldest model.OperationID, err error) {
+	err = s.readDB.QueryRowContext(ctx, "SELECT count(*), coalesce(min(id), '') FROM batches WHERE state = 'receiving' AND updated < $1", before.UnixMicro()).
+		Scan(&n, &oldest)
+	return n, oldest, fault("counting batches that are receiving", err)
 }
 
 // Batch returns how far a batch has come. Error codes: batchNotFound, storeUnavailable.
@@ -218,15 +301,16 @@ func (s *Store) Batch(ctx context.Context, id model.OperationID) (model.BatchSta
 func (s *Store) batch(ctx context.Context, id model.OperationID) (model.BatchStatus, error) {
 	st := model.BatchStatus{Batch: model.Batch{ID: id}, Counts: map[model.State]int64{}}
 	var created, updated int64
-	err := s.readDB.QueryRowContext(ctx, "SELECT issuer, state, rows, created, updated FROM batches WHERE id = $1", text(string(id))).
-		Scan(&st.Issuer, &st.State, &st.Rows, &created, &updated)
+	var cancelled sql.NullInt64
+	err := s.readDB.QueryRowContext(ctx, "SELECT issuer, state, rows, created, updated, cancelled, actor, request_id FROM batches WHERE id = $1", text(string(id))).
+		Scan(&st.Issuer, &st.State, &st.Rows, &created, &updated, &cancelled, &st.Actor, &st.RequestID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, noBatch(id)
 	}
 	if err != nil {
 		return st, err
 	}
-	st.Created, st.Updated = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
+	st.Created, st.Updated, st.Cancelled = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC(), instant(cancelled)
 	rows, err := s.readDB.QueryContext(ctx, "SELECT state, count(*) FROM operations WHERE batch = $1 GROUP BY state"+
 		" UNION ALL SELECT '', count(*) FROM batch_rejections WHERE batch = $1", string(id))
 	return st, each(rows, err, func(rows *sql.Rows) error {

@@ -105,10 +105,10 @@ func TestBatch(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		h.ok(h.Sign(h.ctx(), h.fence, attempts[4:5]))
-		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{Code: "stopped", Message: "by its sender"}); n != 4 || err != nil {
+		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{Code: "stopped", Message: "by its sender"}, model.AuditEntry{}); n != 4 || err != nil {
 			t.Errorf("%d cancelled, %v", n, err)
 		}
-		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}); n != 0 || err != nil {
+		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}, model.AuditEntry{}); n != 0 || err != nil {
 			t.Errorf("%d cancelled, %v", n, err)
 		}
 		h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(attempts[4])}))
@@ -183,7 +183,7 @@ func TestNoBatch(t *testing.T) {
 			_, err = h.AddRows(h.ctx(), id, rowsFrom(1, 1))
 			h.code(err, model.CodeBatchNotFound)
 			h.code(h.SealBatch(h.ctx(), id, 0), model.CodeBatchNotFound)
-			_, err = h.CancelBatch(h.ctx(), id, model.Failure{})
+			_, err = h.CancelBatch(h.ctx(), id, model.Failure{}, model.AuditEntry{})
 			h.code(err, model.CodeBatchNotFound)
 		}
 	})

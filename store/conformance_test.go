@@ -144,7 +144,7 @@ func TestSweepKeys(t *testing.T) {
 		done, open := keyed("done"), keyed("open")
 		first := h.create(done)
 		h.create(open)
-		h.ok(h.Cancel(h.ctx(), first.ID, model.Failure{}))
+		h.ok(h.Cancel(h.ctx(), first.ID, model.Failure{}, model.AuditEntry{}))
 
 		h.clock.advance(24 * time.Hour)
 		if n, err := h.SweepKeys(h.ctx()); n != 0 || err != nil {
@@ -162,7 +162,7 @@ func TestSweepKeys(t *testing.T) {
 		if _, replayed, err := h.Create(h.ctx(), open); !replayed || err != nil {
 			t.Errorf("the key of an open operation was forgotten: %v", err)
 		}
-		h.ok(h.Cancel(h.ctx(), second.ID, model.Failure{}))
+		h.ok(h.Cancel(h.ctx(), second.ID, model.Failure{}, model.AuditEntry{}))
 		h.clock.advance(25 * time.Hour)
 		if n, err := h.SweepKeys(h.ctx()); n != 1 || err != nil {
 			t.Errorf("%d keys went, want the one whose operation is over: %v", n, err)
@@ -320,7 +320,7 @@ func TestSignAndConclude(t *testing.T) {
 		} {
 			h.code(h.Conclude(h.ctx(), h.fence, []model.Outcome{o}), model.CodeWrongState)
 		}
-		h.code(h.Cancel(h.ctx(), op.ID, model.Failure{}), model.CodeWrongState)
+		h.code(h.Cancel(h.ctx(), op.ID, model.Failure{}, model.AuditEntry{}), model.CodeWrongState)
 		h.code(h.Sign(h.ctx(), h.fence, []model.Attempt{attempt(op.ID, 8)}), model.CodeWrongState)
 		h.state(op.ID, model.StateSucceeded)
 	})
@@ -339,8 +339,8 @@ func TestEveryEnd(t *testing.T) {
 			{Operation: refusedEarly.ID, State: model.StateRefused},
 			{Operation: cancelled.ID, State: model.StateCancelled},
 		}))
-		h.ok(h.Cancel(h.ctx(), later.ID, model.Failure{Code: "tooLate", Message: "its turn did not come"}))
-		h.ok(h.Cancel(h.ctx(), later.ID, model.Failure{}))
+		h.ok(h.Cancel(h.ctx(), later.ID, model.Failure{Code: "tooLate", Message: "its turn did not come"}, model.AuditEntry{}))
+		h.ok(h.Cancel(h.ctx(), later.ID, model.Failure{}, model.AuditEntry{}))
 		for _, c := range []struct {
 			op       model.Operation
 			state    model.State
@@ -480,7 +480,7 @@ func TestSignOwn(t *testing.T) {
 func TestAllOrNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		a, b, gone := h.create(issue()), h.create(issue()), h.create(issue())
-		h.ok(h.Cancel(h.ctx(), gone.ID, model.Failure{}))
+		h.ok(h.Cancel(h.ctx(), gone.ID, model.Failure{}, model.AuditEntry{}))
 		err := h.Sign(h.ctx(), h.take(), []model.Attempt{attempt(a.ID, 1), attempt(b.ID, 2), attempt(gone.ID, 3)})
 		h.code(err, model.CodeWrongState)
 		if !strings.Contains(err.Error(), string(gone.ID)) {

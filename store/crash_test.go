@@ -190,6 +190,14 @@ func (h *harness) checkAcknowledged(a acknowledged) {
 			h.t.Fatalf("operation %s is %s with %d attempts", id, op.State, len(op.Attempts))
 		}
 	}
+	// Each was decided on once, and the log that says so is whole.
+	decided := map[string]int{}
+	for _, e := range h.chain(s) {
+		decided[string(e.Detail)]++
+	}
+	if n := h.count("operations"); len(decided) != n || len(h.chain(s)) != n {
+		h.t.Fatalf("%d operations are stored, and the audit log names %d", n, len(decided))
+	}
 	if s.Driver() == "sqlite" {
 		var verdict string
 		h.ok(s.readDB.QueryRow("PRAGMA integrity_check").Scan(&verdict))

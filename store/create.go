@@ -21,13 +21,17 @@ type creation struct {
 
 	id       model.OperationID // the operation that the caller gets
 	replayed bool              // it was there before
+	inserted bool              // by this transaction
+	claimed  bool              // its key is its own
+	spent    bool              // and so is its nonce
 	err      error
 }
 
 // Create stores an operation as pending. One whose key came before with the same request is not stored: the first one's
 // operation is returned as it stands, and replayed is true. A caller that goes away before its turn leaves nothing
 // behind; one that goes away later may have stored its operation. Error codes: badRequest (the key's form), inProgress
-// (another operation for the subject and type is open; the cause says which), idempotencyKeyReused, storeUnavailable.
+// (another operation for the subject and type is open; the cause says which), idempotencyKeyReused, proofRefused (the
+// nonce was used before, or is past its time), storeUnavailable.
 func (s *Store) Create(ctx context.Context, op model.Operation) (stored model.Operation, replayed bool, err error) {
 	if err := checkRequested(op); err != nil {
 		return model.Operation{}, false, err
@@ -66,7 +70,17 @@ func (s *Store) createAll(ctx context.Context, taken []*creation) {
 	if len(group) == 0 {
 		return
 	}
-	err := s.write(context.WithoutCancel(ctx), "storing operations", func(t *txn) error { return s.create(t, group) })
+	err := s.write(context.WithoutCancel(ctx), "storing operations", func(t *txn) error {
+		if err := s.create(t, group); err != nil {
+			return err
+		}
+		for _, c := range group {
+			if c.inserted {
+				t.audit(decided(&c.op))
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		for _, c := range group {
 			c.err = err
@@ -90,7 +104,8 @@ func (k credentialKey) compare(l credentialKey) int {
 // written in the order of its keys, so that two processes that do the same do not lock each other out.
 func (s *Store) create(t *txn, group []*creation) error {
 	for _, c := range group {
-		c.id, c.replayed, c.err = "", false, nil
+		c.id, c.replayed, c.inserted, c.claimed, c.spent, c.err = "", false, false, false, false, nil
+		c.op.Actor, c.op.RequestID = short(c.op.Actor), short(c.op.RequestID)
 		c.op.State, c.op.Created, c.op.Updated = model.StatePending, t.now, t.now
 		c.op.Attempts, c.op.Result, c.op.Failure = nil, nil, nil
 	}
@@ -145,8 +160,14 @@ func (s *Store) createRound(t *txn, group []*creation) (again []*creation, err e
 			insert = append(insert, c)
 		}
 	}
+	if insert, err = t.spendAll(insert); err != nil {
+		return nil, err
+	}
 	gone, err := s.insertPending(t, insert)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.giveBack(speakers, gone); err != nil {
 		return nil, err
 	}
 	for _, c := range speakers {
@@ -182,6 +203,7 @@ func (s *Store) claimKeys(t *txn, keyed []*creation) (retry map[*creation]bool, 
 	for i, c := range keyed {
 		switch k := claims[i]; {
 		case k.claimed:
+			c.claimed = true
 		case !k.found:
 			retry[c] = true
 		case k.hash != hex.EncodeToString(c.op.Key.RequestHash[:]) || k.standing == "":
@@ -198,34 +220,29 @@ func (s *Store) claimKeys(t *txn, keyed []*creation) (retry map[*creation]bool, 
 
 // keyClaim is a key that something wants, and what came of it.
 type keyClaim struct {
-	issuer           model.Address
-	key              model.IdempotencyKey
-	operation, batch model.OperationID // one of them
+	issuer                        model.Address
+	key                           model.IdempotencyKey
+	operation, batch, application model.OperationID // one of them
 
 	claimed bool // it has it now
 	found   bool // another has it
 	hash    string
 	// What has it.
-	standing, standingBatch model.OperationID
+	standing, standingBatch, standingApplication model.OperationID
 }
 
 // claim stores keys, after forgetting those of the same name that are past their time.
 func (s *Store) claim(t *txn, claims []keyClaim) error {
 	rows := make([]row, len(claims))
 	for i, c := range claims {
-		var op, batch any
-		if c.operation != "" {
-			op = string(c.operation)
-		} else {
-			batch = string(c.batch)
-		}
-		rows[i] = row{string(c.issuer), c.key.Key, hex.EncodeToString(c.key.RequestHash[:]), op, batch, t.now.UnixMicro()}
+		rows[i] = row{string(c.issuer), c.key.Key, hex.EncodeToString(c.key.RequestHash[:]), nullable(string(c.operation)),
+			nullable(string(c.batch)), nullable(string(c.application)), t.now.UnixMicro()}
 	}
 	arg, err := rowsArg(rows)
 	if err != nil {
 		return err
 	}
-	columns := []string{"issuer text", "key text", "request_hash text", "operation text", "batch text", "created bigint"}
+	columns := []string{"issuer text", "key text", "request_hash text", "operation text", "batch text", "application text", "created bigint"}
 	_, err = t.exec("DELETE FROM idempotency_keys WHERE created < $2 AND EXISTS (SELECT 1 FROM "+t.rows(1, columns...)+
 		" WHERE r.issuer = idempotency_keys.issuer AND r.key = idempotency_keys.key) AND "+keyOver, arg, s.keyCutoff(t.now))
 	if err != nil {
@@ -235,8 +252,8 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 	for i := range claims {
 		byKey[[2]string{string(claims[i].issuer), claims[i].key.Key}] = &claims[i]
 	}
-	found, err := t.query("INSERT INTO idempotency_keys (issuer, key, request_hash, operation, batch, created)"+
-		" SELECT issuer, key, request_hash, operation, batch, created FROM "+t.rows(1, columns...)+
+	found, err := t.query("INSERT INTO idempotency_keys (issuer, key, request_hash, operation, batch, application, created)"+
+		" SELECT issuer, key, request_hash, operation, batch, application, created FROM "+t.rows(1, columns...)+
 		" WHERE true ORDER BY issuer, key ON CONFLICT (issuer, key) DO NOTHING RETURNING issuer, key", arg)
 	claimed := 0
 	err = each(found, err, func(rows *sql.Rows) error {
@@ -251,17 +268,18 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 	if err != nil || claimed == len(claims) {
 		return err
 	}
-	found, err = t.query("SELECT k.issuer, k.key, k.request_hash, coalesce(k.operation, ''), coalesce(k.batch, '') FROM idempotency_keys k JOIN "+
+	found, err = t.query("SELECT k.issuer, k.key, k.request_hash, coalesce(k.operation, ''), coalesce(k.batch, ''), coalesce(k.application, '')"+
+		" FROM idempotency_keys k JOIN "+
 		t.rows(1, columns...)+" ON r.issuer = k.issuer AND r.key = k.key", arg)
 	return each(found, err, func(rows *sql.Rows) error {
 		var k [2]string
 		var hash string
-		var op, batch model.OperationID
-		if err := rows.Scan(&k[0], &k[1], &hash, &op, &batch); err != nil {
+		var op, batch, application model.OperationID
+		if err := rows.Scan(&k[0], &k[1], &hash, &op, &batch, &application); err != nil {
 			return err
 		}
 		if c := byKey[k]; !c.claimed {
-			c.found, c.hash, c.standing, c.standingBatch = true, hash, op, batch
+			c.found, c.hash, c.standing, c.standingBatch, c.standingApplication = true, hash, op, batch, application
 		}
 		return nil
 	})
@@ -269,17 +287,18 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 
 // operationColumns are what [operationRow] makes.
 var operationColumns = []string{"id text", "issuer text", "kind text", "subject text", "type text", "expiration bigint", "uri text",
-	"tickets bigint", "batch text", "batch_row bigint", "priority bigint", "state text", "created bigint"}
+	"tickets bigint", "batch text", "batch_row bigint", "priority bigint", "state text", "created bigint", "actor text", "request_id text"}
+
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
 
 func operationRow(op *model.Operation, state model.State, now time.Time) row {
-	nullable := func(s string) any {
-		if s == "" {
-			return nil
-		}
-		return s
-	}
 	r := row{string(op.ID), string(op.Issuer), string(op.Kind), nullable(string(op.Subject)), nullable(op.Type.Hex()), nil,
-		nullable(upperHex([]byte(op.URI))), nil, nullable(string(op.Batch)), nil, 0, string(state), now.UnixMicro()}
+		nullable(upperHex([]byte(op.URI))), nil, nullable(string(op.Batch)), nil, 0, string(state), now.UnixMicro(), op.Actor, op.RequestID}
 	if op.Expiration != nil {
 		r[5] = int64(*op.Expiration)
 	}
@@ -292,11 +311,11 @@ func operationRow(op *model.Operation, state model.State, now time.Time) row {
 	return r
 }
 
-const insertOperations = "INSERT INTO operations (id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, updated)" +
-	" SELECT id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, created FROM "
+const insertOperations = "INSERT INTO operations (id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, updated, actor, request_id)" +
+	" SELECT id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, created, actor, request_id FROM "
 
 // insertPending stores operations, and says in each why not. It returns those for which something stood in the way
-// that was gone when it was looked at. What is not stored gives its key back.
+// that was gone when it was looked at.
 func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]bool, err error) {
 	if len(group) == 0 {
 		return nil, nil
@@ -321,7 +340,7 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 			return err
 		}
 		inserted[id] = true
-		byID[id].id = id
+		byID[id].id, byID[id].inserted = id, true
 		t.pending[byID[id].op.Issuer] = true
 		return nil
 	})
@@ -329,7 +348,6 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 		return nil, err
 	}
 	blocked := map[credentialKey][]*creation{}
-	var back []string
 	for _, c := range group {
 		if !inserted[c.op.ID] {
 			blocked[keyOf(&c.op)] = append(blocked[keyOf(&c.op)], c)
@@ -377,27 +395,41 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, cs := range blocked {
-		for _, c := range cs {
-			if c.op.Key != nil && (c.err != nil || gone[c]) {
-				back = append(back, string(c.op.ID))
-			}
+	return gone, err
+}
+
+// giveBack frees the keys and nonces of those that are not stored.
+func (t *txn) giveBack(group []*creation, gone map[*creation]bool) error {
+	var keys, nonces []string
+	for _, c := range group {
+		if c.replayed || c.err == nil && !gone[c] {
+			continue
 		}
+		if c.claimed {
+			keys = append(keys, string(c.op.ID))
+		}
+		if c.spent {
+			nonces = append(nonces, nonceHash(c.op.Nonce))
+		}
+		c.claimed, c.spent = false, false
 	}
-	if len(back) > 0 {
-		slices.Sort(back)
-		list, err := t.list(back)
+	for _, back := range []struct {
+		table, column string
+		values        []string
+	}{{"idempotency_keys", "operation", keys}, {"spent_nonces", "nonce", nonces}} {
+		if len(back.values) == 0 {
+			continue
+		}
+		slices.Sort(back.values)
+		list, err := t.list(back.values)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if _, err := t.exec("DELETE FROM idempotency_keys WHERE "+t.in("operation", 1), list); err != nil {
-			return nil, err
+		if _, err := t.exec("DELETE FROM "+back.table+" WHERE "+t.in(back.column, 1), list); err != nil {
+			return err
 		}
 	}
-	return gone, nil
+	return nil
 }
 
 // checkRequested refuses what the tables would refuse, and what would not come out as it went in.
@@ -431,27 +463,18 @@ func checkID(id model.OperationID, key *model.IdempotencyKey) error {
 	return nil
 }
 
-// keyOver holds for keys whose operation or batch is over, as far as is stored.
+// keyOver holds for keys whose operation or batch is over, or whose request is decided on, as far as is stored.
 const keyOver = "NOT EXISTS (SELECT 1 FROM operations o WHERE o.id = idempotency_keys.operation AND o.state IN ('pending', 'signed'))" +
-	" AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.id = idempotency_keys.batch AND b.state = 'receiving')"
+	" AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.id = idempotency_keys.batch AND b.state = 'receiving')" +
+	" AND NOT EXISTS (SELECT 1 FROM applications a WHERE a.id = idempotency_keys.application AND a.state = 'waiting')"
 
 func (s *Store) keyCutoff(now time.Time) int64 { return now.Add(-s.cfg.IdempotencyKeep).UnixMicro() }
 
 // SweepKeys forgets idempotency keys that are older than [Config.IdempotencyKeep], but for those of operations that are
-// still open, and says how many. The store does it by itself now and then.
+// still open and requests that wait, and says how many. The store does it by itself now and then.
 func (s *Store) SweepKeys(ctx context.Context) (int64, error) {
-	const chunk = 1000 // so that nobody waits long for it
-	var total int64
-	for {
-		var n int64
-		err := s.write(ctx, "removing old idempotency keys", func(t *txn) (err error) {
-			n, err = t.exec("DELETE FROM idempotency_keys WHERE (issuer, key) IN (SELECT issuer, key FROM idempotency_keys WHERE created < $1 AND "+
-				keyOver+" ORDER BY created LIMIT $2)", s.keyCutoff(t.now), chunk)
-			return err
-		})
-		total += n
-		if err != nil || n < chunk {
-			return total, err
-		}
-	}
+	return s.inChunks(ctx, "removing old idempotency keys", func(t *txn, limit int) (int64, error) {
+		return t.exec("DELETE FROM idempotency_keys WHERE (issuer, key) IN (SELECT issuer, key FROM idempotency_keys WHERE created < $1 AND "+
+			keyOver+" ORDER BY created LIMIT $2)", s.keyCutoff(t.now), limit)
+	})
 }

@@ -71,6 +71,21 @@ func (d *dialect) rows(n int, columns ...string) string {
 	return b.String()
 }
 
+// insertRows inserts rows whose columns are as [dialect.rows] has them.
+func (t *txn) insertRows(table string, rows []row, columns ...string) error {
+	arg, err := rowsArg(rows)
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i], _, _ = strings.Cut(c, " ")
+	}
+	list := strings.Join(names, ", ")
+	_, err = t.exec("INSERT INTO "+table+" ("+list+") SELECT "+list+" FROM "+t.rows(1, columns...), arg)
+	return err
+}
+
 // row holds the values of one row: strings, integers or nil.
 type row []any
 

@@ -25,8 +25,9 @@
 //
 // An attempt is one signed blob. It is signed until the lane, by the ledger's word, moves it on to absent or validated,
 // which are final; the one exception, that one thought absent is found validated after all, is taken from the ledger and
-// logged. A batch is receiving until its sender says that all rows are there, then received; it is finished when no row
-// is open, which is counted and not stored.
+// logged. A batch is receiving until its sender says that all rows are there, or until it is cancelled, then received; it is
+// finished when no row is open, which is counted and not stored. One to which nobody has added for an hour is told of in the
+// log, and stays: whoever has its rows can go on with it at any time.
 //
 // CHECK constraints in both dialects repeat the states and what belongs to them, and a test compares them with model's.
 //
@@ -54,6 +55,12 @@
 //
 // Every function that writes can be called again with the same arguments, and is then done once: an answer that got lost
 // with a connection is no reason to fear.
+//
+// One network. The journal belongs to one ledger's history, which is said when it is first used ([Store.BindNetwork]) and
+// read by all who use it later. Comparing it with what a node shows is for whoever talks to nodes.
+//
+// The same rows. Of each row of a batch a sum is kept. A batch that is sent again is compared row by row, and one with
+// another row changes nothing.
 //
 // # Waiting
 //

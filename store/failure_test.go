@@ -327,8 +327,10 @@ func TestConnectionsTerminated(t *testing.T) {
 			}
 		}
 	}
-	var n int
-	h.ok(h.readDB.QueryRow("SELECT count(*) FROM operations").Scan(&n))
+	n := h.count("operations")
+	if entries := h.chain(h.Store); len(entries) != n {
+		t.Errorf("%d operations, %d entries of them", n, len(entries))
+	}
 	if n != workers*each || operations != n {
 		t.Errorf("%d operations are stored, %d were asked for", n, workers*each)
 	}

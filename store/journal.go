@@ -543,9 +543,10 @@ func (c *conclusion) store(t *txn) error {
 	return err
 }
 
-// Cancel drops an operation that is pending. One that is cancelled already is left as it is. Error codes:
-// operationNotFound, wrongState (something is signed, or it is final), storeUnavailable.
-func (s *Store) Cancel(ctx context.Context, id model.OperationID, why model.Failure) error {
+// Cancel drops an operation that is pending. One that is cancelled already is left as it is. by is who does it: its Actor,
+// RequestID and Status. Error codes: operationNotFound, wrongState (something is signed, or it is final),
+// storeUnavailable.
+func (s *Store) Cancel(ctx context.Context, id model.OperationID, why model.Failure, by model.AuditEntry) error {
 	o := model.Outcome{Operation: id, State: model.StateCancelled}
 	if why.Code != "" {
 		o.Failure = &why
@@ -558,6 +559,9 @@ func (s *Store) Cancel(ctx context.Context, id model.OperationID, why model.Fail
 		var c conclusion
 		if err := c.add(o, found[id]); err != nil {
 			return err
+		}
+		if len(c.final) > 0 {
+			t.audit(doneBy(by, model.ActionCancel, string(id), cancelled{Code: failureOf(o).Code}))
 		}
 		return c.store(t)
 	})

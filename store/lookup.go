@@ -10,7 +10,8 @@ import (
 )
 
 // ByKey returns the operation that an idempotency key stands for, with its attempts. Error codes: operationNotFound (the
-// key never came before, or is no longer kept), idempotencyKeyReused (it came with another request, or for a batch),
+// key never came before, or is no longer kept), idempotencyKeyReused (it came with another request, or for a batch or for
+// a request that a person decides on),
 // storeUnavailable.
 func (s *Store) ByKey(ctx context.Context, issuer model.Address, key model.IdempotencyKey) (model.Operation, error) {
 	if err := checkID("", &key); err != nil {

@@ -41,7 +41,7 @@ func TestByKey(t *testing.T) {
 
 		h.clock.advance(25 * time.Hour)
 		found() // it is still open
-		if err := h.Cancel(h.ctx(), op.ID, model.Failure{}); err != nil {
+		if err := h.Cancel(h.ctx(), op.ID, model.Failure{}, model.AuditEntry{}); err != nil {
 			t.Fatal(err)
 		}
 		_, err = h.ByKey(h.ctx(), issuerA, key)
@@ -61,7 +61,7 @@ func TestStanding(t *testing.T) {
 		}
 		_, err = h.Standing(h.ctx(), op.Issuer, op.Subject, op.Type+"x")
 		h.code(err, model.CodeOperationNotFound)
-		if err := h.Cancel(h.ctx(), op.ID, model.Failure{}); err != nil {
+		if err := h.Cancel(h.ctx(), op.ID, model.Failure{}, model.AuditEntry{}); err != nil {
 			t.Fatal(err)
 		}
 		_, err = h.Standing(h.ctx(), op.Issuer, op.Subject, op.Type)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"io/fs"
+	"log/slog"
 	"path"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -55,9 +57,13 @@ func TestMigrationsSayTheSame(t *testing.T) {
 
 // What the CHECK constraints list is what model has.
 func TestChecksListTheStates(t *testing.T) {
-	b, err := migrations.ReadFile("migrations/sqlite/0001_journal.sql")
-	if err != nil {
-		t.Fatal(err)
+	var b []byte
+	for _, name := range []string{"0001_journal", "0003_records"} {
+		text, err := migrations.ReadFile("migrations/sqlite/" + name + ".sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(b, text...)
 	}
 	list := func(states []string) string { return "IN ('" + strings.Join(states, "', '") + "')" }
 	var final, open []string
@@ -77,6 +83,9 @@ func TestChecksListTheStates(t *testing.T) {
 		"states of an attempt":    "CHECK (state " + list(texts([]model.AttemptState{model.AttemptSigned, model.AttemptAbsent, model.AttemptValidated})),
 		"states of a batch":       "CHECK (state " + list(texts([]model.BatchState{model.BatchReceiving, model.BatchReceived})),
 		"kinds of an operation":   "CHECK (kind " + list(texts([]model.Kind{model.KindIssue, model.KindRevoke, model.KindFill, model.KindTickets})),
+		"kinds of events":         "CHECK (kind " + list(texts(model.EventKinds())),
+		"roles":                   "CHECK (role " + list(texts(model.Roles())),
+		"states of a request":     "CHECK (state " + list(texts(model.ApplicationStates())),
 		"kinds that are asked of": "CHECK ((kind " + list(texts([]model.Kind{model.KindIssue, model.KindRevoke})),
 	} {
 		if !strings.Contains(string(b), want) {
@@ -133,27 +142,83 @@ func TestChecksRefuse(t *testing.T) {
 	})
 }
 
+// A database of the first release keeps what it has.
+func TestMigrateRecords(t *testing.T) {
+	for _, d := range drivers {
+		t.Run(d.name, func(t *testing.T) {
+			cfg := d.config(t)
+			old := &Store{cfg: cfg, log: slog.New(slog.DiscardHandler), clock: systemClock{}}
+			old.hub = newHub(old)
+			var err error
+			if cfg.URL != "" {
+				_, err = old.openPostgres(t.Context())
+			} else {
+				err = old.openSQLite(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := "migrations/" + d.name + "/0001_journal.sql"
+			first, err := migrations.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := old.migrate(t.Context(), fstest.MapFS{name: {Data: first}}); err != nil {
+				t.Fatal(err)
+			}
+			now := time.Date(2030, 1, 2, 3, 0, 0, 0, time.UTC).UnixMicro()
+			op, batch := model.OperationID("01JD8Q4Z7T9XW3V5K2M6N8P0RS"), model.OperationID("01JD8Q4Z7T9XW3V5K2M6N8P0RT")
+			for _, sql := range []string{
+				"INSERT INTO operations (id, issuer, kind, subject, type, priority, state, created, updated) VALUES ('" + string(op) + "', $1, 'revoke', $1, '61', 0, 'pending', $2, $2)",
+				"INSERT INTO batches (id, issuer, state, created, updated) VALUES ('" + string(batch) + "', $1, 'receiving', $2, $2)",
+				"INSERT INTO idempotency_keys (issuer, key, request_hash, operation, created) VALUES ($1, 'k1', '" + strings.Repeat("0", 64) + "', '" + string(op) + "', $2)",
+				"INSERT INTO idempotency_keys (issuer, key, request_hash, batch, created) VALUES ($1, 'k2', '" + strings.Repeat("0", 64) + "', '" + string(batch) + "', $2)",
+			} {
+				if _, err := old.writeDB.Exec(sql, string(issuerA), now); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := old.closeDBs(); err != nil {
+				t.Fatal(err)
+			}
+			cfg.PollInterval = time.Hour
+			h := newHarness(t, cfg)
+			if got, err := h.ByKey(h.ctx(), issuerA, model.IdempotencyKey{Key: "k1"}); err != nil || got.ID != op || got.Actor != "" || got.Key == nil {
+				t.Errorf("%+v, %v", got, err)
+			}
+			if got, replayed, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA, Key: &model.IdempotencyKey{Key: "k2"}}); err != nil || !replayed || got.ID != batch {
+				t.Errorf("%+v, %t, %v", got, replayed, err)
+			}
+			h.ok(h.Cancel(h.ctx(), op, model.Failure{}, model.AuditEntry{Actor: "cli:me"}))
+			if got := h.chain(h.Store); len(got) != 1 || got[0].Actor != "cli:me" {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 func TestMigrate(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
-		second := "migrations/" + h.d.name + "/0002_more.sql"
-		one, err := migrations.ReadFile("migrations/" + h.d.name + "/0001_journal.sql")
-		h.ok(err)
-		with := func(first, more string) fs.FS {
-			m := fstest.MapFS{"migrations/" + h.d.name + "/0001_journal.sql": {Data: []byte(first)}}
-			if more != "" {
-				m[second] = &fstest.MapFile{Data: []byte(more)}
+		with := func(more string) fs.FS {
+			files, err := fs.Glob(migrations, "migrations/"+h.d.name+"/*.sql")
+			h.ok(err)
+			m := fstest.MapFS{"migrations/" + h.d.name + "/9999_more.sql": {Data: []byte(more)}}
+			for _, f := range files {
+				text, err := migrations.ReadFile(f)
+				h.ok(err)
+				m[f] = &fstest.MapFile{Data: text}
 			}
 			return m
 		}
 		// A fault undoes all of it.
-		if err := h.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT); CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "0002_more") {
+		if err := h.migrate(h.ctx(), with("CREATE TABLE more (x BIGINT); CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "9999_more") {
 			t.Errorf("a migration that fails: %v", err)
 		}
 		// Several processes at once apply it once.
 		var wg sync.WaitGroup
 		for _, s := range []*Store{h.Store, h.open(), h.open()} {
 			wg.Go(func() {
-				if err := s.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT); INSERT INTO more (x) VALUES (1);")); err != nil {
+				if err := s.migrate(h.ctx(), with("CREATE TABLE more (x BIGINT); INSERT INTO more (x) VALUES (1);")); err != nil {
 					t.Error(err)
 				}
 			})
@@ -164,7 +229,7 @@ func TestMigrate(t *testing.T) {
 		if n != 1 {
 			t.Errorf("applied %d times", n)
 		}
-		if err := h.migrate(h.ctx(), with(string(one), "CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "0002_more was changed") {
+		if err := h.migrate(h.ctx(), with("CREATE TABLE more (x BIGINT);")); err == nil || !strings.Contains(err.Error(), "9999_more was changed") {
 			t.Errorf("one that was changed: %v", err)
 		}
 		if _, err := Open(h.ctx(), h.cfg); err == nil || !strings.Contains(err.Error(), "newer version") {

@@ -14,7 +14,7 @@ import (
 
 // selectOperations is followed by a condition on o. scanOperation reads it.
 const selectOperations = "SELECT o.id, o.issuer, o.kind, o.subject, o.type, o.expiration, o.uri, o.tickets, o.batch, o.batch_row, o.state," +
-	" o.failure_code, o.failure_message, o.created, o.updated, k.key, k.request_hash" +
+	" o.failure_code, o.failure_message, o.created, o.updated, o.actor, o.request_id, k.key, k.request_hash" +
 	" FROM operations o LEFT JOIN idempotency_keys k ON k.operation = o.id WHERE "
 
 func scanOperation(rows *sql.Rows) (model.Operation, error) {
@@ -23,7 +23,7 @@ func scanOperation(rows *sql.Rows) (model.Operation, error) {
 	var expiration, tickets, row sql.NullInt64
 	var created, updated int64
 	err := rows.Scan(&op.ID, &op.Issuer, &op.Kind, &subject, &typ, &expiration, &uri, &tickets, &batch, &row, &op.State,
-		&code, &message, &created, &updated, &key, &hash)
+		&code, &message, &created, &updated, &op.Actor, &op.RequestID, &key, &hash)
 	if err != nil {
 		return op, err
 	}
@@ -81,7 +81,7 @@ func scanAttempt(rows *sql.Rows) (model.Attempt, *model.Validated, error) {
 // operations runs a query of selectOperations, and adds their attempts where asked to.
 func (s *Store) operations(ctx context.Context, attempts bool, condition string, args ...any) ([]model.Operation, error) {
 	var ops []model.Operation
-	rows, err := s.readDB.QueryContext(ctx, selectOperations+condition, args...)
+	rows, err := s.query(ctx, selectOperations+condition, args...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		op, err := scanOperation(rows)
 		ops = append(ops, op)
@@ -105,7 +105,7 @@ func (s *Store) operations(ctx context.Context, attempts bool, condition string,
 	if err != nil {
 		return nil, err
 	}
-	rows, err = s.readDB.QueryContext(ctx, selectAttempts+s.d.in("a.operation", 1)+" ORDER BY a.operation, a.n", list)
+	rows, err = s.query(ctx, selectAttempts+s.d.in("a.operation", 1)+" ORDER BY a.operation, a.n", list)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		a, result, err := scanAttempt(rows)
 		if err != nil {

@@ -23,6 +23,7 @@ func (s *Store) openSQLite(ctx context.Context) error {
 		"fullfsync(1)",      // and on macOS too
 		"checkpoint_fullfsync(1)",
 		"cache_size(-16384)", // KiB
+		"secure_delete(1)",   // what is deleted is overwritten
 	}
 	// Another process may write, such as a command line. Waiting for it here does not end with a context: what writes
 	// waits for short and asks again.

@@ -58,8 +58,10 @@ const (
 	tries = 4
 	// probeSize is how many bytes [Store.Ping] writes, after a write that failed.
 	probeSize = 64 << 10
-	// keySweep is how often old idempotency keys are looked for.
-	keySweep = 10 * time.Minute
+	// keySweep is how often old idempotency keys are looked for, and batches that nobody has completed; staleBatch is how
+	// long nothing was added to one of those.
+	keySweep   = 10 * time.Minute
+	staleBatch = time.Hour
 )
 
 // Store is an open database. It is safe for simultaneous use.
@@ -76,7 +78,9 @@ type Store struct {
 	creates gathering[*creation]
 	reads   gathering[*reading]
 	locks   laneLocks
-	failing atomic.Bool // the last write failed for want of the database
+
+	prepared prepared    // for readDB
+	failing  atomic.Bool // the last write failed for want of the database
 
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
@@ -146,9 +150,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDBs() error {
-	var err error
+	err := s.prepared.close()
 	if s.readDB != nil && s.readDB != s.writeDB {
-		err = s.readDB.Close()
+		err = errors.Join(err, s.readDB.Close())
 	}
 	if s.writeDB != nil {
 		err = errors.Join(err, s.writeDB.Close())
@@ -189,6 +193,9 @@ type txn struct {
 	ctx context.Context
 	tx  *sql.Tx
 	now time.Time // one for all of it
+	// What is added to the two logs at its end.
+	events  []model.Event
+	audited []model.AuditEntry
 	// What others are told once it is committed.
 	final   []model.OperationID
 	pending map[model.Address]bool
@@ -261,6 +268,9 @@ func (s *Store) tryWrite(ctx context.Context, f func(t *txn) error) error {
 	if err := s.tellOthers(t); err != nil {
 		return err
 	}
+	if err := s.appendLogs(t); err != nil { // the last of all: it locks what every other transaction waits for
+		return err
+	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
@@ -277,7 +287,7 @@ func (s *Store) txOptions() *sql.TxOptions {
 	return nil
 }
 
-// sweep forgets old keys.
+// sweep forgets old keys and nonces, and tells of batches that were not completed.
 func (s *Store) sweep(ctx context.Context) {
 	ticker := time.NewTicker(keySweep)
 	defer ticker.Stop()
@@ -287,14 +297,19 @@ func (s *Store) sweep(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		n, err := s.SweepKeys(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			s.log.Warn("old idempotency keys could not be removed", "error", err)
-		case n > 0:
-			s.log.Debug("removed old idempotency keys", "count", n)
+		if n, oldest, err := s.Receiving(ctx, s.now().Add(-staleBatch)); err == nil && n > 0 {
+			s.log.Warn("batches wait for the rest of their rows: send them again, or cancel them", "count", n, "oldest", oldest)
+		}
+		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces} {
+			n, err := sweep(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				s.log.Warn("what is old could not be removed", "what", what, "error", err)
+			case n > 0:
+				s.log.Debug("removed what is old", "what", what, "count", n)
+			}
 		}
 	}
 }

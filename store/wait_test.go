@@ -51,7 +51,7 @@ func TestWait(t *testing.T) {
 		dropped := h.create(issue())
 		one, two, three := wait(h.ctx(), h.Store, op.ID), wait(h.ctx(), h.Store, op.ID), wait(h.ctx(), h.Store, dropped.ID)
 		h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(a)}))
-		h.ok(h.Cancel(h.ctx(), dropped.ID, model.Failure{}))
+		h.ok(h.Cancel(h.ctx(), dropped.ID, model.Failure{}, model.AuditEntry{}))
 		for _, ch := range []<-chan waited{one, two} {
 			if w := <-ch; w.err != nil || w.op.State != model.StateSucceeded || w.op.Result == nil {
 				t.Errorf("waited for %+v, %v", w.op, w.err)

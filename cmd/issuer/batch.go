@@ -51,6 +51,7 @@ type batchSettings struct {
 	url    string // of the service
 	batch  string // the one to go on with
 	key    string // the request's idempotency key
+	cancel string // the one to cancel; nothing is sent then
 	quiet  bool
 }
 
@@ -58,13 +59,14 @@ func readBatchSettings(args []string, dotenv string) (batchSettings, *pflag.Flag
 	flags := pflag.NewFlagSet("issuer batch", pflag.ContinueOnError)
 	batch := flags.String("batch", "", "go on with a batch that was begun before, by its id; FILE must hold the same rows, from the first one on")
 	key := flags.String("key", "", "the batch's Idempotency-Key, to go on with one whose id is not known; a random one where it is not set")
+	cancel := flags.String("cancel", "", "cancel a batch, by its id: rows that nothing is signed for are dropped, the others go on; without FILE")
 	format := flags.String("format", "", "ndjson or csv; where it is not set, by the end of FILE's name")
 	quiet := flags.BoolP("quiet", "q", false, "no progress; failures and the summary are printed all the same")
 	v, err := config.Read(flags, config.Pick("HTTP_LISTEN", "ISSUER_URL"), args, dotenv)
 	if err != nil {
 		return batchSettings{}, flags, err
 	}
-	s := batchSettings{batch: strings.TrimSpace(*batch), key: strings.TrimSpace(*key), quiet: *quiet, url: v.String("ISSUER_URL")}
+	s := batchSettings{batch: strings.TrimSpace(*batch), key: strings.TrimSpace(*key), cancel: strings.TrimSpace(*cancel), quiet: *quiet, url: v.String("ISSUER_URL")}
 	if listen := v.HostPort("HTTP_LISTEN"); s.url == "" {
 		s.url = "http://" + config.Dialable(listen)
 	}
@@ -72,6 +74,12 @@ func readBatchSettings(args []string, dotenv string) (batchSettings, *pflag.Flag
 		v.Fault("ISSUER_URL", "must be the service's address, such as http://127.0.0.1:8080")
 	}
 	s.url = strings.TrimRight(s.url, "/")
+	if flags.Changed("cancel") {
+		if s.cancel == "" || s.batch+s.key+*format != "" || flags.NArg() > 0 {
+			v.Wrong("--cancel needs the batch's id, and neither FILE nor --batch, --key or --format")
+		}
+		return s, flags, v.Err()
+	}
 	if flags.NArg() != 1 {
 		v.Wrong("issuer batch needs one FILE, or - for standard input")
 	} else {
@@ -103,6 +111,7 @@ func batchUsage(w io.Writer, flags *pflag.FlagSet) error {
                                    uri, reason (or documents, a JSON object)
   issuer batch FILE.ndjson         one request a line, as POST /credential takes it
   issuer batch --format csv -      from standard input
+  issuer batch --cancel ID         drops what of a batch is not signed yet
 
 The service stores the rows and goes on by itself: this command may end before it. Rows that came to nothing are printed
 to standard output, as CSV: row, subject, credential, error, message; all else goes to standard error. Exit status:
@@ -123,6 +132,9 @@ func runBatch(ctx context.Context, args []string, dotenv string, c console) erro
 	}
 	b := &batchRun{settings: s, console: c, id: s.batch, client: &http.Client{Transport: &http.Transport{}}}
 	defer b.client.CloseIdleConnections()
+	if s.cancel != "" {
+		return b.cancel(ctx)
+	}
 	if f, ok := c.err.(*os.File); ok && !s.quiet {
 		b.terminal = term.IsTerminal(int(f.Fd()))
 	}
@@ -149,6 +161,24 @@ type batchRun struct {
 	told  time.Time
 }
 
+// cancel has the service drop what is left of a batch, and says what became of it.
+func (b *batchRun) cancel(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, batchAnswerTime)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, b.settings.url+"/admin/batch/"+url.PathEscape(b.settings.cancel), nil)
+	if err != nil {
+		return err
+	}
+	v, err := b.do(request, http.StatusOK)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(b.console.err, "Batch %s: %d rows dropped now, %d in all; %d issued, %d still on their way, %d came to nothing before\n",
+		v.ID, v.Dropped, v.Counts["cancelled"], v.Counts["succeeded"], v.Counts["signed"]+v.Counts["pending"],
+		v.Rows-v.Counts["cancelled"]-v.Counts["succeeded"]-v.Counts["signed"]-v.Counts["pending"])
+	return err
+}
+
 // batchView is what of the service's answers is looked at.
 type batchView struct {
 	ID       string           `json:"id"`
@@ -163,7 +193,8 @@ type batchView struct {
 		Error      string `json:"error"`
 		Message    string `json:"error_message"`
 	} `json:"failures"`
-	Next int64 `json:"next"`
+	Next    int64 `json:"next"`
+	Dropped int64 `json:"dropped"`
 
 	Error   string `json:"error"`
 	Message string `json:"error_message"`

@@ -24,6 +24,7 @@ import (
 	"syscall"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/cmd/internal/heap"
 )
 
 // console is what the program reads from and writes to, besides ledger and network.
@@ -42,6 +43,7 @@ func main() {
 		<-signals
 		os.Exit(interrupted)
 	}()
+	heap.Keep(heap.Spare)
 	err := run(ctx, os.Args[1:], ".env", console{os.Stdin, os.Stdout, os.Stderr})
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "issuer: "+err.Error())

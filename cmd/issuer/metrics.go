@@ -123,14 +123,19 @@ func (m *metrics) concluded(outcomes []model.Outcome, now time.Time) {
 	}
 }
 
-// journal is the store as the lane has it: what is written through it is counted once it is stored.
+// journal is the store as the lane has it: nothing is written through it while the node may show another ledger than the
+// journal's, and what is written is counted once it is stored.
 type journal struct {
 	*store.Store
+	guard   *networkGuard
 	metrics *metrics
 	now     func() time.Time
 }
 
 func (j journal) Sign(ctx context.Context, fence model.Fence, attempts []model.Attempt) error {
+	if err := j.guard.wait(ctx); err != nil {
+		return err
+	}
 	err := j.Store.Sign(ctx, fence, attempts)
 	if err == nil {
 		j.metrics.signed.Add(float64(len(attempts)))
@@ -138,7 +143,18 @@ func (j journal) Sign(ctx context.Context, fence model.Fence, attempts []model.A
 	return err
 }
 
+// SignOwn implements [ledger.Journal].
+func (j journal) SignOwn(ctx context.Context, fence model.Fence, ops []model.Operation, attempts []model.Attempt) ([]model.OperationID, error) {
+	if err := j.guard.wait(ctx); err != nil {
+		return nil, err
+	}
+	return j.Store.SignOwn(ctx, fence, ops, attempts)
+}
+
 func (j journal) Conclude(ctx context.Context, fence model.Fence, outcomes []model.Outcome) error {
+	if err := j.guard.wait(ctx); err != nil {
+		return err
+	}
 	err := j.Store.Conclude(ctx, fence, outcomes)
 	if err == nil {
 		j.metrics.concluded(outcomes, j.now())

@@ -87,12 +87,16 @@ type program struct {
 	embedded *embedded // nil on other networks
 	client   *ledger.Client
 	store    *store.Store
+	guard    *networkGuard
 	issuer   *issuer.Issuer
 	lane     *ledger.Lane
 	stopLane context.CancelFunc
 	laneDone chan error
-	api      *httpapi.API
-	banner   banner
+	// The guard watches the node for as long as the lane works.
+	stopGuard context.CancelFunc
+	guardDone chan error
+	api       *httpapi.API
+	banner    banner
 }
 
 // start brings everything up to the point where requests could be served. What it started it stops when it fails.
@@ -125,6 +129,14 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if p.client, err = ledger.New(nodeConfig); err != nil {
 		return p, fmt.Errorf("XRPL_NETWORK: %w", err)
 	}
+	if p.store, err = openStore(ctx, s, log); err != nil {
+		return p, err
+	}
+	// Before anything is done on the ledger.
+	p.guard = newNetworkGuard(p.client, p.store, s, log)
+	if err = p.guard.start(ctx, p.embedded != nil); err != nil {
+		return p, err
+	}
 	p.banner = banner{network: s.network, http: p.listener.Addr(), closeInterval: s.closeInterval, dataDir: s.dataDir}
 	if p.embedded != nil {
 		if err = p.embedded.furnish(ctx, p.client, &s, &p.banner); err != nil {
@@ -147,19 +159,19 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	p.banner.issuer = account
 
-	if p.store, err = openStore(ctx, s, log); err != nil {
-		return p, err
-	}
 	counted := newMetrics()
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
 		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
-		Journal: journal{p.store, counted, time.Now}, Logger: log,
+		Journal: journal{p.store, p.guard, counted, time.Now}, Logger: log,
 	})
 	if err != nil {
 		return p, err
 	}
 	counted.watch(account, p.client, p.store, p.lane, time.Now)
-	var laneContext context.Context
+	var guardContext, laneContext context.Context
+	guardContext, p.stopGuard = context.WithCancel(context.WithoutCancel(ctx))
+	p.guardDone = make(chan error, 1)
+	go func() { p.guardDone <- p.guard.run(guardContext) }()
 	laneContext, p.stopLane = context.WithCancel(context.WithoutCancel(ctx))
 	p.laneDone = make(chan error, 1)
 	go func() {
@@ -171,6 +183,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		Issuer:     p.issuer,
 		Logger:     log,
 		AnswerTime: s.waitLimit + time.Minute,
+		WaitLimit:  s.waitLimit,
 		StopTime:   s.stopLimit,
 		GiveUp:     p.issuer.Release,
 		Metrics:    counted.handler(log),
@@ -218,7 +231,7 @@ func (p *program) serve(ctx context.Context) error {
 		close(watched)
 	}
 	laneEnded := make(chan struct{})
-	go func() { // a lane that ends by itself
+	go func() { // a lane that ends by itself, or a node that shows another ledger
 		defer close(laneEnded)
 		select {
 		case err := <-p.laneDone:
@@ -226,6 +239,9 @@ func (p *program) serve(ctx context.Context) error {
 			if err != nil {
 				cancel(fmt.Errorf("the lane ended: %w", err))
 			}
+		case err := <-p.guardDone:
+			p.guardDone <- nil
+			cancel(err)
 		case <-ctx.Done():
 		}
 	}()
@@ -257,6 +273,10 @@ func (p *program) stop() error {
 		p.stopLane()
 		faults = append(faults, <-p.laneDone)
 	}
+	if p.stopGuard != nil {
+		p.stopGuard()
+		faults = append(faults, <-p.guardDone)
+	}
 	if p.store != nil {
 		faults = append(faults, p.store.Close())
 	}
@@ -280,18 +300,25 @@ func (s settings) ledgerOffset() uint32 {
 
 // checkKey finds out whether the key may sign for the account. It gives a node that does not answer some time.
 func checkKey(ctx context.Context, client *ledger.Client, account model.Address, seed ledger.Seed, log *slog.Logger) error {
+	var key *ledger.KeyError
+	err := askNode(ctx, client, log, func(ctx context.Context) error { return ledger.CheckKey(ctx, client, account, seed) },
+		func(err error) bool { return errors.As(err, &key) })
+	if key != nil {
+		return fmt.Errorf("ISSUER_ACCOUNT_SEED: %w", err)
+	}
+	return err
+}
+
+// askNode asks again, for [nodeWait], until there is no error or a final one.
+func askNode(ctx context.Context, client *ledger.Client, log *slog.Logger, ask func(context.Context) error, final func(error) bool) error {
 	deadline := time.NewTimer(nodeWait)
 	defer deadline.Stop()
 	for {
-		err := ledger.CheckKey(ctx, client, account, seed)
-		if err == nil {
-			return nil
+		err := ask(ctx)
+		if err == nil || final(err) {
+			return err
 		}
-		var key *ledger.KeyError
-		if errors.As(err, &key) {
-			return fmt.Errorf("ISSUER_ACCOUNT_SEED: %w", err)
-		}
-		log.Warn("the node does not answer; asking again", "node", client.Node(), "cause", err)
+		log.Warn("the node does not answer as it must; asking again", "node", client.Node(), "cause", err)
 		again := time.NewTimer(time.Second)
 		select {
 		case <-again.C:
@@ -300,6 +327,9 @@ func checkKey(ctx context.Context, client *ledger.Client, account model.Address,
 			return ctx.Err()
 		case <-deadline.C:
 			again.Stop()
+			if ledger.Behind(err) {
+				return err
+			}
 			return fmt.Errorf("no node answers at %s: check XRPL_NETWORK and the way to it, then start again (%w)", client.Node(), err)
 		}
 	}

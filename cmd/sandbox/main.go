@@ -17,11 +17,13 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/xrplissuer/credential-issuer/cmd/internal/heap"
 	"github.com/xrplissuer/credential-issuer/sandbox"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	heap.Keep(heap.Spare)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	switch {

@@ -44,6 +44,7 @@ type Issuer interface {
 	Operation(ctx context.Context, id model.OperationID, wait time.Duration) (model.Operation, error)
 	Receive(ctx context.Context, a issuer.BatchAsk, rows iter.Seq2[issuer.Row, error], begun func(model.Batch)) (model.BatchStatus, error)
 	Batch(ctx context.Context, id model.OperationID, after int64, limit int) (model.BatchStatus, []model.RowStatus, error)
+	CancelBatch(ctx context.Context, id model.OperationID, by model.AuditEntry) (int64, model.BatchStatus, error)
 	List(ctx context.Context, which model.Acceptance) iter.Seq2[model.Credential, error]
 	Ready(ctx context.Context) (model.Ledger, error)
 }
@@ -68,6 +69,9 @@ type Config struct {
 	// AnswerTime is how long the issuer may take to answer; 2 min by default. A connection on which an answer takes
 	// longer is given up.
 	AnswerTime time.Duration
+	// WaitLimit is the longest that the issuer waits for an operation's end; 60 s by default. It is told to those who would
+	// wait longer.
+	WaitLimit time.Duration
 	// StopTime is how long [API.Serve] waits for requests in progress when it is told to stop; 30 s by default.
 	StopTime time.Duration
 	// GiveUp is called when that time is over and requests are still in progress. It has to make the issuer answer
@@ -101,6 +105,7 @@ func New(cfg Config) *API {
 		&cfg.IdleTime:   2 * time.Minute,
 		&cfg.AnswerTime: 2 * time.Minute,
 		&cfg.StopTime:   30 * time.Second,
+		&cfg.WaitLimit:  time.Minute,
 	} {
 		if *at == 0 {
 			*at = value
@@ -119,6 +124,7 @@ func New(cfg Config) *API {
 	a.echo.HEAD("/admin/credential", a.headList)
 	a.echo.DELETE("/admin/credential", a.revoke)
 	a.echo.POST("/admin/credential/batch", a.issueBatch)
+	a.echo.DELETE(batchesPath+":id", a.cancelBatch)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		a.echo.Add(method, operationsPath+":id", a.operation)
 		a.echo.Add(method, batchesPath+":id", a.batch)
@@ -178,7 +184,7 @@ func (a *API) operate(c echo.Context, begin func(body []byte, asked issuer.Ask) 
 	if err != nil {
 		return err
 	}
-	asked, prefer, err := ask(c, body)
+	asked, prefer, err := a.ask(c, body)
 	if err != nil {
 		return err
 	}

@@ -41,10 +41,13 @@ type shownBatch struct {
 	Rows     int64 `json:"rows"`
 	// Counts are the rows by what became of them: the states of operations, and "rejected" for those that never became
 	// one.
-	Counts   map[string]int64 `json:"counts"`
-	Created  string           `json:"created"`
-	Updated  string           `json:"updated"`
-	Failures []shownFailure   `json:"failures,omitempty"`
+	Counts  map[string]int64 `json:"counts"`
+	Created string           `json:"created"`
+	Updated string           `json:"updated"`
+	// Cancelled is when what was left was dropped; left out where nothing was. Dropped is how many rows that was this time.
+	Cancelled string         `json:"cancelled,omitempty"`
+	Dropped   *int64         `json:"dropped,omitempty"`
+	Failures  []shownFailure `json:"failures,omitempty"`
 	// Next is what to give as after for the next page of failures; left out where this is the last one.
 	Next int64 `json:"next,omitempty"`
 }
@@ -65,6 +68,9 @@ func showBatch(b model.BatchStatus) shownBatch {
 		Counts: map[string]int64{"rejected": b.Rejected}}
 	for _, state := range model.States() {
 		s.Counts[string(state)] = b.Counts[state]
+	}
+	if !b.Cancelled.IsZero() {
+		s.Cancelled = instant(b.Cancelled)
 	}
 	return s
 }
@@ -163,7 +169,8 @@ func bodyFault(err error, batch model.OperationID) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		e = &model.Error{Code: codeRequestTimeout, Message: "the rows did not arrive in time"}
 	case errors.As(err, &e):
-		if e.Code == model.CodeInternal || e.Code == model.CodeKeyReused || e.Code == model.CodeBatchNotFound {
+		switch e.Code {
+		case model.CodeInternal, model.CodeKeyReused, model.CodeBatchNotFound, model.CodeWrongState: // sending it again does not help
 			return err
 		}
 		copied := *e
@@ -202,6 +209,37 @@ func (s *slowReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// batchID reads which batch a path is of. What cannot be an id is that of none.
+func batchID(c echo.Context) (model.OperationID, error) {
+	id, err := model.ParseOperationID(c.Param("id"))
+	if err != nil {
+		return "", fault(model.CodeBatchNotFound)
+	}
+	return id, nil
+}
+
+// cancelBatch serves DELETE /admin/batch/{id}.
+func (a *API) cancelBatch(c echo.Context) error {
+	if err := parameters(c); err != nil {
+		return err
+	}
+	id, err := batchID(c)
+	if err != nil {
+		return err
+	}
+	if c.Request().ContentLength == 0 {
+		endReading(c)
+	}
+	dropped, status, err := a.cfg.Issuer.CancelBatch(c.Request().Context(), id, model.AuditEntry{RequestID: stateOf(c).id})
+	if err != nil {
+		return err
+	}
+	note(c, slog.String("batch", string(id)), slog.Int64("dropped", dropped))
+	shown := showBatch(status)
+	shown.Dropped = &dropped
+	return a.writeJSON(c, http.StatusOK, shown)
+}
+
 // batch serves GET /admin/batch/{id}.
 func (a *API) batch(c echo.Context) error {
 	values, err := query(c, "after", "limit")
@@ -223,9 +261,9 @@ func (a *API) batch(c echo.Context) error {
 		}
 		*p.to = n
 	}
-	id, err := model.ParseOperationID(c.Param("id"))
+	id, err := batchID(c)
 	if err != nil {
-		return fault(model.CodeBatchNotFound)
+		return err
 	}
 	status, failed, err := a.cfg.Issuer.Batch(c.Request().Context(), id, after, int(limit)+1)
 	if err != nil {

@@ -83,8 +83,8 @@ func created(k model.Kind) int {
 }
 
 // ask reads how the caller wants to be answered, and its key.
-func ask(c echo.Context, body []byte) (issuer.Ask, preference, error) {
-	p := preferences(c.Request().Header)
+func (a *API) ask(c echo.Context, body []byte) (issuer.Ask, preference, error) {
+	p := preferences(c.Request().Header, a.cfg.WaitLimit)
 	key, err := idempotencyKey(c, func() []byte { return canonical(body) })
 	return issuer.Ask{Key: key, Wait: p.limit()}, p, err
 }
@@ -126,7 +126,7 @@ func (a *API) operation(c echo.Context) error {
 	if c.Request().ContentLength == 0 {
 		endReading(c)
 	}
-	p := preferences(c.Request().Header)
+	p := preferences(c.Request().Header, a.cfg.WaitLimit)
 	wait := issuer.NoWait
 	if p.hasWait {
 		wait = p.limit()

@@ -17,14 +17,14 @@ const (
 // preference is what a client prefers (RFC 7240) of what this service knows.
 type preference struct {
 	async bool
-	// wait is how long the client waits, where it says so.
+	// wait is how long the client waits, where it says so, and is let.
 	wait    time.Duration
 	hasWait bool
 }
 
-// preferences reads the Prefer header. What is unknown or cannot be read is passed over, and of a preference that is given
+// preferences reads the Prefer header; nobody waits for longer than most. What is unknown or cannot be read is passed over, and of a preference that is given
 // twice the first one holds, as the RFC has it.
-func preferences(h http.Header) preference {
+func preferences(h http.Header, most time.Duration) preference {
 	var p preference
 	seen := map[string]bool{}
 	for _, line := range h.Values(headerPrefer) {
@@ -41,7 +41,7 @@ func preferences(h http.Header) preference {
 				p.async = !valued || value == ""
 			case "wait":
 				if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-					p.wait, p.hasWait = time.Duration(seconds)*time.Second, true
+					p.wait, p.hasWait = min(time.Duration(seconds)*time.Second, most), true
 				}
 			}
 		}
@@ -60,7 +60,8 @@ func (p preference) limit() time.Duration {
 	return 0
 }
 
-// applied is the Preference-Applied header of an answer that came before the operation's end; empty for none.
+// applied is the Preference-Applied header of an answer that came before the operation's end, with the wait that was
+// applied, in whole seconds; empty for none.
 func (p preference) applied() string {
 	var words []string
 	if p.async {

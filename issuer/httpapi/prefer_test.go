@@ -20,6 +20,9 @@ func TestPreferences(t *testing.T) {
 		{[]string{"respond-async, wait=10"}, 10 * time.Second, "respond-async, wait=10"},
 		{[]string{"respond-async", "wait=10"}, 10 * time.Second, "respond-async, wait=10"},
 		{[]string{`wait = "7" ; x=y , return=minimal`}, 7 * time.Second, "wait=7"},
+		{[]string{"wait=60"}, time.Minute, "wait=60"},
+		{[]string{"wait=61, respond-async"}, time.Minute, "respond-async, wait=60"},
+		{[]string{"wait=2147483647"}, time.Minute, "wait=60"},
 		{[]string{"wait=0"}, issuer.NoWait, "wait=0"},
 		{[]string{"wait=5, wait=9"}, 5 * time.Second, "wait=5"},
 		{[]string{"wait=-1"}, 0, ""},
@@ -29,7 +32,7 @@ func TestPreferences(t *testing.T) {
 		{[]string{`respond-async=""`}, issuer.NoWait, "respond-async"},
 		{[]string{"respond-async=no"}, 0, ""},
 	} {
-		p := preferences(http.Header{"Prefer": tc.lines})
+		p := preferences(http.Header{"Prefer": tc.lines}, time.Minute)
 		if p.limit() != tc.limit || p.applied() != tc.applied {
 			t.Errorf("%q: %v %q, want %v %q", tc.lines, p.limit(), p.applied(), tc.limit, tc.applied)
 		}

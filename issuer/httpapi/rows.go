@@ -3,10 +3,12 @@ package httpapi
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
 	"slices"
@@ -38,22 +40,26 @@ func ndjsonRows(body io.Reader) iter.Seq2[issuer.Row, error] {
 		skipMark(r)
 		for {
 			line, err := r.ReadSlice('\n')
-			tooLong := false
+			var tooLong hash.Hash
+			if errors.Is(err, bufio.ErrBufferFull) {
+				tooLong = sha256.New()
+			}
 			for errors.Is(err, bufio.ErrBufferFull) {
-				tooLong = true
-				_, err = r.ReadSlice('\n')
+				_, _ = tooLong.Write(line)
+				line, err = r.ReadSlice('\n')
 			}
 			if err != nil && !errors.Is(err, io.EOF) {
-				yield(nil, err)
+				yield(issuer.Row{}, err)
 				return
 			}
 			switch {
-			case tooLong:
-				if !yield(refused(tooLongRow()), nil) {
+			case tooLong != nil:
+				_, _ = tooLong.Write(line)
+				if !yield(issuer.Row{Sum: model.RowSum(tooLong.Sum(nil)[:len(model.RowSum{})]), Read: refused(tooLongRow())}, nil) {
 					return
 				}
 			case len(bytes.TrimSpace(line)) > 0:
-				if !yield(func() (model.CredentialRequest, error) { return parseRow(line) }, nil) {
+				if !yield(issuer.Row{Sum: rowSum(bytes.TrimSpace(line)), Read: func() (model.CredentialRequest, error) { return parseRow(line) }}, nil) {
 					return
 				}
 			}
@@ -62,6 +68,15 @@ func ndjsonRows(body io.Reader) iter.Seq2[issuer.Row, error] {
 			}
 		}
 	}
+}
+
+// rowSum tells rows apart by their text. Of CSV, the first line belongs to each of them.
+func rowSum(parts ...[]byte) model.RowSum {
+	h := sha256.New()
+	for _, p := range parts {
+		_, _ = h.Write(p)
+	}
+	return model.RowSum(h.Sum(nil)[:len(model.RowSum{})])
 }
 
 func skipMark(r *bufio.Reader) {
@@ -74,7 +89,7 @@ func tooLongRow() error {
 	return &model.Error{Code: model.CodeBadRequest, Message: fmt.Sprintf("a row must not have more than %d bytes", MaxBatchRowBytes)}
 }
 
-func refused(err error) issuer.Row {
+func refused(err error) func() (model.CredentialRequest, error) {
 	return func() (model.CredentialRequest, error) { return model.CredentialRequest{}, err }
 }
 
@@ -114,14 +129,16 @@ func csvRows(body io.Reader) (iter.Seq2[issuer.Row, error], error) {
 	if err != nil {
 		return nil, err
 	}
+	head := []byte(strings.Join(names, ",") + "\n")
 	return func(yield func(issuer.Row, error) bool) {
 		for {
 			text, err := record(r)
 			if err != nil && !errors.Is(err, io.EOF) {
-				yield(nil, err)
+				yield(issuer.Row{}, err)
 				return
 			}
-			if len(bytes.TrimRight(text, "\r\n")) > 0 && !yield(func() (model.CredentialRequest, error) { return csvRow(names, text) }, nil) {
+			row := bytes.TrimRight(text, "\r\n")
+			if len(row) > 0 && !yield(issuer.Row{Sum: rowSum(head, row), Read: func() (model.CredentialRequest, error) { return csvRow(names, text) }}, nil) {
 				return
 			}
 			if err != nil {

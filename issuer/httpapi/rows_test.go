@@ -22,7 +22,7 @@ func readRows(format, body string) (said []string, end error) {
 		read = func(r io.Reader) iter.Seq2[issuer.Row, error] {
 			all, err := csvRows(r)
 			if err != nil {
-				return func(yield func(issuer.Row, error) bool) { yield(nil, err) }
+				return func(yield func(issuer.Row, error) bool) { yield(issuer.Row{}, err) }
 			}
 			return all
 		}
@@ -31,7 +31,7 @@ func readRows(format, body string) (said []string, end error) {
 		if err != nil {
 			return said, err
 		}
-		r, err := row()
+		r, err := row.Read()
 		if err != nil {
 			said = append(said, err.Error())
 			continue
@@ -156,7 +156,7 @@ func FuzzRows(f *testing.F) {
 				return
 			}
 			count++
-			r, err := row()
+			r, err := row.Read()
 			if err != nil {
 				if model.CodeOf(err) != model.CodeBadRequest {
 					t.Errorf("%v", err)

@@ -45,6 +45,10 @@ func (s scripted) Revoke(context.Context, model.Revocation, issuer.Ask) (model.O
 func (s scripted) Operation(context.Context, model.OperationID, time.Duration) (model.Operation, error) {
 	return model.Operation{}, errors.New("not in this test")
 }
+func (s scripted) CancelBatch(context.Context, model.OperationID, model.AuditEntry) (int64, model.BatchStatus, error) {
+	return 0, model.BatchStatus{}, nil
+}
+
 func (s scripted) Receive(context.Context, issuer.BatchAsk, iter.Seq2[issuer.Row, error], func(model.Batch)) (model.BatchStatus, error) {
 	return model.BatchStatus{}, errors.New("not in this test")
 }

@@ -25,7 +25,8 @@ const (
 
 // rooms are all the packages that another one could import.
 var rooms = []string{
-	"cmd/internal/config", "hexutil", "issuer", "issuer/httpapi", "ledger", "model", "sandbox", "store",
+	"cmd/internal/config", "cmd/internal/heap", "hexutil", "issuer", "issuer/access", "issuer/httpapi", "issuer/policy",
+	"issuer/vault", "ledger", "model", "sandbox", "store",
 	"sandbox/internal/codec", "sandbox/internal/engine", "sandbox/internal/journal", "sandbox/internal/rjson", "sandbox/internal/shamap",
 }
 
@@ -36,12 +37,17 @@ var arrows = []struct {
 	code   []string
 	tests  []string // in addition to code
 }{
-	{"cmd/issuer", []string{"cmd/internal/config", "hexutil", "issuer", "issuer/httpapi", "ledger", "model", "sandbox", "store"}, nil},
-	{"cmd/accept", []string{"cmd/internal/config", "hexutil", "ledger", "model"}, []string{"sandbox"}},
-	{"cmd/sandbox", []string{"cmd/internal/config", "sandbox"}, nil},
-	{"cmd/internal/config", []string{"hexutil", "model"}, nil},
-	{"issuer", []string{"model"}, []string{"hexutil", "ledger", "sandbox", "store"}},
-	{"issuer/httpapi", []string{"hexutil", "issuer", "model"}, []string{"ledger", "sandbox", "store"}},
+	{"cmd/issuer", []string{"cmd/internal/config", "cmd/internal/heap", "hexutil", "issuer", "issuer/access", "issuer/httpapi", "issuer/policy", "issuer/vault",
+		"ledger", "model", "sandbox", "store"}, nil},
+	{"cmd/accept", []string{"cmd/internal/config", "cmd/internal/heap", "hexutil", "ledger", "model"}, []string{"sandbox"}},
+	{"cmd/sandbox", []string{"cmd/internal/config", "cmd/internal/heap", "sandbox"}, nil},
+	{"cmd/internal/config", []string{"cmd/internal/heap", "hexutil", "model"}, nil},
+	{"cmd/internal/heap", nil, nil},
+	{"issuer", []string{"issuer/policy", "model"}, []string{"hexutil", "issuer/access", "issuer/vault", "ledger", "sandbox", "store"}},
+	{"issuer/httpapi", []string{"hexutil", "issuer", "model"}, []string{"issuer/access", "issuer/policy", "issuer/vault", "ledger", "sandbox", "store"}},
+	{"issuer/access", []string{"model"}, nil},
+	{"issuer/policy", []string{"model"}, nil},
+	{"issuer/vault", []string{"model"}, nil},
 	{"ledger", []string{"hexutil", "model"}, []string{"sandbox"}},
 	{"store", []string{"model"}, nil},
 	{"model", []string{"hexutil"}, nil},
@@ -63,6 +69,7 @@ var libraries = []struct {
 	{"github.com/labstack/echo/v4", []string{"issuer/httpapi"}, false},
 	{"github.com/spf13/viper", []string{"cmd/issuer", "cmd/accept", "cmd/sandbox", "cmd/internal/config"}, false},
 	{"github.com/prometheus/client_golang/prometheus", []string{"cmd/issuer"}, false},
+	{"github.com/go-jose/go-jose/v4", []string{"issuer/access"}, false},
 	{"github.com/Peersyst/xrpl-go/binary-codec", []string{"ledger"}, true},
 	{"database/sql", []string{"store"}, true},
 	{"modernc.org/sqlite", []string{"store"}, true},

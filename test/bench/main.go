@@ -37,6 +37,7 @@ type part struct {
 var parts = []part{
 	{"burst", burst},
 	{"sustained", sustained},
+	{"batch", batch},
 	{"listing", listing},
 	{"sandbox", alone},
 	{"million", million},
@@ -47,6 +48,9 @@ type bench struct {
 	out io.Writer
 	dir string // for binaries and data; removed at the end
 }
+
+// newDir makes a folder for the data of one run.
+func (b *bench) newDir() (string, error) { return os.MkdirTemp(b.dir, "run") }
 
 func run(ctx context.Context, names []string, out io.Writer) (err error) {
 	for _, name := range names {

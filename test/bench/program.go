@@ -27,7 +27,7 @@ type program struct {
 
 	mu   sync.Mutex
 	log  []string // the last lines it wrote
-	heap int      // greatest heap seen since the last call of peakHeap, in MiB
+	heap int      // greatest heap that a collection found to live since the last call of peakHeap, in MiB
 }
 
 // gcTrace is the line that the Go runtime writes for each collection: the heap when it began, when it ended, and what
@@ -61,7 +61,7 @@ func (p *program) read(r io.Reader) {
 	for lines.Scan() {
 		p.mu.Lock()
 		if m := gcTrace.FindStringSubmatch(lines.Text()); m != nil {
-			for _, field := range m[1:3] {
+			for _, field := range m[3:4] {
 				if n, err := strconv.Atoi(field); err == nil {
 					p.heap = max(p.heap, n)
 				}
@@ -74,7 +74,7 @@ func (p *program) read(r io.Reader) {
 	_, _ = io.Copy(io.Discard, r)
 }
 
-// peakHeap returns the greatest heap that a collection met since the last call, in MiB; 0 where there was none.
+// peakHeap returns the most of the heap that a collection found to live since the last call, in MiB; 0 where there was none.
 func (p *program) peakHeap() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,6 +174,11 @@ func (b *bench) startIssuer(ctx context.Context, env ...string) (*program, strin
 		return http.NewRequest(http.MethodGet, "http://"+address+"/admin/credential?accepted=yes", nil)
 	})
 	return p, address, err
+}
+
+// cpu is the processor time that the program used, once it has ended.
+func (p *program) cpu() time.Duration {
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }
 
 // memory returns what the system holds for the process, in MiB, where the system tells (Linux); else 0.

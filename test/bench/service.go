@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -60,7 +59,7 @@ func post(ctx context.Context, service, subject, credential string) issued {
 }
 
 // postAll asks for n credentials with at most width requests under way, all started by the same signal.
-func postAll(ctx context.Context, service, subject, prefix string, n, width int) ([]issued, time.Duration) {
+func postAll(ctx context.Context, service, subject, prefix string, n, width int) []issued {
 	all := make([]issued, n)
 	next := make(chan int)
 	begin := make(chan struct{})
@@ -73,14 +72,13 @@ func postAll(ctx context.Context, service, subject, prefix string, n, width int)
 			}
 		})
 	}
-	began := time.Now()
 	close(begin)
 	for i := range n {
 		next <- i
 	}
 	close(next)
 	wg.Wait()
-	return all, time.Since(began)
+	return all
 }
 
 // faucet makes a funded account on an embedded ledger and returns its address.
@@ -144,7 +142,7 @@ func burst(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		all, _ := postAll(ctx, service, subject, fmt.Sprint("burst", c.n), c.n, c.n)
+		all := postAll(ctx, service, subject, fmt.Sprint("burst", c.n), c.n, c.n)
 		created, last, took := 0, before, make([]time.Duration, 0, c.n)
 		var fault error
 		for _, a := range all {
@@ -166,97 +164,34 @@ func burst(ctx context.Context, b *bench) error {
 	return p.stop()
 }
 
-func validatedIndex(ctx context.Context, n *node) (uint32, error) {
-	raw, err := n.call(ctx, "ledger", map[string]any{"ledger_index": "validated"})
-	if err != nil {
-		return 0, err
-	}
-	var r struct {
-		Index uint32 `json:"ledger_index"`
-	}
-	err = json.Unmarshal(raw, &r)
-	return r.Index, err
-}
-
 // sustained measures a steady stream of credentials through HTTP to validation, beside the same transactions signed
 // beforehand and sent over one connection to the same kind of ledger process.
 func sustained(ctx context.Context, b *bench) error {
 	const total, width = 6000, 1500
-	b.title(fmt.Sprintf("Sustained: %d credentials to validation, ledger in a process of its own, a close every second", total))
-
-	raw, err := func() (time.Duration, error) {
-		s, ledger, err := b.startSandbox(ctx, "--close-interval", "1s", "--data-dir", b.dir+"/raw")
+	b.title(fmt.Sprintf("Sustained: %d credentials through POST /credential to validation, ledger in a process of its own, a close every second", total))
+	return contest{total, rounds, []way{b.rawWay(), {fmt.Sprintf("HTTP, %d at once", width), func(ctx context.Context, total int) (m measured, err error) {
+		s, err := b.stage(ctx)
 		if err != nil {
-			return 0, err
+			return m, err
 		}
-		n, err := dial(ctx, ledger)
+		dir, err := b.newDir()
 		if err != nil {
-			return 0, err
+			return m, err
 		}
-		defer n.close()
-		issuer, err := n.fund(ctx)
+		p, service, err := b.startIssuer(ctx, "XRPL_NETWORK=ws://"+s.address, "ISSUER_ACCOUNT_SEED="+s.issuer.seed, "DATA_DIR="+dir, "DATABASE_URL=")
 		if err != nil {
-			return 0, err
+			return m, err
 		}
-		subject, err := n.fund(ctx)
-		if err != nil {
-			return 0, err
+		if err := s.begin(ctx); err != nil {
+			return m, err
 		}
-		blobs, after, err := n.sign(ctx, issuer, creations(subject.address, "sustained", total))
-		if err != nil {
-			return 0, err
+		for _, a := range postAll(ctx, service, s.subject.address, "measured", total, width) {
+			if a.err != nil || a.status != http.StatusCreated {
+				return m, fmt.Errorf("a request is answered with %d: %w", a.status, a.err)
+			}
 		}
-		began := time.Now()
-		if err := n.submit(ctx, blobs); err != nil {
-			return 0, err
-		}
-		if err := n.validated(ctx, issuer.address, after); err != nil {
-			return 0, err
-		}
-		return time.Since(began), s.stop()
-	}()
-	if err != nil {
-		return fmt.Errorf("raw submitter: %w", err)
-	}
-
-	s, ledger, err := b.startSandbox(ctx, "--close-interval", "1s", "--data-dir", b.dir+"/http")
-	if err != nil {
-		return err
-	}
-	n, err := dial(ctx, ledger)
-	if err != nil {
-		return err
-	}
-	defer n.close()
-	issuer, err := n.fund(ctx)
-	if err != nil {
-		return err
-	}
-	subject, err := n.fund(ctx)
-	if err != nil {
-		return err
-	}
-	p, service, err := b.startIssuer(ctx, "XRPL_NETWORK=ws://"+ledger, "ISSUER_ACCOUNT_SEED="+issuer.seed, "DATA_DIR="+b.dir+"/service")
-	if err != nil {
-		return err
-	}
-	all, took := postAll(ctx, service, subject.address, "sustained", total, width)
-	created := 0
-	var fault error
-	for _, a := range all {
-		if a.status == http.StatusCreated {
-			created++
-		} else if fault == nil {
-			fault = a.err
-		}
-	}
-	b.row("through HTTP", fmt.Sprintf("%.0f/s (%d of %d answered 201 in %s, %d at once)", rate(created, took), created, total, secs(took), width), "")
-	if fault != nil {
-		b.row("", "first failure: "+fault.Error(), "")
-	}
-	b.row("raw, one connection", fmt.Sprintf("%.0f/s (%d in %s)", rate(total, raw), total, secs(raw)), "rippled, 2 cores: 1,000 in one ledger")
-	b.row("ratio", fmt.Sprintf("%.2f", rate(created, took)/rate(total, raw)), "1 is the raw submitter")
-	return errors.Join(p.stop(), s.stop())
+		return s.end(ctx, total, p)
+	}}}}.hold(ctx, b)
 }
 
 // creations are n credentials about one subject.
@@ -324,7 +259,7 @@ func listing(ctx context.Context, b *bench) error {
 			heap = fmt.Sprintf("%d MiB", peak)
 		}
 		b.row(fmt.Sprintf("%d credentials", c),
-			fmt.Sprintf("first byte %s, whole %s (%.1f MB), peak heap %s", secs(first), secs(whole), float64(size)/1e6, heap),
+			fmt.Sprintf("first byte %s, whole %s (%.1f MB), most that lived on the heap %s", secs(first), secs(whole), float64(size)/1e6, heap),
 			fmt.Sprintf("the node's own pages of 400, one after the other: %s; issuing them took %s", secs(raw), secs(filled)))
 		if err := p.stop(); err != nil {
 			return err

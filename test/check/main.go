@@ -6,6 +6,8 @@
 //
 // What a machine cannot run (no C compiler for the race detector, no Node.js, no way to the vulnerability data base) is
 // left out with its reason, in the place where it would have run and again in the summary; nothing is left out silently.
+// So are tests that skip themselves: without PostgreSQL each of those that want one is told by name and counted in the
+// summary. Where DATABASE_URL names a server, one that does not answer fails them instead.
 // Every step runs even when one before it failed, so that one run tells all faults.
 //
 // It must be run in the root of the module. It writes to bin/ and test/js/node_modules and nowhere else.

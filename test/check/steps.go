@@ -34,7 +34,7 @@ func steps() []step {
 		{"vulncheck", vulncheck},
 		{"tests", tests},
 		{"vectors", vectors},
-		{"faults", tool("go", "run", "./test/faults", "--short")},
+		{"faults", faults},
 		{"js", js},
 	}
 }
@@ -148,21 +148,42 @@ func reachable(ctx context.Context, address string) error {
 }
 
 // tests runs all Go tests, with the race detector where it can be had: on most systems it needs cgo and a C compiler,
-// which nothing else here does.
+// which nothing else here does. Those that were skipped, such as for want of PostgreSQL, are told by name.
 func tests(ctx context.Context, out io.Writer, _ bool) (string, error) {
-	args := []string{"test", "-timeout", "15m", "./..."}
+	args := []string{"-timeout", "15m", "./..."}
 	note := "race detector on"
 	env := os.Environ()
 	if err := raceable(ctx); err != nil {
 		note = fmt.Sprintf("WITHOUT the race detector: %v", err)
 		fmt.Fprintln(out, note)
 	} else {
-		args = append([]string{"test", "-race"}, args[1:]...)
+		args = append([]string{"-race"}, args...)
 		env = append(env, "CGO_ENABLED=1")
 	}
-	cmd := command(ctx, out, "go", args...)
-	cmd.Env = env
-	return note, cmd.Run()
+	skipped, err := goTest(ctx, out, env, args...)
+	skipped.print(out)
+	if err != nil {
+		return "", err
+	}
+	return note + "; " + skipped.note(), nil
+}
+
+// faults runs the short form of the fault test, which tells by itself what this machine cannot do.
+func faults(ctx context.Context, out io.Writer, _ bool) (string, error) {
+	var said bytes.Buffer
+	err := command(ctx, io.MultiWriter(out, &said), "go", "run", "./test/faults", "--short").Run()
+	return skippedRows(said.String()), err
+}
+
+// skippedRows is what the fault test says of the rows that it left out, for the summary.
+func skippedRows(said string) string {
+	for line := range strings.Lines(said) {
+		if n, is := strings.CutPrefix(line, "SKIPPED: "); is {
+			count, _, _ := strings.Cut(n, ",")
+			return count + " SKIPPED, see above"
+		}
+	}
+	return "no row skipped"
 }
 
 // vectors replays the recorded answers of a real node once more, without the race detector, to show for each file how

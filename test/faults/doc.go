@@ -17,7 +17,10 @@
 //   - the journal, read with SQL by this program and not with the service's own code,
 //   - the ledger: its list of credentials, and the whole history of the issuing account.
 //
-// What it counts, besides operations by state:
+// That nothing is sent that is not stored is watched while it happens: each service reaches the ledger through a proxy of
+// this program, which holds every submission until it was found in the journal.
+//
+// What it counts, besides operations by state and blobs on their way to the ledger:
 //
 //	doubles  an operation with two transactions on a ledger; a transaction on a ledger that the journal does not hold; one
 //	         that asked for what was done already; a credential more than was told
@@ -25,14 +28,27 @@
 //	         operation that a client was told of and the journal does not know
 //	false    an answer that turned out otherwise, such as a transaction on a ledger that was called absent
 //	open     an operation that is not final, or a client that never got a final answer
+//	stray    a blob that was sent before it stood in the journal; one that was stored under an epoch of the lane that was
+//	         over; one sent by a process whose own epochs were over before the blob's began
 //
-// Any of them makes the run fail, and so does a fault that did not happen, or a service that ended by itself. How long
-// things take is printed and never judged. What this machine cannot do (no PostgreSQL, no right to mount a small disk) is
-// left out loudly and counted. A clock that jumps is not here, as no process can be given one: that is test/lane's
-// TestClockJumps. Of the ledger's bad weather all is here but rollback, which breaks what was validated.
+// A holder that is stopped between the last look at its fence and the sending of what it has stored does send that when
+// it goes on, and does no harm: its successor has read the same blob. Such blobs are counted in a note.
+//
+// Any of the counts makes the run fail, and so does a fault that did not happen, or a service that ended by itself. How
+// long things take is printed and never judged. What this machine cannot do (no PostgreSQL, no programs of a PostgreSQL
+// server to let one crash, no right to mount a small disk) is left out loudly and counted.
+//
+// The rows in which PostgreSQL crashes have a server of their own, with fsync on. What it wrote before is still with the
+// system then: it is the server that crashes, and not the machine. Where this program is run by root, the server runs as
+// the user postgres or nobody. The rows in which a clock jumps have a service with another time.Now; SQLite's own clock,
+// by which the lease in its file runs, stays right there. That a node seems to be behind while the clock is ahead, and
+// nothing is signed meanwhile, is shown by test/lane's TestClockJumps, as it takes the settings of a public network.
+//
+// Of the ledger's bad weather all is here but rollback: a validated ledger does not roll back. A ledger that forgot what
+// it had validated would make every answer about it false, and there is nothing that an issuer could do right.
 //
 // The choices of a run follow from its seed, which is printed: the same seed makes the same choices. When exactly a
 // process is killed is up to the machine all the same.
 //
-// It writes to a folder of its own, which it keeps when something failed.
+// It writes to a folder of its own, which it keeps when something failed, and a server's data to one beside that.
 package main

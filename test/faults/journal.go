@@ -39,9 +39,9 @@ type journal struct {
 	url    *url.URL
 }
 
-// newSchema makes a schema of its own in PostgreSQL.
-func newSchema(ctx context.Context, name string) (*journal, error) {
-	u, err := url.Parse(postgresURL())
+// newSchema makes a schema of its own in the PostgreSQL at an address.
+func newSchema(ctx context.Context, server, name string) (*journal, error) {
+	u, err := url.Parse(server)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("DATABASE_URL must be an address: postgres://user@host:port/database")
 	}
@@ -52,7 +52,7 @@ func newSchema(ctx context.Context, name string) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(2)
+	db.SetMaxOpenConns(3)
 	if _, err := db.ExecContext(ctx, "CREATE SCHEMA "+name); err != nil {
 		_ = db.Close()
 		return nil, err
@@ -60,9 +60,9 @@ func newSchema(ctx context.Context, name string) (*journal, error) {
 	return &journal{db, name, u}, nil
 }
 
-// openSQLite opens a service's file. The service may be running: readers do not disturb it.
+// openSQLite opens a service's file, which need not be there yet. The service may be running: readers do not disturb it.
 func openSQLite(dataDir string) (*journal, error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dataDir, "issuer.db")+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dataDir, "issuer.db")+"?mode=rw&_pragma=busy_timeout(5000)&_pragma=query_only(1)")
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +105,7 @@ type operation struct {
 type attempt struct {
 	hash, state string
 	last        uint32
+	epoch       int64 // of the lane, when it was stored
 }
 
 func final(state string) bool { return state != "pending" && state != "signed" }
@@ -119,6 +120,39 @@ func (j *journal) open(ctx context.Context) (n int, err error) {
 func (j *journal) holder(ctx context.Context) (name string, epoch int64, err error) {
 	err = j.db.QueryRowContext(ctx, "SELECT holder, epoch FROM lanes").Scan(&name, &epoch)
 	return name, epoch, err
+}
+
+// before tells the lane's epoch, and how many blobs are stored under an earlier one: both of the same moment.
+func (j *journal) before(ctx context.Context) (epoch int64, blobs int, err error) {
+	err = j.db.QueryRowContext(ctx, "SELECT l.epoch, (SELECT count(*) FROM attempts a WHERE a.epoch < l.epoch) FROM lanes l").Scan(&epoch, &blobs)
+	return epoch, blobs, err
+}
+
+// look finds which of some blobs are stored, and under which epoch, and who holds the lane: all of the same moment.
+func (j *journal) look(ctx context.Context, hashes []string) (found map[string]int64, lane tenure, err error) {
+	marks := make([]string, len(hashes))
+	args := make([]any, len(hashes))
+	for i, hash := range hashes {
+		marks[i], args[i] = fmt.Sprintf("$%d", i+1), hash
+	}
+	rows, err := j.db.QueryContext(ctx, "SELECT coalesce(l.holder, ''), coalesce(l.epoch, 0), coalesce(a.hash, ''), coalesce(a.epoch, 0)"+
+		" FROM (SELECT 1 AS one) o LEFT JOIN lanes l ON true LEFT JOIN attempts a ON a.hash IN ("+strings.Join(marks, ", ")+")", args...)
+	if err != nil {
+		return nil, tenure{}, err
+	}
+	defer func() { _ = rows.Close() }()
+	found = map[string]int64{}
+	for rows.Next() {
+		var hash string
+		var epoch int64
+		if err := rows.Scan(&lane.holder, &lane.epoch, &hash, &epoch); err != nil {
+			return nil, tenure{}, err
+		}
+		if hash != "" {
+			found[strings.ToUpper(hash)] = epoch
+		}
+	}
+	return found, lane, rows.Err()
 }
 
 // read returns all operations, by id.
@@ -140,7 +174,7 @@ func (j *journal) read(ctx context.Context) (map[string]*operation, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	blobs, err := j.db.QueryContext(ctx, "SELECT operation, hash, state, last_ledger_sequence FROM attempts ORDER BY operation, n")
+	blobs, err := j.db.QueryContext(ctx, "SELECT operation, hash, state, last_ledger_sequence, epoch FROM attempts ORDER BY operation, n")
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +182,7 @@ func (j *journal) read(ctx context.Context) (map[string]*operation, error) {
 	for blobs.Next() {
 		var id string
 		var a attempt
-		if err := blobs.Scan(&id, &a.hash, &a.state, &a.last); err != nil {
+		if err := blobs.Scan(&id, &a.hash, &a.state, &a.last, &a.epoch); err != nil {
 			return nil, err
 		}
 		o := all[id]

@@ -44,7 +44,12 @@ type run struct {
 	logLevel        string
 	verbose         bool
 	noPostgres      error
-	noTickets       error
+	serverBin       string // the folder of PostgreSQL's programs
+	serverAs        *account
+	noServer        error
+	// jumping makes the service with a clock that can be set wrong: once, and where a row needs it.
+	jumping   func() (program string, err error)
+	noTickets error
 
 	printing sync.Mutex
 	rows     []*world
@@ -107,7 +112,11 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	r.ports = newPorts(rand.New(rand.NewPCG(rand.Uint64(), 0))) // not by the seed: two runs at once must differ
-	r.noPostgres = postgresFault(ctx)
+	if r.noPostgres = postgresFault(ctx); r.noPostgres != nil && os.Getenv("DATABASE_URL") != "" {
+		return fmt.Errorf("DATABASE_URL is set, and no PostgreSQL answers there: %w", r.noPostgres)
+	}
+	r.serverBin, r.serverAs, r.noServer = findServer()
+	r.jumping = sync.OnceValues(func() (string, error) { return r.buildJumping(ctx) })
 	began := time.Now()
 	r.printf("Seed %d (--seed %[1]d makes the same choices again), %d rows, %d at a time, %d cores\n\n", r.seed, len(rows), *parallel, runtime.GOMAXPROCS(0))
 	r.header()
@@ -157,7 +166,7 @@ func (r *run) all(ctx context.Context, rows []row, parallel int) {
 	var group sync.WaitGroup
 	for _, one := range rows {
 		weight := int64(0)
-		if one.database == postgres {
+		if one.database == postgres && !one.server {
 			weight = int64(max(one.replicas, 1))
 		}
 		slots <- struct{}{}
@@ -184,8 +193,10 @@ func (r *run) one(ctx context.Context, one row) {
 	began := time.Now()
 	var err error
 	switch {
-	case one.database == postgres && r.noPostgres != nil:
-		err = skipped(fmt.Sprintf("PostgreSQL is not there (DATABASE_URL, or %s): %v", defaultPostgres, r.noPostgres))
+	case one.server && r.noServer != nil:
+		err = skipped(fmt.Sprintf("there is no PostgreSQL that this program could let crash: %v", r.noServer))
+	case one.database == postgres && !one.server && r.noPostgres != nil:
+		err = skipped(fmt.Sprintf("no PostgreSQL answers at %s, and DATABASE_URL is not set: %v", defaultPostgres, r.noPostgres))
 	case one.mode == tickets && r.noTickets != nil:
 		err = skipped(r.noTickets.Error())
 	default:
@@ -206,6 +217,9 @@ func (r *run) one(ctx context.Context, one row) {
 	if err != nil {
 		w.fault("the row ended: %v", err)
 	}
+	if err == nil && w.blobs == 0 {
+		w.fault("nothing was seen on its way to the ledger: the watch sees nothing")
+	}
 	if err == nil && w.faults < one.least {
 		w.fault("only %d of %d faults happened: this row shows nothing", w.faults, one.least)
 	}
@@ -214,10 +228,17 @@ func (r *run) one(ctx context.Context, one row) {
 }
 
 func (r *run) header() {
-	r.printf("%-66s %6s %6s %6s  %-34s %7s %4s %5s %4s %7s\n", "fault | service", "asked", "ops", "faults", "final by state", "doubles", "lost", "false", "open", "took")
+	r.printf("%-66s %6s %6s %6s %6s  %-34s %7s %4s %5s %4s %5s %7s\n", "fault | service", "asked", "ops", "blobs", "faults", "final by state",
+		"doubles", "lost", "false", "open", "stray", "took")
 }
 
-func (w *world) bad() int { return w.doubles + w.lost + w.untrue + w.unclosed + w.failures }
+func (w *world) bad() int { return w.doubles + w.lost + w.untrue + w.unclosed + w.stray + w.failures }
+
+// counts is what stands in a row behind its title.
+func (w *world) counts(took time.Duration) string {
+	return fmt.Sprintf("%6d %6d %6d %6d  %-34s %7d %4d %5d %4d %5d %6.1fs", w.asked(), w.total, w.blobs, w.faults, byState(w.states),
+		w.doubles, w.lost, w.untrue, w.unclosed, w.stray, took.Seconds())
+}
 
 // line prints a row.
 func (r *run) line(w *world, took time.Duration) {
@@ -225,8 +246,7 @@ func (r *run) line(w *world, took time.Duration) {
 	if len(title) > 66 {
 		title = title[:40] + "…" + title[len(title)-25:]
 	}
-	r.printf("%-66s %6d %6d %6d  %-34s %7d %4d %5d %4d %6.1fs\n", title, w.asked(), w.total, w.faults, byState(w.states),
-		w.doubles, w.lost, w.untrue, w.unclosed, took.Seconds())
+	r.printf("%-66s %s\n", title, w.counts(took))
 	for _, n := range w.notes {
 		r.printf("    %s\n", n)
 	}
@@ -260,15 +280,17 @@ func byState(states map[string]int) string {
 // sum prints the totals, and says what failed.
 func (r *run) sum(took time.Duration) error {
 	total := &world{states: map[string]int{}}
-	killed, killedOps, away := 0, 0, 0
+	killed, killedOps, away, crashed := 0, 0, 0, 0
 	for _, w := range r.rows {
 		total.requested.Add(int64(w.asked()))
 		total.total += w.total
+		total.blobs += w.blobs
 		total.faults += w.faults
 		total.doubles += w.doubles
 		total.lost += w.lost
 		total.untrue += w.untrue
 		total.unclosed += w.unclosed
+		total.stray += w.stray
 		total.failures += w.failures
 		for state, n := range w.states {
 			total.states[state] += n
@@ -277,22 +299,24 @@ func (r *run) sum(took time.Duration) error {
 		case strings.HasPrefix(w.row.name, "kill"):
 			killed += w.faults
 			killedOps += w.total
-		case w.row.replicas > 1:
+		case strings.HasPrefix(w.row.name, "database crash"):
+			crashed += w.faults
+		case strings.Contains(w.row.name, "replicas, holder"):
 			away += w.faults
 		}
 	}
-	r.printf("\n%-66s %6d %6d %6d  %-34s %7d %4d %5d %4d %6.1fs\n", "all", total.asked(), total.total, total.faults, byState(total.states),
-		total.doubles, total.lost, total.untrue, total.unclosed, took.Seconds())
-	r.printf("The service was killed %d times over %d operations; of several replicas, the lane's holder went away %d times.\n", killed, killedOps, away)
-	r.printf("A clock that jumps is for a Go test, which can move it: go test -run TestClockJumps ./test/lane\n")
+	r.printf("\n%-66s %s\n", "all", total.counts(took))
+	r.printf("The service was killed %d times over %d operations; of several replicas, the lane's holder went away %d times; PostgreSQL crashed %d times.\n",
+		killed, killedOps, away, crashed)
+	r.printf("%d blobs were looked up in the journal while they were on their way to the ledger: %d were not there, or broke what the fence promises.\n", total.blobs, total.stray)
 	if r.skipped > 0 {
 		r.printf("SKIPPED: %d rows, for the reasons above\n", r.skipped)
 	}
 	r.printf("Seed %d\n", r.seed)
 	switch {
 	case r.failed > 0:
-		return fmt.Errorf("%d of %d rows failed: %d doubles, %d lost, %d false, %d open, %d other faults",
-			r.failed, len(r.rows), total.doubles, total.lost, total.untrue, total.unclosed, total.failures)
+		return fmt.Errorf("%d of %d rows failed: %d doubles, %d lost, %d false, %d open, %d stray, %d other faults",
+			r.failed, len(r.rows), total.doubles, total.lost, total.untrue, total.unclosed, total.stray, total.failures)
 	case len(r.rows) == 0:
 		return errors.New("nothing was run")
 	}

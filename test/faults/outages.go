@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -85,7 +84,7 @@ func outage(times int, begin, end func(ctx context.Context, w *world) error) fun
 // fullDisk fills the disk that the journal is on up to the last byte.
 func fullDisk(times int) func(context.Context, *world) error {
 	return outage(times, func(ctx context.Context, w *world) error {
-		f, err := os.Create(filepath.Join(w.dir, "data", "ballast"))
+		f, err := os.Create(w.ballast)
 		if err != nil {
 			return err
 		}
@@ -102,7 +101,13 @@ func fullDisk(times int) func(context.Context, *world) error {
 			}
 		}
 		return nil
-	}, func(_ context.Context, w *world) error { return os.Remove(filepath.Join(w.dir, "data", "ballast")) })
+	}, func(ctx context.Context, w *world) error {
+		if err := os.Remove(w.ballast); err != nil || w.server == nil || w.server.process.alive() {
+			return err
+		}
+		w.note("PostgreSQL had ended for want of room, and was started again")
+		return w.server.start(ctx)
+	})
 }
 
 // goneDatabase has the database go away and come back.

@@ -38,14 +38,20 @@ func bareEnvironment() []string {
 
 // startProcess runs a program in a folder, with its output added to a file there.
 func startProcess(name, path, dir string, env []string, args ...string) (*process, error) {
-	p := &process{name: name, cmd: exec.Command(path, args...), log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(bareEnvironment(), env...)
+	return launch(name, dir, dir, cmd)
+}
+
+// launch runs a command in a folder, with its output added to a file in the folder logs.
+func launch(name, dir, logs string, cmd *exec.Cmd) (*process, error) {
+	p := &process{name: name, cmd: cmd, log: filepath.Join(logs, name+".log"), done: make(chan struct{})}
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = out.Close() }()
 	p.cmd.Dir = dir
-	p.cmd.Env = append(bareEnvironment(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

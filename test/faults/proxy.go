@@ -2,28 +2,36 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"syscall"
 )
 
-// proxy lies between a service and its database, and can cut them off from each other.
+// proxy lies between a service and its database or its ledger, passes on every byte, and can cut them off from each other.
 type proxy struct {
 	listener net.Listener
 	target   string
-	tasks    sync.WaitGroup
+	// forward passes on what one side says to the other, until the connection ends.
+	forward func(to io.Writer, from io.Reader)
+	tasks   sync.WaitGroup
 
 	mu   sync.Mutex
 	down bool
 	open map[net.Conn]struct{}
 }
 
-func startProxy(ctx context.Context, target string) (*proxy, error) {
+// copyAll is what a proxy does that looks at nothing.
+func copyAll(to io.Writer, from io.Reader) { _, _ = io.Copy(to, from) } // that it ends is all there is to know
+
+// startProxy starts a proxy to a target. forward is for what is said to the target; what that answers is copied.
+func startProxy(ctx context.Context, target string, forward func(to io.Writer, from io.Reader)) (*proxy, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: l, target: target, open: map[net.Conn]struct{}{}}
+	p := &proxy{listener: l, target: target, forward: forward, open: map[net.Conn]struct{}{}}
 	p.tasks.Go(p.accept)
 	return p, nil
 }
@@ -41,16 +49,42 @@ func (p *proxy) accept() {
 		}
 		far, err := net.Dial("tcp", p.target)
 		if err != nil || !p.keep(far) {
+			reset(near)
 			p.end(near)
 			continue
 		}
-		pipe := func(to, from net.Conn) {
-			_, _ = io.Copy(to, from) // that it ends is all there is to know
+		pipe := func(to, from net.Conn, forward func(io.Writer, io.Reader)) {
+			end := &lastWord{Reader: from}
+			forward(to, end)
+			if errors.Is(end.err, syscall.ECONNRESET) {
+				reset(to) // as it would have come without us
+			}
 			p.end(near)
 			p.end(far)
 		}
-		p.tasks.Go(func() { pipe(far, near) })
-		p.tasks.Go(func() { pipe(near, far) })
+		p.tasks.Go(func() { pipe(far, near, p.forward) })
+		p.tasks.Go(func() { pipe(near, far, copyAll) })
+	}
+}
+
+// lastWord remembers how a connection ended.
+type lastWord struct {
+	io.Reader
+	err error
+}
+
+func (l *lastWord) Read(b []byte) (int, error) {
+	n, err := l.Reader.Read(b)
+	if err != nil {
+		l.err = err
+	}
+	return n, err
+}
+
+// reset has a connection end with a reset (TCP RST) when it is closed.
+func reset(c net.Conn) {
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
 	}
 }
 
@@ -79,9 +113,7 @@ func (p *proxy) cut(stay bool) {
 	defer p.mu.Unlock()
 	p.down = stay
 	for c := range p.open {
-		if t, ok := c.(*net.TCPConn); ok {
-			_ = t.SetLinger(0)
-		}
+		reset(c)
 		_ = c.Close()
 	}
 	clear(p.open)

@@ -21,6 +21,8 @@ type row struct {
 	database  string // sqlite or postgres
 	transport string // ws, or http
 	replicas  int    // 1 where it is 0
+	server    bool   // PostgreSQL is of the row's own
+	clock     bool   // the services' clocks can be set wrong
 	disk      int    // MiB of the small disk that the data is on; 0 for this machine's
 	close     time.Duration
 	clients   int
@@ -102,17 +104,39 @@ func allRows(factor float64) []row {
 			name: "kill in a storm", mode: sequences, database: sqlite, close: 300 * time.Millisecond, clients: 12, requests: times(120),
 			limit: 3 * time.Minute, least: times(5), fault: storm(weathers[len(weathers)-1].spec, times(5)),
 		},
+	)
+	for _, mode := range modes {
+		rows = append(rows,
+			row{
+				name: "database crashes", mode: mode, database: postgres, server: true, close: 300 * time.Millisecond, clients: 12, requests: times(150),
+				limit: 3 * time.Minute, least: times(6), fault: crashes(times(6)),
+			},
+			row{
+				name: "disk full", mode: mode, database: sqlite, disk: 24, close: 300 * time.Millisecond, clients: 10, requests: times(80),
+				limit: 2 * time.Minute, least: 3, fault: fullDisk(3),
+			},
+			row{
+				name: "database gone and back", mode: mode, database: postgres, close: 300 * time.Millisecond, clients: 10, requests: times(80),
+				limit: 2 * time.Minute, least: 3, fault: goneDatabase(3),
+			},
+			row{
+				name: "database connections cut", mode: mode, database: postgres, close: 300 * time.Millisecond, clients: 10, requests: times(80),
+				limit: 2 * time.Minute, least: 12, fault: cutConnections(12),
+			},
+		)
+	}
+	rows = append(rows, row{
+		name: "disk full", mode: tickets, database: postgres, server: true, disk: 96, close: 300 * time.Millisecond, clients: 10, requests: times(80),
+		limit: 2 * time.Minute, least: 2, fault: fullDisk(2),
+	})
+	rows = append(rows,
 		row{
-			name: "disk full", mode: sequences, database: sqlite, disk: 24, close: 300 * time.Millisecond, clients: 10, requests: times(80),
-			limit: 2 * time.Minute, least: 3, fault: fullDisk(3),
+			name: "clock jumps", mode: sequences, database: sqlite, clock: true, close: 300 * time.Millisecond, clients: 10, requests: times(150),
+			limit: 2 * time.Minute, least: times(20), fault: jumps(times(20)),
 		},
 		row{
-			name: "database gone and back", mode: sequences, database: postgres, close: 300 * time.Millisecond, clients: 10, requests: times(80),
-			limit: 2 * time.Minute, least: 3, fault: goneDatabase(3),
-		},
-		row{
-			name: "database connections cut", mode: sequences, database: postgres, close: 300 * time.Millisecond, clients: 10, requests: times(80),
-			limit: 2 * time.Minute, least: 12, fault: cutConnections(12),
+			name: "2 replicas, clocks jump", mode: tickets, database: postgres, replicas: 2, clock: true, close: 300 * time.Millisecond, clients: 10,
+			requests: times(150), limit: 2 * time.Minute, least: times(30), fault: jumps(times(30)),
 		},
 	)
 	for i, kind := range weathers {

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -17,7 +15,9 @@ type replica struct {
 	w       *world
 	name    string
 	address string
+	program string
 	env     []string
+	clock   *clock // nil where it is the machine's
 	proxy   *proxy // to its database; nil where there is none
 
 	mu      sync.Mutex
@@ -32,7 +32,7 @@ func (r *replica) start() error {
 	if r.closed {
 		return nil
 	}
-	p, err := startProcess(r.name, r.w.run.issuer, r.w.dir, r.env)
+	p, err := startProcess(r.name, r.program, r.w.dir, r.env)
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,19 @@ func (r *replica) current() *process {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.process
+}
+
+// tell passes on what the service says to the ledger, on one connection, under the eyes of the watch. The process that has
+// opened it is the one that is there when it begins: nothing is submitted before the ledger's first answer came through.
+func (r *replica) tell(to io.Writer, from io.Reader) {
+	pid := ""
+	if p := r.current(); p != nil {
+		pid = strconv.Itoa(p.cmd.Process.Pid)
+	}
+	err := pass(to, from, func(message []byte) { r.w.watch.submitted(pid, message) })
+	if !over(err) {
+		r.w.fault("what %s says to the ledger cannot be followed: %v", r.name, err)
+	}
 }
 
 // kill ends the process at once. Somebody has to start it again.
@@ -93,10 +106,10 @@ func (r *replica) ready(ctx context.Context) error {
 	}
 }
 
-// names says whether a lane's holder of that name is this replica: a part of the name is the process's number.
+// names says whether a lane's holder of that name is this replica.
 func (r *replica) names(holder string) bool {
 	p := r.current()
-	return p != nil && slices.Contains(strings.Split(holder, "/"), strconv.Itoa(p.cmd.Process.Pid))
+	return p != nil && isProcess(holder, strconv.Itoa(p.cmd.Process.Pid))
 }
 
 // status is what GET of a path is answered with; 0 where there is no answer.

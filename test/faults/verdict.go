@@ -62,6 +62,11 @@ func (w *world) judge(ctx context.Context) error {
 		return err
 	}
 	w.compare(operations, history, list)
+	w.watch.judge(operations)
+	w.blobs = w.watch.sent
+	if w.watch.late > 0 {
+		w.note("%d blobs were sent by a process that did not hold the lane any more, each stored while it did", w.watch.late)
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,12 +32,17 @@ type world struct {
 	dir string
 
 	node     *node
+	watch    *watch
+	server   *server // PostgreSQL of the row's own; nil where it has none
+	ballast  string  // the file that fills a small disk
 	issuer   wallet
 	subjects []string
 	journal  *journal
 	replicas []*replica
 	proxies  []*proxy
 	client   *http.Client
+	stops    []func() // of what goes on in the background
+	tasks    sync.WaitGroup
 	cleanups []func()
 
 	requested atomic.Int64
@@ -51,11 +57,13 @@ type world struct {
 	lost     int
 	untrue   int
 	unclosed int // not final
+	stray    int // sent, and should not have been
 	failures int // of another kind, such as a service that ended
 	faults   int // that this program or the weather did
 	notes    []string
 	states   map[string]int
 	total    int // operations that were asked for
+	blobs    int // that were seen on their way to the ledger, each time that they were sent
 }
 
 // count adds a fault of the service to one of the counts, and keeps it in words.
@@ -152,20 +160,37 @@ func (w *world) open(ctx context.Context) error {
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
-	if w.row.database == postgres {
-		if w.journal, err = newSchema(ctx, fmt.Sprintf("faults_%016x", w.rng.Uint64())); err != nil {
-			return fmt.Errorf("PostgreSQL: %w", err)
-		}
-	}
 	dataDir := filepath.Join(w.dir, "data")
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return err
 	}
-	if w.row.disk > 0 {
+	if w.row.disk > 0 && w.row.database == sqlite {
 		if err := w.mount(ctx, dataDir, w.row.disk); err != nil {
 			return err
 		}
+		w.ballast = filepath.Join(dataDir, "ballast")
 	}
+	if w.row.database == postgres {
+		address := postgresURL()
+		if w.row.server {
+			if err := w.startServer(ctx); err != nil {
+				return err
+			}
+			address = w.server.url()
+		}
+		if w.journal, err = newSchema(ctx, address, fmt.Sprintf("faults_%016x", w.rng.Uint64())); err != nil {
+			return fmt.Errorf("PostgreSQL: %w", err)
+		}
+	}
+	if w.journal == nil {
+		if w.journal, err = openSQLite(dataDir); err != nil {
+			return err
+		}
+	}
+	w.watch = newWatch(w)
+	following, stopFollowing := context.WithCancel(context.Background())
+	w.tasks.Go(func() { w.watch.follow(following) })
+	w.stops = append(w.stops, stopFollowing)
 	for i := range max(w.row.replicas, 1) {
 		if err := w.addReplica(ctx, i, dataDir); err != nil {
 			return err
@@ -176,10 +201,7 @@ func (w *world) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.journal == nil {
-		w.journal, err = openSQLite(dataDir)
-	}
-	return err
+	return nil
 }
 
 func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
@@ -191,15 +213,30 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 	if transport == "" {
 		transport = "ws"
 	}
-	r := &replica{w: w, name: fmt.Sprintf("issuer-%d", i+1), address: address, env: []string{
-		"HTTP_LISTEN=" + address, "XRPL_NETWORK=" + transport + "://" + w.node.address, "ISSUER_ACCOUNT_SEED=" + w.issuer.seed,
+	r := &replica{w: w, name: fmt.Sprintf("issuer-%d", i+1), address: address, program: w.run.issuer}
+	toLedger, err := startProxy(ctx, w.node.address, r.tell)
+	if err != nil {
+		return err
+	}
+	w.proxies = append(w.proxies, toLedger)
+	r.env = []string{
+		"HTTP_LISTEN=" + address, "XRPL_NETWORK=" + transport + "://" + toLedger.address(), "ISSUER_ACCOUNT_SEED=" + w.issuer.seed,
 		"DATA_DIR=" + dataDir, "HTTP_STOP_LIMIT=10s", "LOG_LEVEL=" + w.run.logLevel,
-	}}
+	}
+	if w.row.clock {
+		if r.program, err = w.run.jumping(); err != nil {
+			return skipped(err.Error())
+		}
+		if r.clock, err = newClock(filepath.Join(w.dir, r.name+".clock")); err != nil {
+			return err
+		}
+		r.env = append(r.env, clockVariable+"="+r.clock.path)
+	}
 	if w.row.mode == tickets {
 		r.env = append(r.env, "ISSUER_SUBMIT_MODE=tickets")
 	}
 	if w.row.database == postgres {
-		if r.proxy, err = startProxy(ctx, w.journal.target()); err != nil {
+		if r.proxy, err = startProxy(ctx, w.journal.target(), copyAll); err != nil {
 			return err
 		}
 		w.proxies = append(w.proxies, r.proxy)
@@ -217,13 +254,17 @@ func (w *world) close() {
 	for _, p := range w.proxies {
 		p.close()
 	}
+	for _, f := range w.stops {
+		f()
+	}
+	w.tasks.Wait()
 	if w.journal != nil {
 		w.journal.close()
 	}
 	if w.node != nil && w.node.process != nil {
 		w.node.process.kill()
 	}
-	for _, f := range w.cleanups {
+	for _, f := range slices.Backward(w.cleanups) {
 		f()
 	}
 	if w.client != nil {

@@ -1,6 +1,6 @@
 // The public JavaScript client of the XRP Ledger, unchanged, against the embedded ledger: it connects by WebSocket,
 // funds accounts from our faucet, and issues, accepts and deletes credentials with its own autofill and
-// submit-and-wait. Prints every check, and leaves with a status that is not 0 at the first one that fails.
+// submit-and-wait; signs together with others, simulates, and deletes an account. Prints every check, and leaves with a status that is not 0 at the first one that fails.
 //
 // Runs twice: on a ledger that closes every second, and on one that closes only on ledger_accept.
 
@@ -327,6 +327,116 @@ async function identity(client, owner, issuer) {
   ok('a permissioned domain: made, changed, deleted')
 }
 
+// multisign: a list of two, of both key families, one of them an address without an account; what both signed goes in by
+// submit and by submit_multisigned, and what one alone signed does not.
+async function multisign(client, account, member) {
+  const outsider = xrpl.Wallet.generate('ed25519')
+  const entry = (wallet) => ({ SignerEntry: { Account: wallet.classicAddress, SignerWeight: 1 } })
+  await send(client, account, { TransactionType: 'SignerListSet', SignerQuorum: 2, SignerEntries: [entry(member), entry(outsider)] })
+  for (const [version, at] of [[1, 'account_data'], [2, null]]) {
+    const { result } = await client.request({
+      command: 'account_info', account: account.classicAddress, signer_lists: true, ledger_index: 'validated', api_version: version,
+    })
+    const lists = (at ? result[at] : result).signer_lists
+    assert.equal(lists.length, 1)
+    assert.equal(lists[0].SignerQuorum, 2)
+    assert.deepEqual(lists[0].SignerEntries.map((e) => e.SignerEntry.Account).toSorted(), [member, outsider].map((w) => w.classicAddress).toSorted())
+  }
+  ok('SignerListSet, and the list in account_info of both API versions')
+
+  const prepare = async (tx) => client.autofill({ Account: account.classicAddress, ...tx }, 2)
+  let tx = await prepare({ TransactionType: 'AccountSet', Domain: hex('example.com') })
+  assert.ok(Number(tx.Fee) >= 30, `a fee of ${tx.Fee} for two signatures`)
+  const signatures = [member, outsider].map((wallet) => wallet.sign(tx, true).tx_blob)
+  const alone = await client.request({ command: 'submit', tx_blob: xrpl.multisign([signatures[0]]) })
+  assert.equal(alone.result.engine_result, 'tefBAD_QUORUM')
+  const { result } = await client.submitAndWait(xrpl.multisign(signatures))
+  assert.equal(result.meta.TransactionResult, 'tesSUCCESS')
+  ok('signed by two, combined by the client, submitted and validated; by one of them it is tefBAD_QUORUM')
+
+  tx = await prepare({ TransactionType: 'SignerListSet', SignerQuorum: 0 })
+  const both = xrpl.decode(xrpl.multisign([outsider, member].map((wallet) => wallet.sign(tx, true).tx_blob)))
+  const answer = await client.request({ command: 'submit_multisigned', tx_json: both })
+  assert.equal(answer.result.engine_result, 'tesSUCCESS')
+  const hash = xrpl.hashes.hashSignedTx(xrpl.encode(both))
+  for (const begun = Date.now(); ; await sleep(50)) {
+    const found = await client.request({ command: 'tx', transaction: hash }).catch(() => null)
+    if (found?.result.validated) {
+      assert.equal(found.result.meta.TransactionResult, 'tesSUCCESS')
+      break
+    }
+    assert.ok(Date.now() - begun < 10_000, 'submit_multisigned: not validated after 10 s')
+  }
+  await absent(client.request({
+    command: 'ledger_entry', ledger_index: 'validated', index: xrpl.hashes.hashSignerListId(account.classicAddress),
+  }))
+  ok('submit_multisigned, with which two delete the list')
+}
+
+// simulated: what the client's simulate says, with nothing signed and nothing changed.
+async function simulated(client, account, other) {
+  const before = await client.request({ command: 'account_info', account: account.classicAddress, ledger_index: 'current' })
+  const { result } = await client.simulate({
+    TransactionType: 'Payment', Account: account.classicAddress, Destination: other.classicAddress, Amount: '7',
+  })
+  assert.equal(result.engine_result, 'tesSUCCESS')
+  assert.equal(result.applied, false)
+  assert.equal(result.meta.delivered_amount, '7')
+  const refused = await client.simulate({
+    TransactionType: 'CredentialAccept', Account: account.classicAddress, Issuer: other.classicAddress, CredentialType: hex('never issued'),
+  })
+  assert.equal(refused.result.engine_result, 'tecNO_ENTRY')
+  const binary = await client.simulate(
+    { TransactionType: 'AccountSet', Account: account.classicAddress }, { binary: true },
+  )
+  assert.equal(xrpl.decode(binary.result.tx_blob).TransactionType, 'AccountSet')
+  const after = await client.request({ command: 'account_info', account: account.classicAddress, ledger_index: 'current' })
+  assert.equal(after.result.account_data.Balance, before.result.account_data.Balance)
+  assert.equal(after.result.account_data.Sequence, before.result.account_data.Sequence)
+  ok('simulate: a success, a refusal, in binary; and nothing of it happened')
+}
+
+// deletion: an account goes, with the credential about it and its ticket, once the ledger is old enough.
+async function deletion(client, address, issuer) {
+  const leaver = await fund(client, address, xrpl.Wallet.generate())
+  await send(client, issuer, { TransactionType: 'CredentialCreate', Subject: leaver.classicAddress, CredentialType: hex('Leaver') })
+  await send(client, leaver, { TransactionType: 'CredentialAccept', Issuer: issuer.classicAddress, CredentialType: hex('Leaver') })
+  await send(client, leaver, { TransactionType: 'TicketCreate', TicketCount: 1 })
+  const leave = { TransactionType: 'AccountDelete', Destination: issuer.classicAddress }
+  const early = await client.simulate({ Account: leaver.classicAddress, ...leave })
+  assert.equal(early.result.engine_result, 'tecTOO_SOON')
+  for (let i = 0; i < 260; i++) await client.request({ command: 'ledger_accept' })
+  const gone = await send(client, leaver, leave)
+  assert.ok(Number(gone.tx_json.Fee) >= 200_000, `a fee of ${gone.tx_json.Fee}`)
+  assert.equal(gone.meta.delivered_amount, gone.meta.DeliveredAmount)
+  const deleted = gone.meta.AffectedNodes.filter((n) => n.DeletedNode).map((n) => n.DeletedNode.LedgerEntryType).toSorted()
+  assert.deepEqual(deleted, ['AccountRoot', 'Credential', 'DirectoryNode', 'Ticket'])
+  await assert.rejects(
+    client.request({ command: 'account_info', account: leaver.classicAddress, ledger_index: 'validated' }), (e) => e.data?.error === 'actNotFound',
+  )
+  await absent(credentialOf(client, leaver, issuer, 'Leaver'))
+  ok('AccountDelete: tecTOO_SOON, then gone, with its credential and ticket')
+}
+
+// definitions: the server reads what the client writes.
+async function definitions(client) {
+  const { result } = await client.request({ command: 'server_definitions' })
+  const own = (await import('ripple-binary-codec')).DEFAULT_DEFINITIONS
+  for (const [name, number] of Object.entries(result.TRANSACTION_TYPES)) {
+    if (name !== 'Invalid') assert.equal(own.transactionType.from(name).ordinal, number, name)
+  }
+  for (const [name, number] of Object.entries(result.LEDGER_ENTRY_TYPES)) {
+    if (name !== 'Invalid') assert.equal(own.ledgerEntryType.from(name).ordinal, number, name)
+  }
+  for (const [name, number] of Object.entries(result.TRANSACTION_RESULTS)) {
+    assert.equal(own.transactionResult.from(name).ordinal, number, name)
+  }
+  const again = await client.request({ command: 'server_definitions', hash: result.hash })
+  assert.equal(again.result.hash, result.hash)
+  assert.equal(again.result.FIELDS, undefined)
+  ok("server_definitions: the client's own numbers, and a short answer to its hash")
+}
+
 async function server(client) {
   const { info } = (await client.request({ command: 'server_info' })).result
   assert.ok(info.validated_ledger.seq > 0)
@@ -375,6 +485,10 @@ async function walk(interval) {
     await gate(client, edSubject, secpIssuer, secpSubject)
     await Promise.all([expired(client, secpIssuer, edSubject), identity(client, edIssuer, secpSubject)])
     await regularKey(client, edIssuer, secpSubject)
+    await definitions(client)
+    await simulated(client, secpIssuer, edSubject)
+    await multisign(client, secpIssuer, secpSubject)
+    await deletion(client, ledger.address, edIssuer)
   } catch (error) {
     console.error(`the sandbox said:\n${ledger.said()}`)
     throw error

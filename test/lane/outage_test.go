@@ -83,7 +83,7 @@ func TestCancelledWhileSigned(t *testing.T) {
 		h := &hook{Journal: s}
 		h.beforeSign = func(int) error {
 			for i, op := range ops {
-				if i%7 == 3 && s.Cancel(t.Context(), op.ID, model.Failure{}) == nil {
+				if i%7 == 3 && s.Cancel(t.Context(), op.ID, model.Failure{}, model.AuditEntry{}) == nil {
 					cancelled.Add(1)
 				}
 			}

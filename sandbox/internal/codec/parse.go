@@ -438,11 +438,14 @@ func (r *reader) skipBridge() error {
 // objects and arrays at the end may lack their end markers, as rippled takes them; a field that is there twice, an
 // unknown one, and an end marker of the outermost object are errors, whose texts are rippled's.
 // The object keeps slices of b, which must not change afterwards.
-func ParseObject(b []byte) (*Object, error) {
+func ParseObject(b []byte) (*Object, error) { return Latest.ParseObject(b) }
+
+// ParseObject is the package's ParseObject, but knows only what that release knows.
+func (known Release) ParseObject(b []byte) (*Object, error) {
 	if len(b) > MaxObjectSize {
 		return nil, errTooLarge
 	}
-	r := newReader(b, Latest)
+	r := newReader(b, known)
 	fields, ended, err := r.readObject(0)
 	r.free()
 	if err != nil {

@@ -287,3 +287,23 @@ func TestTemplates(t *testing.T) {
 		t.Error("Allows")
 	}
 }
+
+// TestCheckInner: objects of some fields have a template; objects of others may carry anything.
+func TestCheckInner(t *testing.T) {
+	whole := NewObject()
+	whole.SetAccount(SfAccount, AccountID{1})
+	whole.SetUint(SfSignerWeight, 1)
+	if err := whole.CheckInner(SfSignerEntry); err != nil {
+		t.Error(err)
+	}
+	if got := errorText(whole.CheckInner(SfSigner)); got != "Field 'SigningPubKey' is required but missing." {
+		t.Errorf("%q", got)
+	}
+	whole.SetUint(SfSequence, 1)
+	if got := errorText(whole.CheckInner(SfSignerEntry)); got != "Field 'Sequence' found in disallowed location." {
+		t.Errorf("%q", got)
+	}
+	if err := whole.CheckInner(SfMemo); err != nil {
+		t.Error(err)
+	}
+}

@@ -20,6 +20,7 @@ const (
 	errMultisigner       Refusal = "Invalid multisigner."
 	errDuplicateSigners  Refusal = "Duplicate Signers not allowed."
 	errUnsortedSigners   Refusal = "Unsorted Signers array."
+	errSignatureCheck    Refusal = "Internal signature check failure."
 	errSecp256k1Unparsed Refusal = "signature is not canonical"
 )
 
@@ -59,6 +60,10 @@ func (t *Tx) checkMultiSign(buf *[]byte) error {
 	self := t.AccountID()
 	var last AccountID
 	for _, s := range signers {
+		// Only what is named Signer is sure to have an account.
+		if !s.Object.Has(SfAccount) {
+			return errSignatureCheck
+		}
 		id := s.Object.Account(SfAccount)
 		if id == self {
 			return errMultisigner

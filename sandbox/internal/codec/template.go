@@ -82,6 +82,15 @@ func applyTemplate(unique, common []TemplateField, fields []value) error {
 	return nil
 }
 
+// CheckInner checks an object against what objects in that field may carry; the error's text is rippled's. Those of most fields
+// may carry anything.
+func (o *Object) CheckInner(f *Field) error {
+	if t, ok := innerFormats[f]; ok {
+		return applyTemplate(t, nil, o.fields)
+	}
+	return nil
+}
+
 func refuseField(f *Field, what string) Refusal {
 	return Refusal("Field '" + f.Name + "' " + what)
 }

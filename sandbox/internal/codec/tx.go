@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // The fewest and the most bytes of a transaction (Protocol.h).
@@ -24,6 +25,11 @@ type Tx struct {
 	ID   Hash256 // the hash of Blob
 	Blob []byte  // canonical bytes
 }
+
+const noSuchType = "Invalid transaction type "
+
+// IsUnknownType tells the error of ParseTx and NewTx that is of a type that there is not.
+func IsUnknownType(err error) bool { return err != nil && strings.HasPrefix(err.Error(), noSuchType) }
 
 // ParseTx reads a signed transaction and checks it against its type's template. An error's text is what rippled
 // answers to `submit` in error_exception. The transaction keeps slices of blob, which must not change afterwards.
@@ -50,7 +56,7 @@ func (known Release) ParseTx(blob []byte) (*Tx, error) {
 	t := TxType(o.Uint(SfTransactionType))
 	format := txFormats[t]
 	if format == nil || format.since > known {
-		return nil, Refusal("Invalid transaction type " + strconv.Itoa(int(t)))
+		return nil, Refusal(noSuchType + strconv.Itoa(int(t)))
 	}
 	if err := applyTemplate(format.unique, txCommon, fields); err != nil {
 		return nil, err

@@ -197,6 +197,9 @@ func TestCheckMultiSignature(t *testing.T) {
 			broken = list[1].Object.Account(SfAccount).String()
 			return list
 		}, "Invalid signature on account *."},
+		"no signer": {[]signer{a}, func(_ *Object, list []Element) []Element {
+			return append([]Element{{Field: SfMemo, Object: NewObject()}}, list...)
+		}, "Internal signature check failure."},
 		"zero account": {[]signer{a}, func(_ *Object, list []Element) []Element {
 			list[0].Object.SetAccount(SfAccount, AccountID{})
 			return list

@@ -63,7 +63,7 @@ var depositPreauth = transactor{
 			if o == nil {
 				return TecNoEntry
 			}
-			return c.deleteDepositPreauth(key, o)
+			return c.deleteOwned(key, o, false)
 		}
 		acct := c.peek(AccountKey(c.account))
 		if c.priorBalance < c.base.fees.accountReserve(uint32(acct.Uint(codec.SfOwnerCount))+1) {
@@ -93,10 +93,4 @@ func preauthKey(tx *codec.Tx) codec.Hash256 {
 	}
 	sorted, _ := SortCredentialKinds(credentialKinds(tx.Object, f))
 	return DepositPreauthCredentialsKey(tx.AccountID(), sorted)
-}
-
-// deleteDepositPreauth takes a preauthorization off its owner's directory and
-// out of its reserve.
-func (c *applyContext) deleteDepositPreauth(key codec.Hash256, o *codec.Object) TER {
-	return c.disown(o.Account(codec.SfAccount), key, o, false)
 }

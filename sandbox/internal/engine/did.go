@@ -75,14 +75,8 @@ var didDelete = transactor{
 		if o == nil {
 			return TecNoEntry
 		}
-		return c.deleteDID(key, o)
+		return c.deleteOwned(key, o, true)
 	},
-}
-
-// deleteDID takes a DID off its owner's directory, whose first page stays, and
-// out of its reserve.
-func (c *applyContext) deleteDID(key codec.Hash256, o *codec.Object) TER {
-	return c.disown(o.Account(codec.SfAccount), key, o, true)
 }
 
 // flagsFirst is flaggedPreflight for the types that refuse flags before the

@@ -105,7 +105,14 @@ func FuzzSubmit(f *testing.F) {
 			f.Add(blob, true)
 		}
 	}
-	for _, tx := range laterTransactions(f) {
+	// The kinds that no recording has.
+	g, other := genesisSigner(f), named("alice", codec.Ed25519)
+	for _, tx := range append(laterTransactions(f),
+		g.tx(f, codec.TtSignerListSet, signerList(2, weighed{other.id, 1}, weighed{codec.AccountID{1}, 65535})),
+		g.tx(f, codec.TtSignerListSet, signerList(0)),
+		g.tx(f, codec.TtAccountSet, multiSigned(other)),
+		g.tx(f, codec.TtAccountDelete, all(acctField(codec.SfDestination, other.id), feeOf(GenesisReserveInc))),
+	) {
 		f.Add(tx.Blob, false)
 	}
 	f.Fuzz(func(t *testing.T, blob []byte, failHard bool) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,12 +51,65 @@ func (s *signer) tx(t testing.TB, kind codec.TxType, fields func(o *codec.Object
 	if o.Uint(codec.SfSequence) == uint64(s.next) {
 		s.next++
 	}
-	o.SetBlob(codec.SfTxnSignature, codec.Sign(s.priv, s.pub, codec.SigningData(o)))
+	if !o.Has(codec.SfSigners) {
+		o.SetBlob(codec.SfTxnSignature, codec.Sign(s.priv, s.pub, codec.SigningData(o)))
+	}
 	tx, err := codec.ParseTx(o.Append(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tx
+}
+
+// multiSigned replaces the signature by those of signers, in the order that a
+// ledger wants; it goes after all other fields. The fee is that of so many.
+func multiSigned(signers ...*signer) func(*codec.Object) {
+	return func(o *codec.Object) {
+		if o.Drops(codec.SfFee) == 10 {
+			o.SetDrops(codec.SfFee, 10*int64(1+len(signers)))
+		}
+		o.SetBlob(codec.SfSigningPubKey, nil)
+		sorted := slices.Clone(signers)
+		slices.SortFunc(sorted, func(a, b *signer) int { return compareAccounts(a.id, b.id) })
+		list := make([]codec.Element, len(sorted))
+		for i, s := range sorted {
+			one := codec.NewObject()
+			one.SetAccount(codec.SfAccount, s.id)
+			one.SetBlob(codec.SfSigningPubKey, s.pub)
+			one.SetBlob(codec.SfTxnSignature, codec.Sign(s.priv, s.pub, codec.MultiSigningData(o, s.id)))
+			list[i] = codec.Element{Field: codec.SfSigner, Object: one}
+		}
+		o.SetArray(codec.SfSigners, list)
+	}
+}
+
+// withKeyOf is a signer who signs with the key of another.
+func (s *signer) withKeyOf(other *signer) *signer {
+	return &signer{id: s.id, pub: other.pub, priv: other.priv}
+}
+
+// weighed is an entry of a signer list.
+type weighed struct {
+	id     codec.AccountID
+	weight uint64
+}
+
+// signerList are the fields of a SignerListSet.
+func signerList(quorum uint64, entries ...weighed) func(*codec.Object) {
+	return func(o *codec.Object) {
+		o.SetUint(codec.SfSignerQuorum, quorum)
+		if entries == nil {
+			return
+		}
+		list := make([]codec.Element, len(entries))
+		for i, e := range entries {
+			one := codec.NewObject()
+			one.SetAccount(codec.SfAccount, e.id)
+			one.SetUint(codec.SfSignerWeight, e.weight)
+			list[i] = codec.Element{Field: codec.SfSignerEntry, Object: one}
+		}
+		o.SetArray(codec.SfSignerEntries, list)
+	}
 }
 
 func pay(to codec.AccountID, drops int64) func(*codec.Object) {

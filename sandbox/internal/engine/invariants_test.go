@@ -24,7 +24,8 @@ func checkLedger(t testing.TB, l *Ledger) {
 	roots := map[codec.AccountID]*codec.Object{}
 	pages := map[codec.Hash256]*codec.Object{}
 	owned, tickets := map[codec.AccountID]uint64{}, map[codec.AccountID]uint64{}
-	links := map[heldAt]uint64{} // what entries say: where they are listed
+	lists := map[codec.Hash256]*codec.Object{} // of signers: they do not say whose
+	links := map[heldAt]uint64{}               // what entries say: where they are listed
 	anew := shamap.New(shamap.StateMap).Edit()
 	for k, raw := range l.State.All() {
 		key := codec.Hash256(k)
@@ -96,6 +97,9 @@ func checkLedger(t testing.TB, l *Ledger) {
 			}
 			owned[a]++
 			links[heldAt{a, key}] = o.Uint(codec.SfOwnerNode)
+		case codec.LtSignerList:
+			checkSignerList(t, o)
+			lists[key] = o
 		case codec.LtAmendments, codec.LtFeeSettings, codec.LtLedgerHashes:
 		default:
 			t.Fatalf("entry %s is a %s", key, kind)
@@ -109,14 +113,24 @@ func checkLedger(t testing.TB, l *Ledger) {
 		t.Fatalf("ledger %d: balances of %d and open fees of %d, drops %d", l.Seq, balances, burnt, l.Drops)
 	}
 	for a, o := range roots {
+		if list := lists[SignerListKey(a)]; list != nil {
+			owned[a]++
+			links[heldAt{a, SignerListKey(a)}] = list.Uint(codec.SfOwnerNode)
+			delete(lists, SignerListKey(a))
+		} else if o.Uint(codec.SfFlags)&lsfDisableMaster != 0 && !o.Has(codec.SfRegularKey) {
+			t.Fatalf("ledger %d: nobody can sign for account %s", l.Seq, a)
+		}
 		if o.Uint(codec.SfOwnerCount) != owned[a] || o.Uint(codec.SfTicketCount) != tickets[a] {
 			t.Fatalf("ledger %d: account %s counts %d entries and %d tickets, owns %d and %d",
 				l.Seq, a, o.Uint(codec.SfOwnerCount), o.Uint(codec.SfTicketCount), owned[a], tickets[a])
 		}
 		checkDirectory(t, l, a, pages, links)
 	}
-	if len(pages) != 0 || len(links) != 0 {
-		t.Fatalf("ledger %d: %d pages in no directory, %d entries on no page", l.Seq, len(pages), len(links))
+	if len(pages) != 0 || len(links) != 0 || len(lists) != 0 {
+		t.Fatalf("ledger %d: %d pages in no directory, %d entries on no page, %d signer lists of nobody", l.Seq, len(pages), len(links), len(lists))
+	}
+	if !l.Open {
+		checkRoots(t, l)
 	}
 	if !l.Open {
 		if got := codec.Hash256(anew.Map().Hash()); got != l.StateHash {
@@ -140,6 +154,54 @@ func checkKindsOf(t testing.TB, key codec.Hash256, o *codec.Object, f *codec.Fie
 		t.Fatalf("entry %s: %s is not in order", key, f)
 	}
 	return kinds
+}
+
+// checkSignerList: signers in order, none twice, who can reach the quorum.
+func checkSignerList(t testing.TB, o *codec.Object) {
+	t.Helper()
+	var total uint64
+	entries := o.Array(codec.SfSignerEntries)
+	for i, e := range entries {
+		if i > 0 && compareAccounts(entries[i-1].Object.Account(codec.SfAccount), e.Object.Account(codec.SfAccount)) >= 0 {
+			t.Fatalf("signers out of order: %v", o.JSON())
+		}
+		total += e.Object.Uint(codec.SfSignerWeight)
+	}
+	if q := o.Uint(codec.SfSignerQuorum); q == 0 || total < q || o.Uint(codec.SfFlags) != lsfOneOwnerCount {
+		t.Fatalf("a list that cannot be: %v", o.JSON())
+	}
+}
+
+// checkRoots: an account comes by a successful payment alone, one at a time and
+// with the ledger's sequence, and goes by a successful AccountDelete alone, one
+// for each (InvariantCheck.cpp, ValidNewAccountRoot and AccountRootsNotDeleted).
+func checkRoots(t testing.TB, l *Ledger) {
+	t.Helper()
+	for r := range l.Txs() {
+		came, went := 0, 0
+		for _, e := range r.Meta.Array(codec.SfAffectedNodes) {
+			if codec.LedgerEntryType(e.Object.Uint(codec.SfLedgerEntryType)) != codec.LtAccountRoot {
+				continue
+			}
+			switch e.Field {
+			case codec.SfCreatedNode:
+				came++
+				if s := e.Object.Object(codec.SfNewFields).Uint(codec.SfSequence); s != uint64(l.Seq) {
+					t.Fatalf("ledger %d: an account begins with the sequence %d", l.Seq, s)
+				}
+			case codec.SfDeletedNode:
+				went++
+				if left := e.Object.Object(codec.SfFinalFields).Drops(codec.SfBalance); left != 0 {
+					t.Fatalf("ledger %d: %d drops went with an account", l.Seq, left)
+				}
+			}
+		}
+		mayCome := r.Result.IsTes() && r.Tx.Type == codec.TtPayment
+		goes := r.Result.IsTes() && r.Tx.Type == codec.TtAccountDelete
+		if came > 1 || came == 1 && !mayCome || (went == 1) != goes || went > 1 {
+			t.Fatalf("ledger %d: %s, %s: %d accounts came, %d went", l.Seq, r.Tx.Type, r.Result, came, went)
+		}
+	}
 }
 
 // checkDirectory walks an account's directory, and takes what it finds out of

@@ -18,17 +18,14 @@ func (c *applyContext) own(acct *codec.Object, key codec.Hash256, o *codec.Objec
 	return TesSuccess
 }
 
-// disown is the opposite. With keepRoot the directory's first page stays, even
-// empty.
-func (c *applyContext) disown(owner codec.AccountID, key codec.Hash256, o *codec.Object, keepRoot bool) TER {
-	if !c.dirRemove(owner, o.Uint(codec.SfOwnerNode), key, keepRoot) {
+// deleteOwned deletes an entry that counts as one of the sender's: off the
+// directory, whose first page stays when it is left empty and keepRoot is set,
+// and out of the reserve.
+func (c *applyContext) deleteOwned(key codec.Hash256, o *codec.Object, keepRoot bool) TER {
+	if !c.dirRemove(c.account, o.Uint(codec.SfOwnerNode), key, keepRoot) {
 		return TefBadLedger
 	}
-	acct := c.peek(AccountKey(owner))
-	if acct == nil {
-		return TefInternal
-	}
-	c.adjustOwnerCount(owner, acct, -1)
+	c.adjustOwnerCount(c.account, c.peek(AccountKey(c.account)), -1)
 	c.erase(key)
 	return TesSuccess
 }

@@ -79,7 +79,7 @@ var permissionedDomainDelete = transactor{
 		if o == nil {
 			return TefInternal
 		}
-		return c.disown(c.account, key, o, true)
+		return c.deleteOwned(key, o, true)
 	},
 }
 

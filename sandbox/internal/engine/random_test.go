@@ -16,6 +16,7 @@ type randomWalk struct {
 	rng      *rand.Rand
 	n        *Node
 	clock    *testClock
+	g        *signer // with all XRP
 	accounts []*signer
 	sent     []*codec.Tx
 }
@@ -52,17 +53,17 @@ func (w *randomWalk) transaction() *codec.Tx {
 	var kind codec.TxType
 	var fields func(o *codec.Object)
 	typ := func() []byte { return fmt.Appendf(nil, "T%d", w.rng.IntN(40)) }
-	switch w.rng.IntN(18) {
-	case 0, 1, 17:
+	switch w.rng.IntN(20) {
+	case 0, 1, 19:
 		kind = codec.TtPayment
 		fields = pay(w.pick().id, []int64{1, 1000, 999_999, 1_000_000, 5_000_000, 900_000_000_000}[w.rng.IntN(6)])
 		if w.chance(40) {
 			fields = all(fields, idsField(w.credentials(who)...))
 		}
-	case 12, 13:
+	case 14, 15:
 		kind = codec.TtDepositPreauth
 		fields = w.preauth()
-	case 14:
+	case 16:
 		kind = codec.TtDIDSet
 		fields = func(o *codec.Object) {
 			for _, f := range didFields {
@@ -74,7 +75,7 @@ func (w *randomWalk) transaction() *codec.Tx {
 		if w.chance(20) {
 			kind, fields = codec.TtDIDDelete, all()
 		}
-	case 15, 16:
+	case 17, 18:
 		kind = codec.TtPermissionedDomainSet
 		fields = all(accepted(w.kinds(11)...))
 		if w.chance(40) {
@@ -115,6 +116,17 @@ func (w *randomWalk) transaction() *codec.Tx {
 	case 10:
 		kind = codec.TtTicketCreate
 		fields = func(o *codec.Object) { o.SetUint(codec.SfTicketCount, uint64(w.rng.IntN(8))) }
+	case 11:
+		kind = codec.TtSignerListSet
+		fields = w.signerList()
+	case 12:
+		kind = codec.TtAccountDelete
+		fields = func(o *codec.Object) {
+			o.SetAccount(codec.SfDestination, w.pick().id)
+			if w.chance(40) {
+				o.SetDrops(codec.SfFee, GenesisReserveInc)
+			}
+		}
 	default:
 		if w.chance(30) {
 			kind = codec.TtSetRegularKey
@@ -145,6 +157,9 @@ func (w *randomWalk) transaction() *codec.Tx {
 		w.sequence(o, who)
 		if w.chance(10) {
 			o.SetUint(codec.SfLastLedgerSequence, uint64(w.n.Closed().Seq)+uint64(w.rng.IntN(5)))
+		}
+		if w.chance(15) {
+			multiSigned(w.signersOf(who)...)(o)
 		}
 	})
 }
@@ -213,10 +228,47 @@ func (w *randomWalk) domain() codec.Hash256 {
 	return codec.Hash256{byte(w.rng.IntN(2))}
 }
 
+// signersOf are some who sign for an account: mostly of those who may.
+func (w *randomWalk) signersOf(who *signer) []*signer {
+	may := func(codec.AccountID) bool { return w.chance(40) }
+	if list := w.n.Current().Entry(SignerListKey(who.id)); list != nil && w.chance(80) {
+		may = func(id codec.AccountID) bool {
+			return slices.ContainsFunc(list.Array(codec.SfSignerEntries), func(e codec.Element) bool {
+				return e.Object.Account(codec.SfAccount) == id
+			})
+		}
+	}
+	var by []*signer
+	for _, s := range w.accounts {
+		if s != who && may(s.id) {
+			by = append(by, s)
+		}
+	}
+	return by
+}
+
+// signerList sets a list of some of the accounts, or deletes it.
+func (w *randomWalk) signerList() func(*codec.Object) {
+	if w.chance(25) {
+		return signerList(0)
+	}
+	var entries []weighed
+	for _, s := range w.accounts {
+		if w.chance(50) {
+			weight := uint64(1 + w.rng.IntN(9))
+			if w.chance(5) {
+				weight = 0
+			}
+			entries = append(entries, weighed{s.id, weight})
+		}
+	}
+	return signerList(uint64(w.rng.IntN(6)), entries...)
+}
+
 func newRandomWalk(t testing.TB, seed uint64, cfg Config) *randomWalk {
 	n, clock := newTestNode(t, cfg)
-	w := &randomWalk{t: t, rng: rand.New(rand.NewPCG(seed, 7)), n: n, clock: clock}
 	g := genesisSigner(t)
+	w := &randomWalk{t: t, rng: rand.New(rand.NewPCG(seed, 7)), n: n, clock: clock, g: g}
 	for i := range 6 {
 		w.accounts = append(w.accounts, named(fmt.Sprintf("walk%d", i), codec.KeyType(i%2)))
 	}
@@ -228,6 +280,10 @@ func newRandomWalk(t testing.TB, seed uint64, cfg Config) *randomWalk {
 		}), TesSuccess)
 	}
 	mustClose(t, n)
+	// Old enough for the accounts to be deleted.
+	for range deleteSeqDelta {
+		mustClose(t, n)
+	}
 	return w
 }
 
@@ -237,6 +293,9 @@ func (w *randomWalk) run(steps int) {
 		switch {
 		case w.chance(7):
 			w.clock.t = w.clock.t.Add(time.Duration(w.rng.IntN(20)) * time.Second)
+			// Accounts that are gone, or cannot pay any more, come back.
+			w.g.next = w.n.NextSequence(w.g.id)
+			w.n.Submit(w.g.tx(w.t, codec.TtPayment, pay(w.pick().id, 4_000_000)), false)
 			mustClose(w.t, w.n)
 			checkNode(w.t, w.n)
 		case w.chance(5) && len(w.sent) > 0:
@@ -254,6 +313,7 @@ func (w *randomWalk) run(steps int) {
 // invariants; then the stored history must come out the same on another node.
 func TestRandomHistories(t *testing.T) {
 	seen, made := map[TER]int{}, map[codec.LedgerEntryType]int{} // by all walks
+	deleted, together := 0, 0
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			var stored [][]byte
@@ -268,6 +328,12 @@ func TestRandomHistories(t *testing.T) {
 			for seq := uint32(3); seq <= w.n.Closed().Seq; seq++ {
 				for r := range w.n.LedgerBySeq(seq).Txs() {
 					seen[r.Result]++
+					if r.Result.IsTes() && r.Tx.Type == codec.TtAccountDelete {
+						deleted++
+					}
+					if r.Result.IsTes() && r.Tx.Has(codec.SfSigners) {
+						together++
+					}
 					for _, e := range r.Meta.Array(codec.SfAffectedNodes) {
 						if e.Field == codec.SfCreatedNode {
 							made[codec.LedgerEntryType(e.Object.Uint(codec.SfLedgerEntryType))]++
@@ -307,7 +373,7 @@ func TestRandomHistories(t *testing.T) {
 			}
 		})
 	}
-	for _, r := range []TER{TesSuccess, TecDuplicate, TecNoEntry, TecInsufficientReserve, TecUnfundedPayment, TecNoPermission,
+	for _, r := range []TER{TesSuccess, TecDuplicate, TecNoEntry, TecInsufficientReserve, TecUnfundedPayment, TecNoDst, TecTooSoon, TecNoPermission,
 		TecBadCredentials, TecExpired, TecEmptyDID} {
 		if seen[r] == 0 {
 			t.Errorf("no walk came upon %s: %v", r, seen)
@@ -317,6 +383,9 @@ func TestRandomHistories(t *testing.T) {
 		if made[k] == 0 {
 			t.Errorf("no walk made a %s: %v", k, made)
 		}
+	}
+	if deleted < 4 || together < 4 {
+		t.Errorf("%d accounts deleted, %d transactions signed by several", deleted, together)
 	}
 }
 

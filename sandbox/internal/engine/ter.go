@@ -34,11 +34,15 @@ const (
 	TemBadSignature                 TER = -282
 	TemBadSrcAccount                TER = -281
 	TemBadTransferRate              TER = -280
+	TemDstIsSrc                     TER = -279
 	TemDstNeeded                    TER = -278
 	TemInvalid                      TER = -277
 	TemInvalidFlag                  TER = -276
 	TemRedundant                    TER = -275
 	TemDisabled                     TER = -273
+	TemBadSigner                    TER = -272
+	TemBadQuorum                    TER = -271
+	TemBadWeight                    TER = -270
 	TemBadTickSize                  TER = -269
 	TemInvalidAccountID             TER = -268
 	TemCannotPreauthSelf            TER = -267
@@ -58,6 +62,7 @@ const (
 	TefWrongPrior                   TER = -189
 	TefMasterDisabled               TER = -188
 	TefMaxLedger                    TER = -187
+	TefBadSignature                 TER = -186
 	TefBadQuorum                    TER = -185
 	TefInvariantFailed              TER = -182
 	TefNotMultiSigning              TER = -184
@@ -92,6 +97,8 @@ const (
 	TecOversize                     TER = 145
 	TecExpired                      TER = 148
 	TecDuplicate                    TER = 149
+	TecHasObligations               TER = 151
+	TecTooSoon                      TER = 152
 	TecObjectNotFound               TER = 160
 	TecEmptyDID                     TER = 187
 	TecBadCredentials               TER = 193
@@ -124,11 +131,15 @@ var terTexts = map[TER][2]string{
 	TemBadSignature:                 {"temBAD_SIGNATURE", "Malformed: Bad signature."},
 	TemBadSrcAccount:                {"temBAD_SRC_ACCOUNT", "Malformed: Bad source account."},
 	TemBadTransferRate:              {"temBAD_TRANSFER_RATE", "Malformed: Transfer rate must be >= 1.0 and <= 2.0"},
+	TemDstIsSrc:                     {"temDST_IS_SRC", "Destination may not be source."},
 	TemDstNeeded:                    {"temDST_NEEDED", "Destination not specified."},
 	TemInvalid:                      {"temINVALID", "The transaction is ill-formed."},
 	TemInvalidFlag:                  {"temINVALID_FLAG", "The transaction has an invalid flag."},
 	TemRedundant:                    {"temREDUNDANT", "The transaction is redundant."},
 	TemDisabled:                     {"temDISABLED", "The transaction requires logic that is currently disabled."},
+	TemBadSigner:                    {"temBAD_SIGNER", "Malformed: No signer may duplicate account or other signers."},
+	TemBadQuorum:                    {"temBAD_QUORUM", "Malformed: Quorum is unreachable."},
+	TemBadWeight:                    {"temBAD_WEIGHT", "Malformed: Weight must be a positive value."},
 	TemBadTickSize:                  {"temBAD_TICK_SIZE", "Malformed: Tick size out of range."},
 	TemInvalidAccountID:             {"temINVALID_ACCOUNT_ID", "Malformed: A field contains an invalid account ID."},
 	TemInvalidCount:                 {"temINVALID_COUNT", "Malformed: Count field outside valid range."},
@@ -144,6 +155,7 @@ var terTexts = map[TER][2]string{
 	TefWrongPrior:                   {"tefWRONG_PRIOR", "This previous transaction does not match."},
 	TefMasterDisabled:               {"tefMASTER_DISABLED", "Master key is disabled."},
 	TefMaxLedger:                    {"tefMAX_LEDGER", "Ledger sequence too high."},
+	TefBadSignature:                 {"tefBAD_SIGNATURE", "A signature is provided for a non-signer."},
 	TefBadQuorum:                    {"tefBAD_QUORUM", "Signatures provided do not meet the quorum."},
 	TefNotMultiSigning:              {"tefNOT_MULTI_SIGNING", "Account has no appropriate list of multi-signers."},
 	TefInvariantFailed:              {"tefINVARIANT_FAILED", "Fee claim violated invariants for the transaction."},
@@ -178,6 +190,8 @@ var terTexts = map[TER][2]string{
 	TecOversize:                     {"tecOVERSIZE", "Object exceeded serialization limits."},
 	TecExpired:                      {"tecEXPIRED", "Expiration time is passed."},
 	TecDuplicate:                    {"tecDUPLICATE", "Ledger object already exists."},
+	TecHasObligations:               {"tecHAS_OBLIGATIONS", "The account cannot be deleted since it has obligations."},
+	TecTooSoon:                      {"tecTOO_SOON", "It is too early to attempt the requested operation. Please wait."},
 	TecObjectNotFound:               {"tecOBJECT_NOT_FOUND", "A requested object could not be located."},
 	TemCannotPreauthSelf:            {"temCANNOT_PREAUTH_SELF", "Malformed: An account may not preauthorize itself."},
 	TemEmptyDID:                     {"temEMPTY_DID", "Malformed: No DID data provided."},

@@ -64,7 +64,10 @@ var ticketCreate = transactor{
 
 // deleteTicket spends a ticket. The caller has read acct, the account's root.
 func (c *applyContext) deleteTicket(acct *codec.Object, sequence uint32) TER {
-	key := TicketKey(c.account, sequence)
+	return c.deleteTicketAt(acct, TicketKey(c.account, sequence))
+}
+
+func (c *applyContext) deleteTicketAt(acct *codec.Object, key codec.Hash256) TER {
 	o := c.peek(key)
 	if o == nil {
 		return TefBadLedger

@@ -10,6 +10,7 @@ type applyFlags uint8
 const (
 	flagRetry    applyFlags = 1 << iota // a tec does not claim its fee yet: the transaction is tried again
 	flagFailHard                        // a tec is not applied at all
+	flagDryRun                          // nothing is applied; what would be is described in the view's simulation
 )
 
 const (
@@ -31,6 +32,7 @@ const (
 	lsfDisallowIncomingTrustline    = 0x20000000
 	lsfAllowTrustLineClawback       = 0x80000000
 	lsfAccepted                     = 0x00010000
+	lsfOneOwnerCount                = 0x00010000
 
 	// metaEntriesCap bounds the entries that one transaction may change
 	// (rippled's oversizeMetaDataCap).
@@ -57,6 +59,8 @@ var transactors = map[codec.TxType]*transactor{
 	codec.TtAccountSet:       &accountSet,
 	codec.TtSetRegularKey:    &setRegularKey,
 	codec.TtTicketCreate:     &ticketCreate,
+	codec.TtSignerListSet:    &signerListSet,
+	codec.TtAccountDelete:    &accountDelete,
 	codec.TtCredentialCreate: &credentialCreate,
 	codec.TtCredentialAccept: &credentialAccept,
 	codec.TtCredentialDelete: &credentialDelete,
@@ -74,7 +78,7 @@ var transactors = map[codec.TxType]*transactor{
 func unsupported(t codec.TxType) TER {
 	switch t {
 	case codec.TtEscrowCreate, codec.TtEscrowFinish, codec.TtEscrowCancel, codec.TtOfferCreate, codec.TtOfferCancel,
-		codec.TtSignerListSet, codec.TtPaymentChannelCreate, codec.TtPaymentChannelFund, codec.TtPaymentChannelClaim,
+		codec.TtPaymentChannelCreate, codec.TtPaymentChannelFund, codec.TtPaymentChannelClaim,
 		codec.TtTrustSet:
 		return TemUnknown
 	}
@@ -113,7 +117,7 @@ func isLegalDrops(d int64) bool { return d >= -genesisDrops && d <= genesisDrops
 // preflight checks a transaction by itself: Transactor::preflight1 and what
 // the type adds. Of the view it needs only the rules. The signature is checked
 // before, at the door.
-func preflight(v *view, tx *codec.Tx) TER {
+func preflight(v *view, tx *codec.Tx, flags applyFlags) TER {
 	t := transactors[tx.Type]
 	if t == nil {
 		return unsupported(tx.Type)
@@ -121,7 +125,7 @@ func preflight(v *view, tx *codec.Tx) TER {
 	if t.amendment != "" && !v.rules.on[t.amendment] {
 		return TemDisabled
 	}
-	return t.preflight(tx, func() TER {
+	r := t.preflight(tx, func() TER {
 		// Networks with an id up to 1024, as a stand-alone ledger, must not be
 		// named in a transaction.
 		if tx.Has(codec.SfNetworkID) {
@@ -141,6 +145,15 @@ func preflight(v *view, tx *codec.Tx) TER {
 		}
 		return TesSuccess
 	})
+	if r != TesSuccess || flags&flagDryRun == 0 {
+		return r
+	}
+	// What is simulated has no signature that could be checked, but it must not
+	// be signed in both ways (preflight2).
+	if tx.Has(codec.SfSigners) && len(tx.SigningPubKey()) > 0 {
+		return TemInvalid
+	}
+	return TesSuccess
 }
 
 // defaultBaseFee is the cost of a transaction in drops: the base fee, once
@@ -182,7 +195,7 @@ func preclaim(v *view, tx *codec.Tx, flags applyFlags) TER {
 	if r := checkFee(v, tx, acct); r != TesSuccess {
 		return r
 	}
-	if r := checkSigner(v, tx, acct); r != TesSuccess {
+	if r := checkSigner(v, tx, acct, flags); r != TesSuccess {
 		return r
 	}
 	if t.preclaim == nil {
@@ -231,32 +244,6 @@ func checkFee(v *view, tx *codec.Tx, acct *codec.Object) TER {
 	return TesSuccess
 }
 
-// checkSigner tells whether the signing key may sign for the account: its
-// master key while that is enabled, or its regular key.
-func checkSigner(v *view, tx *codec.Tx, acct *codec.Object) TER {
-	key := tx.SigningPubKey()
-	if len(key) == 0 {
-		if !v.has(SignerListKey(tx.AccountID())) {
-			return TefNotMultiSigning
-		}
-		return TefBadQuorum
-	}
-	if !isPublicKey(key) {
-		return TefBadAuth
-	}
-	signer := codec.AccountIDFromPublicKey(key)
-	if acct.Has(codec.SfRegularKey) && acct.Account(codec.SfRegularKey) == signer {
-		return TesSuccess
-	}
-	if signer != tx.AccountID() {
-		return TefBadAuth
-	}
-	if acct.Uint(codec.SfFlags)&lsfDisableMaster != 0 {
-		return TefMasterDisabled
-	}
-	return TesSuccess
-}
-
 // applyContext is what a transactor changes the ledger through.
 type applyContext struct {
 	*stateTable
@@ -268,7 +255,7 @@ type applyContext struct {
 // apply is preflight, preclaim and the change itself. applied tells whether the
 // ledger changed: with a fee claimed at least.
 func apply(v *view, tx *codec.Tx, flags applyFlags) (r TER, applied bool) {
-	if r := preflight(v, tx); r != TesSuccess {
+	if r := preflight(v, tx, flags); r != TesSuccess {
 		return r, false
 	}
 	return applyPreflighted(v, tx, flags)
@@ -333,6 +320,10 @@ func doApply(v *view, tx *codec.Tx, preclaimed TER, flags applyFlags) (r TER, ap
 	// (InvariantCheck.cpp, TransactionFeeCheck), even by its fee alone.
 	if fee >= genesisDrops {
 		return TefInvariantFailed, false
+	}
+	if flags&flagDryRun != 0 {
+		v.sim.meta = c.threadAndDescribe(tx, r, v.txCount())
+		return r, false
 	}
 	if !v.open {
 		v.drops -= uint64(fee)

@@ -26,6 +26,7 @@ type view struct {
 	metas   *shamap.Editor // closed only: id -> VL(tx) VL(meta)
 	records []*TxRecord    // closed only, by index
 	parent  *view          // a fork's origin: its transactions count as here
+	sim     *simulation    // set where a transaction is only tried (flagDryRun)
 }
 
 // newView begins the ledger after parent.
@@ -132,6 +133,7 @@ type stateTable struct {
 	base         *view
 	items        map[codec.Hash256]*item
 	threadedOnly map[codec.Hash256]*codec.Object
+	delivered    *int64 // drops, for the metadata's DeliveredAmount
 	scratch      []byte
 }
 
@@ -196,7 +198,10 @@ func (s *stateTable) erase(key codec.Hash256) {
 	it.act = actErase
 }
 
-func (s *stateTable) discard() { clear(s.items) }
+func (s *stateTable) discard() {
+	clear(s.items)
+	s.delivered = nil
+}
 
 // changed tells whether a modified entry is not what it was.
 func (s *stateTable) changed(it *item) bool {
@@ -244,7 +249,7 @@ const (
 // points to the transaction that changed it last.
 func (s *stateTable) write(tx *codec.Tx, result TER) {
 	if !s.base.open {
-		meta := s.threadAndDescribe(tx, result)
+		meta := s.threadAndDescribe(tx, result, s.base.metas.Len())
 		blob := s.serialized(meta)
 		s.base.records = append(s.base.records, &TxRecord{
 			Tx: tx, Meta: meta, MetaBlob: blob, LedgerSeq: s.base.seq, Index: uint32(s.base.metas.Len()), Result: result,
@@ -281,7 +286,9 @@ type affected struct {
 	fieldsAs         *codec.Field
 }
 
-func (s *stateTable) threadAndDescribe(tx *codec.Tx, result TER) *codec.Object {
+// threadAndDescribe points the changed entries to the transaction, and gives
+// its metadata as the ledger's transaction of that index.
+func (s *stateTable) threadAndDescribe(tx *codec.Tx, result TER, index int) *codec.Object {
 	nodes := map[codec.Hash256]*affected{}
 	node := func(key codec.Hash256, entry *codec.Object) *affected {
 		n := nodes[key]
@@ -398,8 +405,11 @@ func (s *stateTable) threadAndDescribe(tx *codec.Tx, result TER) *codec.Object {
 	}
 	meta := codec.NewObject()
 	meta.SetUint(codec.SfTransactionResult, uint64(result))
-	meta.SetUint(codec.SfTransactionIndex, uint64(s.base.metas.Len()))
+	meta.SetUint(codec.SfTransactionIndex, uint64(index))
 	meta.SetArray(codec.SfAffectedNodes, list)
+	if s.delivered != nil {
+		meta.SetDrops(codec.SfDeliveredAmount, *s.delivered)
+	}
 	return meta
 }
 

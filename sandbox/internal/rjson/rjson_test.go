@@ -119,6 +119,30 @@ func TestConversions(t *testing.T) {
 }
 
 // A copy is its own object, also where there are enough members for an index.
+func TestCopy(t *testing.T) {
+	v, err := Parse([]byte(`{"a":[{"b":1}],"c":{"d":"e"},"f":null}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := string(Append(nil, v))
+	c := v.Copy()
+	if !c.Equal(v) {
+		t.Errorf("%s is not %s", Append(nil, c), before)
+	}
+	c.Get("a").At(0).Set("b", NewInt(2))
+	c.Get("c").Remove("d")
+	if got := string(Append(nil, v)); got != before {
+		t.Errorf("the original became %s", got)
+	}
+	if got := string(Append(nil, c)); got != `{"a":[{"b":2}],"c":{},"f":null}` {
+		t.Errorf("the copy is %s", got)
+	}
+	var none *Value
+	if none.Copy() != nil {
+		t.Error("a copy of nothing")
+	}
+}
+
 func TestCloneSetRemove(t *testing.T) {
 	v := NewObject()
 	for i := range 40 {

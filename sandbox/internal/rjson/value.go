@@ -271,6 +271,21 @@ func (v *Value) Clone() *Value {
 	return &c
 }
 
+// Copy copies a value all the way down.
+func (v *Value) Copy() *Value {
+	c := v.Clone()
+	if c == nil || c.kids == nil {
+		return c
+	}
+	for i, e := range c.kids.arr {
+		c.kids.arr[i] = e.Copy()
+	}
+	for i, m := range c.kids.obj {
+		c.kids.obj[i].value = m.value.Copy()
+	}
+	return c
+}
+
 // AsString is Json::Value::asString. It panics with a [ConversionError] for arrays and objects.
 func (v *Value) AsString() string {
 	switch v.Kind() {

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/sandbox"
+	"github.com/xrplissuer/credential-issuer/store"
+)
+
+// refusedStart runs the program, which must not start, and returns what it says.
+func refusedStart(t *testing.T, want []string, args ...string) {
+	t.Helper()
+	out, log := newTerminal(), newTerminal()
+	err := run(t.Context(), args, noFile(t), console{strings.NewReader(""), out, log})
+	if err == nil || exitStatus(err) != 1 || out.String() != "" {
+		t.Fatalf("%v\n%s%s", err, out, log)
+	}
+	for _, w := range want {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q is not in: %v", w, err)
+		}
+	}
+}
+
+func (s *service) request(t *testing.T, subject, credential string) int {
+	t.Helper()
+	body := fmt.Sprintf(`{"subject":"%s","credential":"%s","documents":{"reason":"please"}}`, subject, credential)
+	status, answer := paste(t, []string{"", "Content-Type: application/json", "POST", body, s.field(t, "HTTP") + "/credential"})
+	if status != http.StatusCreated {
+		t.Logf("%s: %d %s", credential, status, answer)
+	}
+	return status
+}
+
+// TestSandboxRemoved: the embedded ledger's files are removed and its journal is left. The new ledger is told from the one that
+// the journal is of, and nothing is done on it; without the journal it is taken.
+func TestSandboxRemoved(t *testing.T) {
+	dir := t.TempDir()
+	first := boot(t, onSandbox(dir)...)
+	if status := first.request(t, first.field(t, "Subject"), "Before"); status != http.StatusCreated {
+		t.Fatal(status)
+	}
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	again := boot(t, onSandbox(dir)...) // its own ledger, grown older
+	if err := again.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "sandbox")); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(dir, "issuer.db")
+	refusedStart(t, []string{"XRPL_NETWORK: the journal in " + journal + " belongs to sandbox (ledger ", "another DATA_DIR", "move the journal away"}, onSandbox(dir)...)
+	if _, err := os.Stat(filepath.Join(dir, "sandbox", "issuer.seed")); !os.IsNotExist(err) {
+		t.Errorf("accounts were made on the new ledger: %v", err)
+	}
+	for _, name := range []string{journal, journal + "-wal", journal + "-shm"} {
+		if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	s := boot(t, onSandbox(dir)...)
+	if status := s.request(t, s.field(t, "Subject"), "After"); status != http.StatusCreated {
+		t.Error(status)
+	}
+}
+
+// nodeWith starts a ledger, with an issuing account of the seed funded on it.
+func nodeWith(t *testing.T, listen, account string) *sandbox.Server {
+	t.Helper()
+	node, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Listen: listen, CloseInterval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = node.Close(context.Background()) })
+	for _, a := range []string{"", account} { // to an account of its own first: else two ledgers of the same moment are the same
+		if _, err := node.Fund(t.Context(), a, 1_000_000_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return node
+}
+
+// TestJournalOfAnotherNode: the same seed and the same journal, on SQLite and on PostgreSQL, at another node of the same ledger
+// and at one of another; and a journal of which it is not known yet what it belongs to.
+func TestJournalOfAnotherNode(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			place := "issuer.db"
+			if database == "postgres" {
+				t.Setenv("DATABASE_URL", postgresSchema(t))
+				place = "the journal in DATABASE_URL"
+			}
+			t.Setenv("ISSUER_ACCOUNT_SEED", edSeed)
+			here, there := nodeWith(t, "127.0.0.1:0", edAddress), nodeWith(t, "127.0.0.1:0", edAddress)
+			dir := t.TempDir()
+			at := func(url string) []string {
+				return []string{"--http-listen=127.0.0.1:0", "--xrpl-network=" + url, "--data-dir=" + dir}
+			}
+			for _, url := range []string{here.WebSocketURL(), here.URL()} { // two ways to the same ledger
+				s := boot(t, at(url)...)
+				if status := s.request(t, edAddress, "Way"+strings.SplitN(url, ":", 2)[0]); status != http.StatusCreated {
+					t.Fatal(status)
+				}
+				if err := s.stop(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			refusedStart(t, []string{place, "belongs to " + here.WebSocketURL(), "the node at " + there.WebSocketURL() + " shows another ledger: ", "Devnet"},
+				at(there.WebSocketURL())...)
+			boot(t, at(here.URL())...)
+		})
+	}
+}
+
+// TestNodeReplaced: another ledger comes up at the node's address while the service runs. It ends with a word on why, and what
+// was pending is neither sent nor settled there.
+func TestNodeReplaced(t *testing.T) {
+	t.Setenv("ISSUER_ACCOUNT_SEED", edSeed)
+	node := nodeWith(t, "127.0.0.1:0", edAddress)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer cancel()
+	out, log := newTerminal(), newTerminal()
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{"--http-listen=127.0.0.1:0", "--xrpl-network=" + node.WebSocketURL(), "--data-dir=" + dir}, noFile(t),
+			console{strings.NewReader(""), out, log})
+	}()
+	for !strings.Contains(out.String(), "Ctrl-C stops") {
+		select {
+		case err := <-done:
+			t.Fatalf("%v\n%s", err, log)
+		case <-out.wrote:
+		}
+	}
+	s := &service{out: out, log: log}
+	if status := s.request(t, edAddress, "First"); status != http.StatusCreated {
+		t.Fatal(status)
+	}
+	if err := node.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	nodeWith(t, node.Addr(), edAddress)
+	err := <-done
+	if err == nil || exitStatus(err) != 1 || !strings.Contains(err.Error(), "shows another ledger") {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	kept, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "issuer.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = kept.Close() }()
+	n, bound, err := kept.Network(t.Context())
+	if err != nil || !bound || n.Name != node.WebSocketURL() {
+		t.Errorf("%+v, %v", n, err)
+	}
+	if ops, err := kept.Open(t.Context(), model.Address(edAddress)); err != nil || len(ops) != 0 {
+		t.Errorf("%d open, %v", len(ops), err)
+	}
+}
