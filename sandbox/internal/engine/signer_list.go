@@ -95,8 +95,6 @@ func (c *applyContext) replaceSignerList() TER {
 	o.SetUint(codec.SfFlags, lsfOneOwnerCount)
 	o.SetUint(codec.SfSignerQuorum, c.tx.Uint(codec.SfSignerQuorum))
 	o.SetUint(codec.SfSignerListID, 0)
-	o.SetHash(codec.SfPreviousTxnID, codec.Hash256{})
-	o.SetUint(codec.SfPreviousTxnLgrSeq, 0)
 	signers := sortedSigners(c.tx)
 	for i, s := range signers {
 		entry := codec.NewObject()
@@ -106,14 +104,7 @@ func (c *applyContext) replaceSignerList() TER {
 		signers[i] = codec.Element{Field: codec.SfSignerEntry, Object: entry}
 	}
 	o.SetArray(codec.SfSignerEntries, signers)
-	page, ok := c.dirInsert(c.account, key)
-	if !ok {
-		return TecDirFull
-	}
-	o.SetUint(codec.SfOwnerNode, page)
-	c.insert(key, o)
-	c.adjustOwnerCount(c.account, acct, 1)
-	return TesSuccess
+	return c.own(acct, key, o)
 }
 
 // destroySignerList deletes the list, unless nobody could sign any more. That
