@@ -19,7 +19,7 @@ run: build ## start the service on the embedded ledger; Ctrl-C stops it, ./data 
 test: ## run every check and every test, and say what this machine cannot run
 	@$(CHECK)
 
-test-faults: ## show that every credential is issued exactly once: kills, crashes, bad weather, replicas, clocks (6 minutes)
+test-faults: ## show that every credential is issued exactly once: kills, crashes, bad weather, replicas, clocks (5 minutes)
 	@$(GO) run ./test/faults $(FAULTS)
 
 check: ## run the checks without the tests

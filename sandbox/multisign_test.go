@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -64,31 +63,19 @@ func TestMultiSigned(t *testing.T) {
 		t.Errorf("%v", first)
 	}
 	one := signed(t, first)
-	strip := func(txj string) string {
-		var m map[string]any
-		if err := json.Unmarshal([]byte(txj), &m); err != nil {
-			t.Fatal(err)
-		}
-		delete(m, "hash")
-		b, err := json.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
 	// One signature of two makes a transaction that its ledger refuses.
-	r := w.ask(t, "submit_multisigned", `{"tx_json":`+strip(one)+`}`)
+	r := w.ask(t, "submit_multisigned", `{"tx_json":`+one+`}`)
 	if text(r, "engine_result") != `"tefBAD_QUORUM"` || text(r, "tx_json", "hash") != text(first, "tx_json", "hash") {
 		t.Errorf("%v", r)
 	}
-	both := w.ask(t, "sign_for", `{"account":"`+w.subject.id.String()+`","key_type":"secp256k1","seed_hex":"`+subjectSecret+`","tx_json":`+strip(one)+`}`)
+	both := w.ask(t, "sign_for", `{"account":"`+w.subject.id.String()+`","key_type":"secp256k1","seed_hex":"`+subjectSecret+`","tx_json":`+one+`}`)
 	// The order of the signers is the ledger's, not that in which they signed.
 	list := both["tx_json"].(map[string]any)["Signers"].([]any)
 	if len(list) != 2 {
 		t.Fatalf("%v", list)
 	}
 	for _, version := range []string{"", `,"api_version":2`} {
-		r = w.ask(t, "submit_multisigned", `{"tx_json":`+strip(signed(t, both))+version+`}`)
+		r = w.ask(t, "submit_multisigned", `{"tx_json":`+signed(t, both)+version+`}`)
 		want := `"tesSUCCESS"`
 		if version != "" {
 			want = `"tefALREADY"`
@@ -225,6 +212,11 @@ func TestMultiSignedRefusals(t *testing.T) {
 		{"submit_multisigned", `{"tx_json":` + w.tx(signers(signer(ghost), signer(ghost))) + `}`, "invalidParams", "Duplicate Signers:Signer:Account entries (" + ghost + ") are not allowed."},
 		{"submit_multisigned", `{"tx_json":` + w.tx(signers(signer(issuer))) + `}`, "invalidParams", "A Signer may not be the transaction's Account (" + issuer + ")."},
 		{"submit_multisigned", `{"tx_json":` + w.tx(signers(signer(ghost))) + `}`, "internal", "Invalid signature."},
+
+		{"submit_multisigned", `{"tx_json":` + w.tx(`,"hash":"AB"`) + `}`, "invalidParams", "Field 'tx_json.hash' has invalid data."},
+		{"submit_multisigned", `{"tx_json":` + w.tx(`,"hash":5`) + `}`, "invalidParams", "Field 'tx_json.hash' has bad type."},
+		{"submit_multisigned", `{"tx_json":` + w.tx(`,"Metadata":"AB"`) + `}`, "invalidParams", "Field 'tx_json.Metadata' has bad type."},
+		{"submit_multisigned", `{"tx_json":` + w.tx(`,"Transaction":"AB"`) + `}`, "invalidParams", "Field 'tx_json.Transaction' is not a JSON object."},
 
 		{"sign", `{"tx_json":{}}`, "invalidParams", "Missing field 'secret'."},
 		{"sign", `{"secret":"masterpassphrase","tx_json":` + w.tx(`,"Signers":[]`) + `}`, "alreadyMultisig", "Already multisigned."},

@@ -22,6 +22,14 @@ func objectFromJSON(known codec.Release, name string, v *rjson.Value) (*codec.Ob
 
 type jsonReader struct{ known codec.Release }
 
+// notSerialized are the names that rippled knows as fields, but that are no part of anything serialized, with a field of the same
+// form.
+var notSerialized = map[string]*codec.Field{
+	"hash": codec.SfLedgerHash, "index": codec.SfLedgerHash,
+	"LedgerEntry": codec.SfTemplateEntry, "Transaction": codec.SfTemplateEntry, "Validation": codec.SfTemplateEntry,
+	"Metadata": codec.SfPaths, // of a type that cannot be had from JSON
+}
+
 // refusal is an error in rippled's words.
 type refusal string
 
@@ -45,10 +53,17 @@ func (r jsonReader) fields(name string, v *rjson.Value, of *codec.Field, depth i
 	for _, key := range names {
 		full := name + "." + key
 		f := codec.FieldByName(key)
-		if !r.known.Knows(f) {
-			return nil, fieldError(full, "is unknown.")
+		var err error
+		switch {
+		case r.known.Knows(f):
+			err = r.field(o, f, full, v.Get(key), depth)
+		case notSerialized[key] != nil:
+			// Answers show these beside a transaction's own fields, and it may come back with them: they are read, and dropped.
+			err = r.field(codec.NewObject(), notSerialized[key], full, v.Get(key), depth)
+		default:
+			err = fieldError(full, "is unknown.")
 		}
-		if err := r.field(o, f, full, v.Get(key), depth); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -79,7 +79,7 @@ func (w *weather) request(body []byte, http bool) requestLot {
 		try(HTTP429)
 	}
 	try(SlowDown)
-	if slices.Contains(methods, "submit") {
+	if slices.Contains(methods, "submit") || slices.Contains(methods, "submit_multisigned") {
 		try(LoseBefore)
 		try(LoseAfter)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
 	"reflect"
 	"slices"
@@ -262,4 +263,127 @@ func TestBatchKeyIsKeptWhileItReceives(t *testing.T) {
 			t.Errorf("%+v, %t, %v", again, replayed, err)
 		}
 	})
+}
+
+// A batch that is sent again is held against what was stored, row by row and across the chunks in which it came; one with
+// another row changes nothing.
+func TestBatchRowsAreCompared(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		b, _, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA})
+		h.ok(err)
+		rows := rowsFrom(1, 25)
+		rows[11] = model.BatchRow{Row: 12, Rejected: &model.Failure{Code: model.CodeBadRequest, Message: "x"}}
+		for i := range rows {
+			rows[i].Sum = model.RowSum{byte(i), 1}
+		}
+		for _, c := range [][2]int{{0, 10}, {10, 11}, {8, 20}} { // the third goes over what is there
+			_, err := h.AddRows(h.ctx(), b.ID, rows[c[0]:c[1]])
+			h.ok(err)
+		}
+		only := make([]model.BatchRow, 20) // to be compared, and nothing else
+		for i := range only {
+			only[i] = model.BatchRow{Row: int64(i + 1), Sum: rows[i].Sum}
+		}
+		for _, c := range [][2]int{{0, 20}, {5, 15}, {19, 20}, {10, 11}} {
+			if n, err := h.AddRows(h.ctx(), b.ID, only[c[0]:c[1]]); n != 20 || err != nil {
+				t.Errorf("rows %d to %d: %d, %v", c[0]+1, c[1], n, err)
+			}
+		}
+		for _, wrong := range []int{0, 9, 10, 11, 19} {
+			others := slices.Clone(rows)
+			others[wrong].Sum[15] = 7
+			_, err := h.AddRows(h.ctx(), b.ID, others)
+			h.code(err, model.CodeWrongState)
+			if want := fmt.Sprintf("row %d is not the row %[1]d that batch %s has", wrong+1, b.ID); !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+		if st, err := h.Batch(h.ctx(), b.ID); err != nil || st.Rows != 20 || st.Counts[model.StatePending] != 19 {
+			t.Errorf("%+v, %v", st, err)
+		}
+		_, err = h.AddRows(h.ctx(), b.ID, []model.BatchRow{{Row: 21}}) // new, and neither one thing nor the other
+		h.code(err, model.CodeInternal)
+	})
+}
+
+// A batch that is cancelled while it receives takes no more rows, says so, and stays as it is when that is done again.
+func TestBatchCancelledWhileItReceives(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		b, _, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA})
+		h.ok(err)
+		const rows = MaxRowsAtOnce + 200 // more than one commit drops
+		for i := 0; i < rows; i += 600 {
+			_, err = h.AddRows(h.ctx(), b.ID, rowsFrom(int64(i+1), 600))
+			h.ok(err)
+		}
+		h.clock.advance(2 * time.Hour)
+		if n, oldest, err := h.Receiving(h.ctx(), h.clock.Now().Add(-time.Hour)); n != 1 || oldest != b.ID || err != nil {
+			t.Errorf("%d are receiving, %s, %v", n, oldest, err)
+		}
+		if n, _, err := h.Receiving(h.ctx(), h.clock.Now().Add(-3*time.Hour)); n != 0 || err != nil {
+			t.Errorf("%d are receiving, %v", n, err)
+		}
+		at := h.clock.Now()
+		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}, model.AuditEntry{Actor: "test"}); n != rows || err != nil {
+			t.Errorf("%d cancelled, %v", n, err)
+		}
+		h.clock.advance(time.Minute)
+		if n, err := h.CancelBatch(h.ctx(), b.ID, model.Failure{}, model.AuditEntry{}); n != 0 || err != nil {
+			t.Errorf("%d cancelled again, %v", n, err)
+		}
+		st, err := h.Batch(h.ctx(), b.ID)
+		if err != nil || st.State != model.BatchReceived || !st.Finished() || st.Cancelled != at || st.Updated != at || st.Counts[model.StateCancelled] != rows {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if n, _, err := h.Receiving(h.ctx(), h.clock.Now()); n != 0 || err != nil {
+			t.Errorf("%d are receiving, %v", n, err)
+		}
+		_, err = h.AddRows(h.ctx(), b.ID, rowsFrom(rows+1, 1))
+		h.code(err, model.CodeWrongState)
+		if !strings.Contains(err.Error(), "was cancelled, with 1200 rows") {
+			t.Error(err)
+		}
+		h.code(h.SealBatch(h.ctx(), b.ID, rows+1), model.CodeWrongState)
+		h.ok(h.SealBatch(h.ctx(), b.ID, rows))
+
+		// One that is finished is not cancelled any more.
+		done, _, err := h.CreateBatch(h.ctx(), model.Batch{Issuer: issuerA})
+		h.ok(err)
+		h.ok(h.SealBatch(h.ctx(), done.ID, 0))
+		if n, err := h.CancelBatch(h.ctx(), done.ID, model.Failure{}, model.AuditEntry{}); n != 0 || err != nil {
+			t.Errorf("%d cancelled, %v", n, err)
+		}
+		if st, err := h.Batch(h.ctx(), done.ID); err != nil || !st.Cancelled.IsZero() {
+			t.Errorf("%+v, %v", st, err)
+		}
+	})
+}
+
+// What is read often does not go through operations that are over, which nobody removes.
+func TestIndexes(t *testing.T) {
+	h := newHarness(t, Config{Path: t.TempDir() + "/issuer.db", PollInterval: time.Hour})
+	h.prepare(300)
+	for query, args := range map[string][]any{
+		"SELECT state, count(*) FROM operations WHERE batch = $1 GROUP BY state":                                                                         {"x"},
+		"SELECT o.batch_row, o.id FROM operations o WHERE o.batch = $1 AND o.batch_row > $2 AND o.failure_code IS NOT NULL ORDER BY o.batch_row LIMIT 3": {"x", 0},
+		"SELECT id FROM operations WHERE batch = $1 AND state = 'pending' ORDER BY id LIMIT 3":                                                           {"x"},
+		"SELECT o.id FROM operations o WHERE o.issuer = $1 AND o.state = 'signed' ORDER BY o.id":                                                         {"x"},
+		"SELECT o.id FROM operations o WHERE o.issuer = $1 AND o.state = 'pending' ORDER BY o.priority, o.id LIMIT 3":                                    {"x"},
+		"SELECT count(*) FROM operations WHERE issuer = $1 AND state = 'pending'":                                                                        {"x"},
+		"SELECT count(*), coalesce(min(id), '') FROM batches WHERE state = 'receiving' AND updated < $1":                                                 {1},
+		"SELECT first_row, sums FROM batch_sums WHERE batch = $1 AND first_row > $2 AND first_row <= $3 ORDER BY first_row":                              {"x", 0, 1},
+	} {
+		rows, err := h.readDB.Query("EXPLAIN QUERY PLAN "+query, args...)
+		var plan []string
+		h.ok(each(rows, err, func(rows *sql.Rows) error {
+			var id, parent, unused int
+			var detail string
+			err := rows.Scan(&id, &parent, &unused, &detail)
+			plan = append(plan, detail)
+			return err
+		}))
+		if text := strings.Join(plan, "; "); len(plan) == 0 || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {
+			t.Errorf("%s:\n%s", query, text)
+		}
+	}
 }

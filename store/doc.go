@@ -1,10 +1,23 @@
 // Package store keeps what must outlive the process: the journal of operations and of what was signed for them, the
-// batches they came in, the callers' idempotency keys, and the lease on each issuing account's lane. It works on SQLite
+// batches they came in, the callers' idempotency keys, the requests that a person decides on, the administrators' tokens,
+// the audit log, the events, and the lease on each issuing account's lane. It works on SQLite
 // (one process that issues, nothing to install) and on PostgreSQL (several replicas for one issuer), with the same
 // guarantees and the same tests.
 //
-// It may use model and the two database drivers. It never signs, never talks to a node, never decides what an engine
-// result means, and keeps no secret: no seed, no document, no token. What it stores of a transaction is public anyway.
+// It may use model and the two database drivers. It never signs, never talks to a node, and never decides what an engine
+// result means.
+//
+// # What is secret
+//
+// It keeps no seed, no key and no token, and no document that can be read: of a token and of what an applicant follows a
+// request with there is SHA-256 alone, of a nonce too, and documents are sealed by its caller, with a key that is not in
+// the database. They have to be here, as a reviewer reads them later and on another replica; sealed, so that a copy of the
+// database is not a copy of them. [Store.Secret] is the one exception: random bytes that replicas share, which open nothing
+// by themselves. What is stored of a transaction is public anyway. A request's reason of rejection, its subject and its
+// times are plain text.
+//
+// When their time is over, sealed documents are erased too: see [Store.EraseDocuments], which says what each database then
+// still has of them.
 //
 // # States
 //
@@ -29,6 +42,20 @@
 // finished when no row is open, which is counted and not stored. One to which nobody has added for an hour is told of in the
 // log, and stays: whoever has its rows can go on with it at any time.
 //
+// A request that a person decides on is an application:
+//
+//	waiting ──> approved ──> rejected | approved, with another operation
+//	   └─────────────────> rejected
+//
+//	waiting    nobody has decided. A reviewer moves it on ([Store.Decide]).
+//	approved   its operation is stored, in the same transaction. Only where that operation is final and did not succeed a
+//	           reviewer moves it on: to rejected, or to approved with another operation.
+//	rejected   final.
+//
+// At most one application for an issuer, subject and type waits, by a partial unique index: whoever asks for the same
+// meanwhile is told so ([model.CodeInProgress]), as a second one could only be decided against the first. An idempotency key
+// that came with it is kept for as long as it waits.
+//
 // CHECK constraints in both dialects repeat the states and what belongs to them, and a test compares them with model's.
 //
 // # Guarantees
@@ -47,6 +74,22 @@
 // A request that carries a key is one request. The same key with the same request answers with the first one's
 // operation, for [Config.IdempotencyKeep], and for as long as the operation is open; with another request it is refused.
 //
+// A proof works once. The nonce of a challenge is used up in the transaction that stores what it was answered for, and is
+// not where that is not stored. It is kept for an hour past its time, and refused from its time on.
+//
+// One decision. Of many words on an application at the same moment, in any two processes, the first counts; its operation,
+// its event and its audit entry are stored with it, or none of them.
+//
+// Two logs without gaps. Every change of an application's state is an event, and every decision an entry of the audit log,
+// stored in the transaction that makes it: what [Store.Create], [Store.AddRows] (one entry for a call), [Store.Cancel],
+// [Store.CancelBatch], [Store.CreateApplication], [Store.Decide], [Store.EraseDocuments], [Store.CreateToken] and
+// [Store.RevokeToken] have done. What the lane makes for itself leaves none. Both logs are written at the very end of the
+// transaction, under one row that is locked until the commit: so they are numbered in the order of the commits, who reads
+// on from the last number misses nothing, and, as nothing is locked after that row, no two transactions wait for each other
+// because of it. Each audit entry holds the hash of the one before ([model.AuditEntry.Sum]), and the row the last one's:
+// one that is changed, removed or put elsewhere shows. Whoever can write to the database can make the whole chain anew;
+// against that helps only a hash that was noted elsewhere.
+//
 // One holder. The lane's lease has an epoch that rises with every taking. Each Sign and Conclude reads it in its own
 // transaction, with a lock that a taking waits for: once [Store.TakeLane] has returned, everything that the holder
 // before has signed can be read, and nothing more is ever stored by it. The lease runs by the database's clock, so that
@@ -54,7 +97,9 @@
 // one take over at once; where the file system has none, the lease alone decides.
 //
 // Every function that writes can be called again with the same arguments, and is then done once: an answer that got lost
-// with a connection is no reason to fear.
+// with a connection is no reason to fear. [Store.Audit] is the exception, and says so. Without an id or a key of its own, a
+// second [Store.Create] or [Store.CreateApplication] is told of the first one instead; and without the id of its call, a
+// second [Store.Decide] is told that it is decided.
 //
 // One network. The journal belongs to one ledger's history, which is said when it is first used ([Store.BindNetwork]) and
 // read by all who use it later. Comparing it with what a node shows is for whoever talks to nodes.
@@ -86,6 +131,7 @@
 //
 // # Goroutines
 //
-// A [Store] owns three: one that polls for those who wait, one that listens (PostgreSQL), and one that forgets old keys.
+// A [Store] owns three: one that polls for those who wait, one that listens (PostgreSQL), and one that forgets old
+// keys and nonces.
 // [Store.Close] ends them and waits for them.
 package store

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,6 +58,14 @@ func (h *harness) full(free func()) {
 		attempts[i].Blob = strings.Repeat("12", 60_000)
 	}
 	h.code(h.Sign(h.ctx(), h.fence, attempts), model.CodeStoreUnavailable)
+	// Neither is a request with documents, nor what makes a decision.
+	_, _, err := h.CreateApplication(h.ctx(), application(400_000))
+	h.code(err, model.CodeStoreUnavailable)
+	entries := h.chain(h.Store)
+	h.code(h.Audit(h.ctx(), slices.Repeat([]model.AuditEntry{{Actor: "x", Action: "x", Target: strings.Repeat("x", maxShort)}}, 500)...), model.CodeStoreUnavailable)
+	if len(entries) != len(taken)+1 || len(h.chain(h.Store)) != len(entries) || h.count("applications") != 0 || h.count("events") != 0 {
+		h.t.Fatalf("%d were taken, and the log has %d entries", len(taken), len(entries))
+	}
 	if d, err := h.Depth(h.ctx(), issuerA); err != nil || d != (Depth{Pending: int64(len(taken)), Signed: 1}) {
 		h.t.Fatalf("%d were taken, and %+v are there: %v", len(taken), d, err)
 	}
@@ -69,6 +78,7 @@ func (h *harness) full(free func()) {
 		h.t.Errorf("whoever waited got %s, %v", w.op.State, w.err)
 	}
 	h.create(issue())
+	h.decide(approval(h.apply(application(400_000)), "x"))
 	h.ok(h.Ping(h.ctx()))
 }
 
@@ -258,6 +268,64 @@ func TestDatabaseGone(t *testing.T) {
 	h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(a)}))
 	if w := <-waiting; w.err != nil || w.op.State != model.StateSucceeded {
 		t.Errorf("whoever waited got %s, %v", w.op.State, w.err)
+	}
+}
+
+// Whoever asks for anything while the database is gone is told so; once it is back, the same calls work, and nothing is
+// there twice.
+func TestRecordsWithoutDatabase(t *testing.T) {
+	address, p := throughProxy(t, postgres(t))
+	h := newHarness(t, Config{URL: address, PollInterval: time.Hour})
+	before, key := h.apply(application(10)), &model.IdempotencyKey{Key: "k"}
+	asked := application(10)
+	asked.ID, asked.Key, asked.Nonce = h.ids.next(h.now()), key, h.nonce("n")
+	decision := approval(before, "alice")
+	decision.RequestID = "r"
+	pending := h.create(issue())
+	err := func(_ any, err error) error { return err }
+	calls := map[string]func() error{
+		"CreateToken":       func() error { return h.CreateToken(h.ctx(), token("id", "name"), byCLI) },
+		"Tokens":            func() error { return err(h.Tokens(h.ctx())) },
+		"AnyTokens":         func() error { return err(h.AnyTokens(h.ctx())) },
+		"Secret":            func() error { return err(h.Secret(h.ctx(), "challenges")) },
+		"AuditEntries":      func() error { return err(h.AuditEntries(h.ctx(), 0, 0)) },
+		"AuditHead":         func() error { _, _, err := h.AuditHead(h.ctx()); return err },
+		"CreateApplication": func() error { _, _, err := h.CreateApplication(h.ctx(), asked); return err },
+		"Application":       func() error { return err(h.Application(h.ctx(), before.ID)) },
+		"Applications":      func() error { return err(h.Applications(h.ctx(), issuerA, "", "", 0)) },
+		"Decide":            func() error { return err(h.Decide(h.ctx(), decision)) },
+		"EraseDocuments":    func() error { return err(h.EraseDocuments(h.ctx(), issuerA, h.clock.Now(), 0)) },
+		"Events":            func() error { return err(h.Events(h.ctx(), issuerA, 0, 0)) },
+		"ApplicationEvents": func() error { return err(h.ApplicationEvents(h.ctx(), before.ID)) },
+		"SweepNonces":       func() error { return err(h.SweepNonces(h.ctx())) },
+		"Cancel":            func() error { return h.Cancel(h.ctx(), pending.ID, model.Failure{}, byCLI) },
+	}
+	later := map[string]func() error{ // these need what the others make
+		"Token":            func() error { return err(h.Token(h.ctx(), "id")) },
+		"TouchToken":       func() error { return h.TouchToken(h.ctx(), "id", h.clock.Now()) },
+		"RevokeToken":      func() error { return err(h.RevokeToken(h.ctx(), "id", byCLI)) },
+		"ApplicationByKey": func() error { return err(h.ApplicationByKey(h.ctx(), issuerA, *key)) },
+	}
+	all := func(calls map[string]func() error, want model.Code) {
+		t.Helper()
+		for name, call := range calls {
+			if err := call(); model.CodeOf(err) != want || (err == nil) != (want == "") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	p.cut(true)
+	all(calls, model.CodeStoreUnavailable)
+	all(later, model.CodeStoreUnavailable)
+	h.code(h.Audit(h.ctx(), model.AuditEntry{Actor: "x", Action: "x"}), model.CodeStoreUnavailable)
+	p.cut(false)
+	for range 2 {
+		all(calls, "")
+		all(later, "")
+	}
+	// Two before, then a token made and revoked, a request, a decision, a cancellation.
+	if n := len(h.chain(h.Store)); n != 7 || h.count("events") != 3 || h.count("applications") != 2 || h.count("operations") != 2 {
+		t.Errorf("%d entries, %d events", n, h.count("events"))
 	}
 }
 

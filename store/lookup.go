@@ -14,22 +14,32 @@ import (
 // a request that a person decides on),
 // storeUnavailable.
 func (s *Store) ByKey(ctx context.Context, issuer model.Address, key model.IdempotencyKey) (model.Operation, error) {
-	if err := checkID("", &key); err != nil {
+	owner, err := s.keyOwner(ctx, issuer, key, "operation",
+		&model.Error{Code: model.CodeOperationNotFound, Message: "no request came with this Idempotency-Key"})
+	if err != nil {
 		return model.Operation{}, err
 	}
+	return s.Operation(ctx, model.OperationID(owner))
+}
+
+// keyOwner returns what a key stands for, where that is in the column; none is the error where the key is not kept.
+func (s *Store) keyOwner(ctx context.Context, issuer model.Address, key model.IdempotencyKey, column string, none error) (string, error) {
+	if err := checkID("", &key); err != nil {
+		return "", err
+	}
 	var hash string
-	var op sql.NullString
-	err := s.readDB.QueryRowContext(ctx, "SELECT request_hash, operation FROM idempotency_keys WHERE issuer = $1 AND key = $2"+
-		" AND (created >= $3 OR NOT ("+keyOver+"))", string(issuer), key.Key, s.keyCutoff(s.now())).Scan(&hash, &op)
+	var owner sql.NullString
+	err := s.readDB.QueryRowContext(ctx, "SELECT request_hash, "+column+" FROM idempotency_keys WHERE issuer = $1 AND key = $2"+
+		" AND (created >= $3 OR NOT ("+keyOver+"))", string(issuer), key.Key, s.keyCutoff(s.now())).Scan(&hash, &owner)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return model.Operation{}, &model.Error{Code: model.CodeOperationNotFound, Message: "no request came with this Idempotency-Key"}
+		return "", none
 	case err != nil:
-		return model.Operation{}, fault("looking for an idempotency key", err)
-	case !op.Valid || hash != hex.EncodeToString(key.RequestHash[:]):
-		return model.Operation{}, keyReused()
+		return "", fault("looking for an idempotency key", err)
+	case !owner.Valid || hash != hex.EncodeToString(key.RequestHash[:]):
+		return "", keyReused()
 	}
-	return s.Operation(ctx, model.OperationID(op.String))
+	return owner.String, nil
 }
 
 // Standing returns the operation for an issuer, subject and type that is not final, with its attempts. Error codes:

@@ -101,6 +101,8 @@ func TestChecksRefuse(t *testing.T) {
 		done, b := h.signed(2)
 		h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(b)}))
 		pending := h.create(issue())
+		waiting := h.apply(application(1))
+		decided := h.decide(rejection(h.apply(application(1)), "x"))
 		for _, c := range []struct {
 			sql  string
 			args []any
@@ -123,6 +125,22 @@ func TestChecksRefuse(t *testing.T) {
 			{"INSERT INTO batches (id, issuer, state, created, updated) VALUES ('x', $1, 'receiving', 0, 0)", []any{issuerA}}, // id
 			{"INSERT INTO idempotency_keys (issuer, key, request_hash, created) VALUES ($1, 'k', 'h', 0)", []any{issuerA}},    // whose?
 			{"DELETE FROM operations WHERE id = $1", []any{done.ID}},                                                          // it has attempts
+			{"UPDATE applications SET state = 'unknown' WHERE id = $1", []any{waiting.ID}},
+			{"UPDATE applications SET state = 'approved', decided_by = 'x', decision = 'x', erase = 0 WHERE id = $1", []any{waiting.ID}}, // no operation
+			{"UPDATE applications SET state = 'rejected', decided_by = 'x', decision = 'x', erase = 0 WHERE id = $1", []any{waiting.ID}}, // no reason
+			{"UPDATE applications SET erase = 0 WHERE id = $1", []any{waiting.ID}},                                                       // not decided on
+			{"UPDATE applications SET operation = $2 WHERE id = $1", []any{waiting.ID, op.ID}},                                           //
+			{"UPDATE applications SET decided_by = NULL WHERE id = $1", []any{decided.ID}},                                               //
+			{"UPDATE applications SET reason = '' WHERE id = $1", []any{decided.ID}},                                                     //
+			{"UPDATE applications SET keep = -1 WHERE id = $1", []any{waiting.ID}},                                                       //
+			{"UPDATE events SET kind = 'unknown' WHERE application = $1", []any{waiting.ID}},                                             //
+			{"UPDATE events SET seq = 2 WHERE application = $1", []any{waiting.ID}},                                                      // there is one
+			{"UPDATE audit SET hash = '' WHERE target = $1", []any{string(waiting.ID)}},                                                  //
+			{"INSERT INTO heads (id, event, entry, hash) SELECT 2, 0, 0, hash FROM heads WHERE $1 = $1", []any{"x"}},                     // another head
+			{"INSERT INTO tokens (id, name, role, hash, created) VALUES ($1, 'x', 'root', $2, 0)", []any{"x", a.Hash}},                   // role
+			{"INSERT INTO spent_nonces (nonce, owner, expires) VALUES ($1, $2, 0)", []any{"n", op.ID}},                                   // no hash
+			{"INSERT INTO idempotency_keys (issuer, key, request_hash, operation, application, created) VALUES ($1, 'k', $2, $3, $4, 0)", // whose?
+				[]any{issuerA, a.Hash, op.ID, waiting.ID}},
 			{"INSERT INTO attempts SELECT * FROM attempts WHERE hash = $1", []any{a.Hash}},
 		} {
 			for i := range c.args {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,13 +46,19 @@ func scanOperation(rows *sql.Rows) (model.Operation, error) {
 	if code.Valid {
 		op.Failure = &model.Failure{Code: model.Code(code.String), Message: message.String}
 	}
-	if key.Valid {
-		op.Key = &model.IdempotencyKey{Key: key.String}
-		if n, err := hex.Decode(op.Key.RequestHash[:], []byte(hash.String)); err != nil || n != len(op.Key.RequestHash) {
-			return op, fmt.Errorf("operation %s: its request hash is damaged", op.ID)
-		}
+	if op.Key, err = storedKey(key, hash); err != nil {
+		return op, fmt.Errorf("operation %s: its request hash: %w", op.ID, err)
 	}
 	return op, nil
+}
+
+// storedKey is a key as it was stored; nil where there is none.
+func storedKey(key, hash sql.NullString) (*model.IdempotencyKey, error) {
+	if !key.Valid {
+		return nil, nil
+	}
+	sum, err := parseHash(hash.String)
+	return &model.IdempotencyKey{Key: key.String, RequestHash: sum}, err
 }
 
 // selectAttempts is followed by a condition on a. scanAttempt reads it.

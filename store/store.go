@@ -81,6 +81,8 @@ type Store struct {
 
 	prepared prepared    // for readDB
 	failing  atomic.Bool // the last write failed for want of the database
+	// scrubbed says that the write-ahead log holds no documents that were erased.
+	scrubbed atomic.Bool
 
 	stop  context.CancelFunc
 	tasks sync.WaitGroup

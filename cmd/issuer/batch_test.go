@@ -162,6 +162,7 @@ func TestBatchWrongUse(t *testing.T) {
 	}{
 		{nil, "needs one FILE"}, {[]string{"a.csv", "b.csv"}, "needs one FILE"}, {[]string{"rows"}, "--format is needed"}, {[]string{"-"}, "--format is needed"},
 		{[]string{"--format=xml", "a"}, "--format must be"}, {[]string{"--batch=1", "--key=2", "a.csv"}, "give one of them"},
+		{[]string{"--cancel=1", "a.csv"}, "--cancel needs"}, {[]string{"--cancel="}, "--cancel needs"}, {[]string{"--cancel=1", "--key=2"}, "--cancel needs"},
 		{[]string{"--issuer-url=ftp://x", "a.csv"}, "ISSUER_URL must be"}, {[]string{"--nonsense", "a.csv"}, "unknown flag: --nonsense"},
 	} {
 		_, _, err := batchCommand(t, "", tc.args...)
@@ -177,6 +178,21 @@ func TestBatchWrongUse(t *testing.T) {
 	url := "--issuer-url=" + s.field(t, "HTTP")
 	if _, _, err := batchCommand(t, "", url, filepath.Join(t.TempDir(), "none.csv")); exitStatus(err) != 1 || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
+	}
+	line := fmt.Sprintf(`{"subject":"%s","credential":"RowC","documents":{"reason":"please"}}`, s.field(t, "Subject"))
+	_, log, err := batchCommand(t, line, url, "--format=ndjson", "-")
+	m := regexp.MustCompile(`Batch (\w{26}): 1 of 1 rows issued`).FindStringSubmatch(log)
+	if err != nil || m == nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	if out, log, err := batchCommand(t, "", url, "--cancel="+m[1]); err != nil || out != "" || !strings.Contains(log, "0 rows dropped now, 0 in all; 1 issued, 0 still on their way, 0 came to nothing") {
+		t.Errorf("cancelled when it was over: %v\n%s", err, log)
+	}
+	if _, _, err := batchCommand(t, strings.Replace(line, "RowC", "RowD", 1), url, "--format=ndjson", "--batch="+m[1], "-"); exitStatus(err) != 1 || !strings.Contains(err.Error(), "row 1 is not the row 1") {
+		t.Errorf("another file: %v", err)
+	}
+	if _, _, err := batchCommand(t, "", url, "--cancel=01JD8Q4Z7T9XW3V5K2M6N8P0RS"); exitStatus(err) != 1 || !strings.Contains(err.Error(), "batchNotFound") {
+		t.Errorf("cancel none: %v", err)
 	}
 	for args, want := range map[string]string{"--batch=01JD8Q4Z7T9XW3V5K2M6N8P0RS": "batchNotFound", "--batch=1": "badRequest"} {
 		if _, _, err := batchCommand(t, "subject,credential\na,b\n", url, "--format=csv", args, "-"); exitStatus(err) != 1 || !strings.Contains(err.Error(), want) {

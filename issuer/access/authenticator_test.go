@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
@@ -94,7 +96,7 @@ func TestOpen(t *testing.T) {
 	shut := newAuthenticator(t, Config{Tokens: store})
 	_, err := shut.Authenticate(t.Context(), nil)
 	wantRefused(t, err, "no Authorization")
-	if store.asked != 0 {
+	if store.questions() != 0 {
 		t.Error("the store is asked whether there are tokens, though nothing is open")
 	}
 
@@ -115,14 +117,16 @@ func TestOpen(t *testing.T) {
 	if got, err := a.Authenticate(t.Context(), []string{"Bearer " + text}); err != nil || got.Role != model.RoleReader {
 		t.Errorf("%+v, %v", got, err)
 	}
-	asked := store.asked
+	asked := store.questions()
+	store.mu.Lock()
 	clear(store.tokens)
+	store.mu.Unlock()
 	if open, err := a.Open(t.Context()); open || err != nil {
 		t.Errorf("open again: %v, %v", open, err)
 	}
 	_, err = a.Authenticate(t.Context(), nil)
 	wantRefused(t, err, "no Authorization")
-	if store.asked != asked {
+	if store.questions() != asked {
 		t.Error("the store is asked again, though what it said cannot change")
 	}
 }
@@ -223,5 +227,28 @@ func TestLastUseHoldsUpNothing(t *testing.T) {
 	failing.Close()
 	if got := log.String(); !strings.Contains(got, "not recorded") || strings.Contains(got, headers[0][28:]) {
 		t.Errorf("log: %s", got)
+	}
+}
+
+// BenchmarkAuthenticate is what it costs to know who calls, the store's own time left out.
+func BenchmarkAuthenticate(b *testing.B) {
+	p, store := newIDP(b), newShelf()
+	a := newAuthenticator(b, Config{Tokens: store, OIDC: p.config(), Now: p.clock.now})
+	for name, text := range map[string]string{
+		"token": store.put(b, "n", model.RoleReader, func(t *model.Token) { t.LastUsed = start }),
+		"RS256": sign(b, jose.RS256, "rsa", "rsa", nil, p.claims(nil)),
+		"ES256": sign(b, jose.ES256, "p256", "p256", nil, p.claims(nil)),
+		"EdDSA": sign(b, jose.EdDSA, "ed", "ed", nil, p.claims(nil)),
+		// What a stranger can make the service do: a signature that is checked and does not hold.
+		"forged": sign(b, jose.RS256, "rsa", "stranger", nil, p.claims(nil)),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := a.Authenticate(b.Context(), bear(text)); (err == nil) == (name == "forged") {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

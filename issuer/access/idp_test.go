@@ -68,12 +68,12 @@ type idp struct {
 }
 
 // newIDP serves a discovery document and a set of all kinds of keys over plain HTTP.
-func newIDP(t *testing.T) *idp {
+func newIDP(t testing.TB) *idp {
 	t.Helper()
 	return serveIDP(t, httptest.NewServer)
 }
 
-func serveIDP(t *testing.T, serve func(http.Handler) *httptest.Server) *idp {
+func serveIDP(t testing.TB, serve func(http.Handler) *httptest.Server) *idp {
 	t.Helper()
 	p := &idp{clock: newClock(), asked: map[string]int{}}
 	p.server = serve(http.HandlerFunc(p.serve))
@@ -91,7 +91,7 @@ func serveIDP(t *testing.T, serve func(http.Handler) *httptest.Server) *idp {
 	return p
 }
 
-func publicJWK(t *testing.T, kid, name string) map[string]any {
+func publicJWK(t testing.TB, kid, name string) map[string]any {
 	t.Helper()
 	text, err := json.Marshal(jose.JSONWebKey{Key: keyring()[name].Public(), KeyID: kid, Use: "sig"})
 	if err != nil {
@@ -149,7 +149,7 @@ func (p *idp) config() *OIDC {
 	}
 }
 
-func (p *idp) authenticator(t *testing.T) *Authenticator {
+func (p *idp) authenticator(t testing.TB) *Authenticator {
 	t.Helper()
 	return newAuthenticator(t, Config{Tokens: newShelf(), OIDC: p.config(), Now: p.clock.now})
 }
@@ -167,7 +167,7 @@ func (p *idp) claims(changes map[string]any) map[string]any {
 }
 
 // sign makes a JWT as a provider would.
-func sign(t *testing.T, algorithm jose.SignatureAlgorithm, kid, key string, header map[string]any, claims any) string {
+func sign(t testing.TB, algorithm jose.SignatureAlgorithm, kid, key string, header map[string]any, claims any) string {
 	t.Helper()
 	options := &jose.SignerOptions{}
 	for name, value := range header {

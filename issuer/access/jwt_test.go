@@ -305,3 +305,19 @@ func FuzzJWT(f *testing.F) {
 		}
 	})
 }
+
+// TestSigns: the library holds keys and algorithms apart as well; this does not rest on it.
+func TestSigns(t *testing.T) {
+	families := map[string]string{"rsa": "RS256 RS384 RS512 PS256 PS384 PS512", "p256": "ES256", "p384": "ES384", "p521": "ES512", "ed": "EdDSA"}
+	for name, family := range families {
+		for _, algorithm := range append([]jose.SignatureAlgorithm{jose.HS256, "none", ""}, algorithms...) {
+			want := algorithm != "" && strings.Contains(family, string(algorithm))
+			if signs(keyring()[name].Public(), algorithm) != want {
+				t.Errorf("a key of %s, and %s: want %v", name, algorithm, want)
+			}
+		}
+	}
+	if signs([]byte("secret"), jose.HS256) || signs(keyring()["rsa"], jose.RS256) {
+		t.Error("a secret key is taken for a public one")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -289,8 +290,12 @@ func TestProviderAnswers(t *testing.T) {
 }
 
 func TestProviderOverTLS(t *testing.T) {
-	p := serveIDP(t, httptest.NewTLSServer)
-	p.server.Config.ErrorLog = nil
+	p := serveIDP(t, func(handler http.Handler) *httptest.Server {
+		server := httptest.NewUnstartedServer(handler)
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // who does not trust it hangs up
+		server.StartTLS()
+		return server
+	})
 	good := sign(t, jose.ES384, "p384", "p384", nil, p.claims(nil))
 	cfg := p.config()
 	_, err := newAuthenticator(t, Config{Tokens: newShelf(), OIDC: cfg, Now: p.clock.now}).Authenticate(t.Context(), bear(good))

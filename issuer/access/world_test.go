@@ -79,9 +79,10 @@ func (s *shelf) TouchToken(ctx context.Context, id string, at time.Time) error {
 		return failing
 	}
 	s.mu.Lock()
-	t := s.tokens[id]
-	t.LastUsed = at
-	s.tokens[id] = t
+	if t, ok := s.tokens[id]; ok {
+		t.LastUsed = at
+		s.tokens[id] = t
+	}
 	s.mu.Unlock()
 	s.touched <- use{id, at}
 	return nil
@@ -94,6 +95,13 @@ func (s *shelf) AnyTokens(context.Context) (bool, error) {
 	return len(s.tokens) > 0, s.failing
 }
 
+// questions is how often it was asked whether there are tokens.
+func (s *shelf) questions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
 func (s *shelf) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +109,7 @@ func (s *shelf) fail(err error) {
 }
 
 // put stores a new token and returns its text.
-func (s *shelf) put(t *testing.T, name string, role model.Role, change func(*model.Token)) string {
+func (s *shelf) put(t testing.TB, name string, role model.Role, change func(*model.Token)) string {
 	t.Helper()
 	text, token, err := Mint(name, role, start, time.Time{})
 	if err != nil {
@@ -138,7 +146,7 @@ func (l *lines) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-func newAuthenticator(t *testing.T, cfg Config) *Authenticator {
+func newAuthenticator(t testing.TB, cfg Config) *Authenticator {
 	t.Helper()
 	a, err := New(cfg)
 	if err != nil {

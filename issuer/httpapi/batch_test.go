@@ -35,7 +35,9 @@ type batchView struct {
 		Error                          string
 		Message                        string `json:"error_message"`
 	}
-	Next int64
+	Next      int64
+	Cancelled string
+	Dropped   *int64
 }
 
 func view(t *testing.T, a answer, status int) batchView {
@@ -195,6 +197,83 @@ func TestBatchGoesOn(t *testing.T) {
 		}
 		if after := w.account(); after.Sequence != before.Sequence+rows-1 || after.OwnerCount != before.OwnerCount+rows-1 {
 			t.Errorf("%d transactions were paid for, %d credentials made", after.Sequence-before.Sequence, after.OwnerCount-before.OwnerCount)
+		}
+	})
+}
+
+// TestBatchOtherRows: a batch that is gone on with must hold the rows that were sent before. Where one is another, it is told
+// which, and nothing changes; where all are the same, it goes on.
+func TestBatchOtherRows(t *testing.T) {
+	w := newWorld(t, func(c *worldConfig) { c.noLane = true })
+	const path, key = "/admin/credential/batch", "\nIdempotency-Key: rows"
+	bad := map[int]string{3: "wrong", 700: strings.Repeat("y", 70_000) + "1"}
+	location := w.send(t, post, path, ndjsonType+key, w.lines(1, 1200, bad)).header.Get("Location")
+	for row, text := range map[int]string{
+		1: w.body("Other"), 3: "also wrong", 500: w.body("Row499"), 501: w.body("Other"), 700: strings.Repeat("y", 70_000) + "2", 1200: w.body("Row12000"),
+	} {
+		others := map[int]string{3: bad[3], 700: bad[700]}
+		others[row] = text
+		for _, target := range []string{path, path + "?batch=" + strings.TrimPrefix(location, "/admin/batch/")} {
+			headers := ndjsonType
+			if target == path {
+				headers += key
+			}
+			a := w.send(t, post, target, headers, w.lines(1, 1300, others))
+			if a.status != http.StatusConflict || a.str("error") != "wrongState" || !strings.HasPrefix(a.str("error_message"), fmt.Sprintf("row %d is not the row %[1]d that batch ", row)) {
+				t.Errorf("row %d: %d %s", row, a.status, a.body)
+			}
+		}
+	}
+	v := view(t, w.send(t, get, location, "", ""), http.StatusOK)
+	if v.Rows != 1200 || v.Counts["pending"] != 1198 || v.Counts["rejected"] != 2 {
+		t.Errorf("%+v", v)
+	}
+	view(t, w.send(t, post, path, ndjsonType+key, strings.ReplaceAll(w.lines(1, 1200, bad), "\n", "\n\n")), http.StatusAccepted)
+
+	// In a table, the first line is part of it.
+	table := fmt.Sprintf("subject,credential,uri,reason\n%[1]s,A,,please\n%[1]s,B,,please\n", w.subject)
+	location = w.send(t, post, path, csvType, table).header.Get("Location")
+	again := path + "?batch=" + strings.TrimPrefix(location, "/admin/batch/")
+	view(t, w.send(t, post, again, csvType, strings.ReplaceAll(table, "\n", "\r\n")), http.StatusAccepted)
+	for what, text := range map[string]string{"columns": strings.Replace(table, "uri,reason", "reason,uri", 1), "a cell": strings.Replace(table, ",B,,please", ",B,,now please", 1)} {
+		if a := w.send(t, post, again, csvType, text); a.status != http.StatusConflict || a.str("error") != "wrongState" {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+}
+
+// TestBatchCancel: what nothing is signed for is dropped and costs nothing, what it drops is said, and saying it again changes
+// nothing; one that is not all there takes no more rows.
+func TestBatchCancel(t *testing.T) {
+	onDatabases(t, func(t *testing.T, database store.Config) {
+		w := newWorld(t, on(database), func(c *worldConfig) { c.noLane = true })
+		before := w.account()
+		a := w.send(t, post, "/admin/credential/batch", ndjsonType, w.lines(1, 50, map[int]string{7: "wrong"}))
+		v := view(t, a, http.StatusAccepted)
+		location := a.header.Get("Location")
+		for n, want := range []int64{49, 0} {
+			a := w.send(t, "DELETE", location, "", "")
+			v := view(t, a, http.StatusOK)
+			if v.Dropped == nil || *v.Dropped != want || !v.Finished || v.Counts["cancelled"] != 49 || v.Counts["rejected"] != 1 || v.Cancelled == "" {
+				t.Errorf("time %d: %s", n+1, a.body)
+			}
+		}
+		shown := view(t, w.send(t, get, location, "", ""), http.StatusOK)
+		if shown.Cancelled == "" || shown.Dropped != nil || len(shown.Failures) != 50 || shown.Failures[0].Error != "cancelled" || !strings.Contains(shown.Failures[0].Message, "cancelled before anything was signed") {
+			t.Errorf("%+v", shown)
+		}
+		if a := w.send(t, post, "/admin/credential/batch?batch="+v.ID, ndjsonType, w.lines(1, 51, map[int]string{7: "wrong"})); a.status != http.StatusConflict || !strings.Contains(a.str("error_message"), "was cancelled") {
+			t.Errorf("one more row: %d %s", a.status, a.body)
+		}
+		// The same credentials can be asked for anew.
+		view(t, w.send(t, post, "/admin/credential/batch", ndjsonType, w.lines(1, 50, nil)), http.StatusAccepted)
+		if after := w.account(); after.Sequence != before.Sequence {
+			t.Errorf("%d transactions were sent", after.Sequence-before.Sequence)
+		}
+		for _, target := range []string{"/admin/batch/01JD8Q4Z7T9XW3V5K2M6N8P0RS", "/admin/batch/x"} {
+			if a := w.send(t, "DELETE", target, "", ""); a.status != http.StatusNotFound || a.str("error") != "batchNotFound" {
+				t.Errorf("%s: %d %s", target, a.status, a.body)
+			}
 		}
 	})
 }

@@ -359,3 +359,19 @@ func TestReleased(t *testing.T) {
 		t.Errorf("%d %v %s", b.status, b.header, b.body)
 	}
 }
+
+// TestPreferenceApplied: who would wait for longer than the service does is told the wait that was applied.
+func TestPreferenceApplied(t *testing.T) {
+	w := newWorld(t, func(c *worldConfig) {
+		c.noLane = true
+		c.issuer = func(i *issuer.Config) { i.WaitLimit = time.Second }
+		c.api = func(a *httpapi.Config) { a.WaitLimit = time.Second }
+	})
+	a := w.send(t, post, "/credential", jsonType+"\nPrefer: wait=100", w.body("A"))
+	if a.status != http.StatusAccepted || a.header.Get("Preference-Applied") != "wait=1" {
+		t.Errorf("%d %v %s", a.status, a.header, a.body)
+	}
+	if a = w.send(t, get, a.header.Get("Location"), "Prefer: wait=100", ""); a.status != http.StatusOK || a.header.Get("Preference-Applied") != "wait=1" {
+		t.Errorf("%d %v %s", a.status, a.header, a.body)
+	}
+}

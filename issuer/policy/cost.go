@@ -97,8 +97,8 @@ func (r *schemaReader) limits(top *node) (limits, bool) {
 	}
 	for depth, w := range l {
 		if w.evaluations*fewestValues > maxEvaluations || w.steps > maxPattern || w.unique*fewestValues > maxCompared {
-			r.fault(top.src, fieldDocuments, fmt.Sprintf("must be a simpler schema: a single value, %d levels deep, may have to be checked %s times, through references, alternatives and patterns",
-				depth, shownCount(math.Max(w.evaluations, math.Max(w.steps, w.unique)))))
+			r.fault(top.src, fieldDocuments, fmt.Sprintf("must be a simpler schema: a value %d levels deep may take %s checks, %s steps of patterns for each byte, and %s comparisons of its items; allowed are %d, %d and %d",
+				depth, shownCount(w.evaluations), shownCount(w.steps), shownCount(w.unique), maxEvaluations/fewestValues, maxPattern, maxCompared/fewestValues))
 			return limits{}, false
 		}
 	}

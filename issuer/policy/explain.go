@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strconv"
@@ -143,34 +144,69 @@ func findings(err *jsonschema.ValidationError) []finding {
 	return here("must be as the policy asks for")
 }
 
-// nearest explains why a value has none of several forms: by the kinds that it could be of, if that is all, and else by
-// the form that it comes nearest to, which is the one with the fewest faults.
+// nearest explains why a value has none of several forms: by what it could be at all, if all forms are of another kind,
+// and else by the form that it comes nearest to, which is the one with the fewest faults.
 func nearest(err *jsonschema.ValidationError) []finding {
-	var kinds []string
+	var kinds, values []string
 	var best []finding
-	alike := true
+	got, near := "", 0
 	for _, cause := range err.Causes {
-		if k, is := leaf(cause).ErrorKind.(*kind.Type); is && len(leaf(cause).InstanceLocation) == len(err.InstanceLocation) {
-			kinds = append(kinds, k.Want...)
-			continue // a form of another kind is not near
+		end := leaf(cause)
+		if len(end.InstanceLocation) == len(err.InstanceLocation) {
+			switch k := end.ErrorKind.(type) {
+			case *kind.Type:
+				kinds, got = append(kinds, articles(k.Want)...), k.Got
+				continue
+			case *kind.Enum:
+				if is, other := otherKind(k.Got, k.Want); other {
+					values, got = append(values, oneOf(k.Want)), is
+					continue
+				}
+			case *kind.Const:
+				if is, other := otherKind(k.Got, []any{k.Want}); other {
+					values, got = append(values, oneOf([]any{k.Want})), is
+					continue
+				}
+			}
 		}
-		alike = false
+		near++
 		if found := findings(cause); best == nil || len(found) < len(best) {
 			best = found
 		}
 	}
-	if alike && len(kinds) > 0 {
-		got := leaf(err.Causes[0]).ErrorKind.(*kind.Type).Got
+	if near == 0 && got != "" {
 		slices.Sort(kinds)
-		return []finding{{location: err.InstanceLocation, rest: fmt.Sprintf("must be %s, not %s", listed(articles(slices.Compact(kinds)), "or"), article(got))}}
+		forms := append(slices.Compact(kinds), values...)
+		return []finding{{location: err.InstanceLocation, rest: fmt.Sprintf("must be %s, not %s", listed(forms, "or"), article(got))}}
 	}
-	if len(err.Causes) == 1 {
-		return best
-	}
-	for i := range best {
-		best[i].rest += fmt.Sprintf(", in the nearest of the %d forms allowed", len(err.Causes))
+	if near > 1 {
+		for i := range best {
+			best[i].rest += fmt.Sprintf(", in the nearest of the %d forms allowed", near)
+		}
 	}
 	return best
+}
+
+// otherKind says of which kind a value is, and whether none of those wanted is.
+func otherKind(got any, want []any) (string, bool) {
+	is := jsonKind(got)
+	return is, !slices.ContainsFunc(want, func(w any) bool { return jsonKind(w) == is })
+}
+
+func jsonKind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case json.Number:
+		return "number"
+	case []any:
+		return "array"
+	}
+	return "object"
 }
 
 // leaf goes down through what only repeats its one cause.
@@ -249,6 +285,9 @@ func number(r *big.Rat) string {
 		return r.Num().String()
 	}
 	f, _ := r.Float64()
+	if f == 0 || math.IsInf(f, 0) {
+		return new(big.Float).SetRat(r).Text('g', 10)
+	}
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 

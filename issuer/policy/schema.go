@@ -20,8 +20,10 @@ import (
 const (
 	// maxSubschemas is the most schemas within a schema. Compiling takes time that grows with the square of it.
 	maxSubschemas = 500
-	// maxPattern is the most instructions that a pattern may be compiled to: each of them may run for each byte.
-	maxPattern = 4096
+	// maxPattern is the most instructions that the patterns of one schema may be compiled to: each of them may run for
+	// each byte. maxPatternLen bounds what is compiled to find out.
+	maxPattern    = 4096
+	maxPatternLen = 1000
 	// maxNumberLen and maxExponent bound numbers, in schemas and in documents: arithmetic on them is exact, and a
 	// few characters of exponent stand for a million digits.
 	maxNumberLen = 64
@@ -98,7 +100,7 @@ var refused = map[string]string{
 const metaschema = "https://json-schema.org/draft/2020-12/schema"
 
 // schemaURL is what a schema is called while it is compiled. Nothing is there.
-const schemaURL = "policy:documents"
+const schemaURL = "policy:///documents"
 
 // schema is what documents must be.
 type schema struct {
@@ -141,21 +143,24 @@ func (f *file) schema(n *yaml.Node) *schema {
 	before := len(f.faults.List)
 	r := &schemaReader{file: f, byPlace: map[string]*node{}, anchors: map[string]*node{}}
 	top := r.subschema(n, fieldDocuments, "")
+	if r.full {
+		return nil
+	}
 	r.resolve()
 	value := r.value(n, fieldDocuments)
+	if object, ok := value.(map[string]any); ok {
+		delete(object, "$id") // it names the schema, and nothing asks for its name
+	}
+	own := f.faults.List[before:]
+	compiled, err := compile(value)
+	if err != nil {
+		r.uncompilable(n, value, err, own)
+	}
 	if len(f.faults.List) > before {
 		return nil
 	}
 	limits, ok := r.limits(top)
 	if !ok {
-		return nil
-	}
-	if object, ok := value.(map[string]any); ok {
-		delete(object, "$id") // it names the schema, and nothing asks for its name
-	}
-	compiled, err := compile(value)
-	if err != nil {
-		r.uncompilable(n, err)
 		return nil
 	}
 	return &schema{compiled: compiled, limits: limits}
@@ -179,18 +184,26 @@ func compile(value any) (*jsonschema.Schema, error) {
 	return c.Compile(schemaURL)
 }
 
-// uncompilable tells what the library finds in a schema beyond the reader's own checks: values of the wrong kind.
-func (r *schemaReader) uncompilable(n *yaml.Node, err error) {
+// uncompilable tells what the library finds in a schema beyond the reader's own faults: values of the wrong kind, by the
+// metaschema.
+func (r *schemaReader) uncompilable(n *yaml.Node, value any, err error, own []Fault) {
 	var invalid *jsonschema.SchemaValidationError
 	var detail *jsonschema.ValidationError
-	if errors.As(err, &invalid) && errors.As(invalid.Err, &detail) {
-		whole := r.value(n, fieldDocuments)
-		for _, found := range findings(detail) {
-			r.fault(at(n, found.location), fieldDocuments+found.place(whole), found.rest)
+	if !errors.As(err, &invalid) || invalid.URL != schemaURL+"#" || !errors.As(invalid.Err, &detail) {
+		if len(own) == 0 {
+			r.fault(n, fieldDocuments, "must be a JSON Schema: "+quoteUpTo(err.Error(), maxPatternShown))
 		}
 		return
 	}
-	r.fault(n, fieldDocuments, "must be a JSON Schema: "+quoteUpTo(err.Error(), maxPatternShown))
+	found := findings(detail)
+	slices.SortFunc(found, finding.compare)
+	for _, f := range found {
+		src, path := at(n, f.location), fieldDocuments+f.place(value)
+		told := slices.ContainsFunc(own, func(o Fault) bool { return o.Line == src.Line && strings.HasPrefix(o.Text, path+" ") })
+		if !told {
+			r.fault(src, path, f.rest)
+		}
+	}
 }
 
 // at returns the part of a YAML tree that a location in its JSON names, or the nearest one around it.
@@ -249,19 +262,20 @@ func (r *schemaReader) value(n *yaml.Node, path string) any {
 		return list
 	}
 	switch tag := n.ShortTag(); {
-	case isText(n):
+	case isText(n) && !(n.Style == 0 && jsonNumber.MatchString(n.Value)): // YAML takes 1e1000 for text
 		return n.Value
 	case tag == "!!null":
 		return nil
 	case tag == "!!bool" && (n.Value == "true" || n.Value == "false"):
 		return n.Value == "true"
-	case tag == "!!int" || tag == "!!float":
-		switch {
-		case !jsonNumber.MatchString(n.Value):
-			r.fault(n, path, "must be a number as JSON writes it, or text in quotes")
-		case !numberFits(n.Value):
-			r.fault(n, path, numberBound)
-		}
+	case tag == "!!bool":
+	case !jsonNumber.MatchString(n.Value):
+		r.fault(n, path, "must be a number as JSON writes it, or text in quotes")
+		return json.Number("1")
+	case !numberFits(n.Value):
+		r.fault(n, path, numberBound)
+		return json.Number("1")
+	default:
 		return json.Number(n.Value)
 	}
 	r.fault(n, path, "must be true, false, null, a number or text, as JSON writes them")
@@ -401,7 +415,7 @@ func (r *schemaReader) plain(s *node, name string, value *yaml.Node, path string
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf":
 		s.weight.evaluations++
 	case "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains":
-		if n, err := strconv.ParseInt(value.Value, 10, 64); value.ShortTag() == "!!int" && (err != nil || n > maxCount) {
+		if n, err := strconv.ParseFloat(value.Value, 64); jsonNumber.MatchString(value.Value) && (err != nil || n > maxCount) {
 			r.fault(value, path, fmt.Sprintf("must be a whole number from 0 to %d", maxCount))
 		}
 	case "uniqueItems":
@@ -411,6 +425,10 @@ func (r *schemaReader) plain(s *node, name string, value *yaml.Node, path string
 
 // pattern weighs a pattern, and says where Go cannot compile it.
 func (r *schemaReader) pattern(s *node, src *yaml.Node, path, pattern string) {
+	if len(pattern) > maxPatternLen {
+		r.fault(src, path, fmt.Sprintf("must be a pattern of at most %d bytes", maxPatternLen))
+		return
+	}
 	compiled, err := regexp.Compile(pattern)
 	if err != nil {
 		var why *syntax.Error
@@ -422,8 +440,9 @@ func (r *schemaReader) pattern(s *node, src *yaml.Node, path, pattern string) {
 		return
 	}
 	size := instructions(pattern)
-	if size > maxPattern {
-		r.fault(src, path, fmt.Sprintf("must be a smaller pattern: it is compiled to %d steps, and %d are allowed (repeats such as {1,1000} are written out)", size, maxPattern))
+	if s.weight.steps+float64(size) > maxPattern {
+		r.fault(src, path, fmt.Sprintf("must be a smaller pattern: it is compiled to %d steps, and all patterns of one schema may have %d (repeats such as {1,1000} are written out)", size, maxPattern))
+		return
 	}
 	s.weight.steps += float64(size)
 	if s.compiled == nil {

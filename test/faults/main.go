@@ -280,7 +280,7 @@ func byState(states map[string]int) string {
 // sum prints the totals, and says what failed.
 func (r *run) sum(took time.Duration) error {
 	total := &world{states: map[string]int{}}
-	killed, killedOps, away, crashed := 0, 0, 0, 0
+	killed, killedOps, away, overtook, crashed := 0, 0, 0, 0, 0
 	for _, w := range r.rows {
 		total.requested.Add(int64(w.asked()))
 		total.total += w.total
@@ -301,13 +301,15 @@ func (r *run) sum(took time.Duration) error {
 			killedOps += w.total
 		case strings.HasPrefix(w.row.name, "database crash"):
 			crashed += w.faults
+		case strings.HasSuffix(w.row.name, "replicas, holder overtaken"):
+			overtook += w.faults
 		case strings.Contains(w.row.name, "replicas, holder"):
 			away += w.faults
 		}
 	}
 	r.printf("\n%-66s %s\n", "all", total.counts(took))
-	r.printf("The service was killed %d times over %d operations; of several replicas, the lane's holder went away %d times; PostgreSQL crashed %d times.\n",
-		killed, killedOps, away, crashed)
+	r.printf("The service was killed %d times over %d operations; of several replicas, the lane's holder went away %d times, and lost it unawares %d times; PostgreSQL crashed %d times.\n",
+		killed, killedOps, away, overtook, crashed)
 	r.printf("%d blobs were looked up in the journal while they were on their way to the ledger: %d were not there, or broke what the fence promises.\n", total.blobs, total.stray)
 	if r.skipped > 0 {
 		r.printf("SKIPPED: %d rows, for the reasons above\n", r.skipped)

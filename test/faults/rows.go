@@ -77,6 +77,7 @@ func allRows(factor float64) []row {
 			{"killed", 4, killed},
 			{"stopped", 3, stopped},
 			{"cut off", 3, cutOff},
+			{"overtaken", 3, overtaken},
 		} {
 			rows = append(rows, row{
 				name: fmt.Sprintf("%d replicas, holder %s", replicas, f.name), mode: modes[i], database: postgres, replicas: replicas,

@@ -65,7 +65,11 @@ func (w *world) judge(ctx context.Context) error {
 	w.watch.judge(operations)
 	w.blobs = w.watch.sent
 	if w.watch.late > 0 {
-		w.note("%d blobs were sent by a process that did not hold the lane any more, each stored while it did", w.watch.late)
+		when := " any more, each stored while it did"
+		if w.stray > 0 {
+			when = ""
+		}
+		w.note("%d blobs were sent by a process that did not hold the lane%s", w.watch.late, when)
 	}
 	return nil
 }

@@ -280,9 +280,10 @@ func newRandomWalk(t testing.TB, seed uint64, cfg Config) *randomWalk {
 		}), TesSuccess)
 	}
 	mustClose(t, n)
-	// Old enough for the accounts to be deleted.
-	for range deleteSeqDelta {
-		mustClose(t, n)
+	if seed%2 == 1 { // old enough for the accounts to be deleted
+		for range deleteSeqDelta {
+			mustClose(t, n)
+		}
 	}
 	return w
 }
@@ -384,7 +385,7 @@ func TestRandomHistories(t *testing.T) {
 			t.Errorf("no walk made a %s: %v", k, made)
 		}
 	}
-	if deleted < 4 || together < 4 {
+	if deleted < 2 || together < 4 {
 		t.Errorf("%d accounts deleted, %d transactions signed by several", deleted, together)
 	}
 }

@@ -30,7 +30,7 @@ func (n *Node) Simulate(tx *codec.Tx) SimulateResult {
 	}
 	r, _, direct := n.queue.applyDirectly(trial, tx, flagDryRun)
 	if !direct {
-		r, _ = n.queue.clone().apply(trial, tx, flagDryRun)
+		r, _ = n.queue.copy().apply(trial, tx, flagDryRun)
 	}
 	res.Result = r
 	if r.IsTes() || r.IsTec() { // what is queued in the end may have been tried before
@@ -45,25 +45,4 @@ func (n *Node) BaseFee(tx *codec.Tx) int64 {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return baseFee(n.open, tx)
-}
-
-// clone is a copy to try things on.
-func (q *txQueue) clone() *txQueue {
-	c := *q
-	c.byFee = make([]*queued, len(q.byFee))
-	copies := make(map[*queued]*queued, len(q.byFee))
-	for i, e := range q.byFee {
-		one := *e
-		c.byFee[i], copies[e] = &one, &one
-	}
-	c.byAccount = make(map[codec.AccountID]*accountQueue, len(q.byAccount))
-	for id, a := range q.byAccount {
-		one := *a
-		one.txs = make([]*queued, len(a.txs))
-		for i, e := range a.txs {
-			one.txs[i] = copies[e]
-		}
-		c.byAccount[id] = &one
-	}
-	return &c
 }
