@@ -159,6 +159,7 @@ func queuedJSON(q engine.QueuedTx) obj {
 // deletionBlockers are the entries that keep an account from being deleted.
 var deletionBlockers = []string{
 	"check", "escrow", "nft_page", "payment_channel", "state", "xchain_owned_claim_id", "xchain_owned_create_account_claim_id", "bridge",
+	"permissioned_domain",
 }
 
 // accountObjects is `account_objects` (AccountObjects.cpp).
@@ -187,6 +188,9 @@ func accountObjects(c *call) obj {
 	if c.params.Get("deletion_blockers_only").AsBool() {
 		types = []codec.LedgerEntryType{}
 		for _, name := range deletionBlockers {
+			if !c.node.Release().KnowsEntry(entryTypes[name]) {
+				continue
+			}
 			if t := c.params.Get("type"); !c.params.Has("type") || t.IsString() && t.AsString() == name {
 				types = append(types, entryTypes[name])
 			}

@@ -3,28 +3,42 @@ package sandbox
 import (
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
-// definitions is what a client must know to read and write what is signed and stored here, and definitionsHash is its hash. They
-// are the tables that the codec itself works with, so what they tell of is what this server reads.
-var definitions, definitionsHash = func() (obj, codec.Hash256) {
+// definitions is what a client must know to read and write what is signed and stored here, and hash is its hash.
+type definitions struct {
+	all  obj
+	hash codec.Hash256
+}
+
+// definitionsOf are a release's. They are the tables that the codec itself works with, so what they tell of is what this server
+// reads.
+var definitionsOf = func() (of [codec.Latest + 1]func() definitions) {
+	for known := range of {
+		of[known] = sync.OnceValue(func() definitions { return define(codec.Release(known)) })
+	}
+	return of
+}()
+
+func define(known codec.Release) definitions {
 	d := obj{
 		"TYPES":               numbered(codec.SerializedTypes),
-		"LEDGER_ENTRY_TYPES":  numbered(codec.LedgerEntryTypes()),
-		"TRANSACTION_TYPES":   numbered(codec.TxTypes()),
+		"LEDGER_ENTRY_TYPES":  numbered(known.LedgerEntryTypes()),
+		"TRANSACTION_TYPES":   numbered(known.TxTypes()),
 		"TRANSACTION_RESULTS": numbered(codec.ResultCodes()),
-		"FIELDS":              definedFields(),
+		"FIELDS":              definedFields(known),
 	}
 	for _, kinds := range []string{"LEDGER_ENTRY_TYPES", "TRANSACTION_TYPES"} {
 		d[kinds].(obj)["Invalid"] = -1
 	}
 	h := codec.Sha512Half(rjson.Append(nil, d))
 	d["hash"] = h.String()
-	return d, h
-}()
+	return definitions{d, h}
+}
 
 func numbered[N ~int | ~uint16](byName map[string]N) obj {
 	o := make(obj, len(byName))
@@ -41,7 +55,7 @@ func definedField(name, kind string, nth int, variable, serialized, signed bool)
 
 // definedFields lists the fields as rippled does: first those that are none, then all by type and number, among them those that
 // show in JSON alone.
-func definedFields() []any {
+func definedFields(known codec.Release) []any {
 	list := []any{
 		definedField("Generic", "Unknown", 0, false, false, false),
 		definedField("Invalid", "Unknown", -1, false, false, false),
@@ -56,6 +70,9 @@ func definedFields() []any {
 	}
 	var lines []line
 	for _, f := range codec.AllFields() {
+		if !known.Knows(f) {
+			continue
+		}
 		variable := f.Type == codec.TypeBlob || f.Type == codec.TypeAccountID || f.Type == codec.TypeVector256
 		lines = append(lines, line{f.Code(), definedField(f.Name, f.Type.String(), f.Nth, variable, true, f.Signing)})
 	}
@@ -79,6 +96,7 @@ func definedFields() []any {
 // serverDefinitions is `server_definitions` (ServerDefinitions.cpp). Who names the hash of what it has is told only that nothing
 // changed.
 func serverDefinitions(c *call) obj {
+	d := definitionsOf[c.node.Release()]()
 	if c.params.Has("hash") {
 		v := c.params.Get("hash")
 		if !v.IsString() {
@@ -88,9 +106,9 @@ func serverDefinitions(c *call) obj {
 		if !ok {
 			return invalidField("hash")
 		}
-		if h == definitionsHash {
+		if h == d.hash {
 			return obj{"hash": h.String()}
 		}
 	}
-	return maps.Clone(definitions)
+	return maps.Clone(d.all)
 }

@@ -52,6 +52,7 @@ var methods = map[string]method{
 	"account_info":       accountInfo,
 	"account_objects":    accountObjects,
 	"account_tx":         accountTx,
+	"deposit_authorized": depositAuthorized,
 	"feature":            feature,
 	"fee":                fee,
 	"ledger":             ledger,
@@ -222,6 +223,7 @@ var entryTypes = map[string]codec.LedgerEntryType{
 	"offer":                                codec.LtOffer,
 	"oracle":                               codec.LtOracle,
 	"payment_channel":                      codec.LtPayChannel,
+	"permissioned_domain":                  codec.LtPermissionedDomain,
 	"signer_list":                          codec.LtSignerList,
 	"state":                                codec.LtRippleState,
 	"ticket":                               codec.LtTicket,
@@ -241,7 +243,7 @@ func (c *call) chooseEntryType() (codec.LedgerEntryType, *status) {
 	if !t.IsString() {
 		return anyEntry, &status{errInvalidParams, "Invalid field 'type', not string."}
 	}
-	if lt, ok := entryTypes[t.AsString()]; ok {
+	if lt, ok := entryTypes[t.AsString()]; ok && c.node.Release().KnowsEntry(lt) {
 		return lt, nil
 	}
 	return anyEntry, &status{errInvalidParams, "Invalid field 'type'."}

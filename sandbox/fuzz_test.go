@@ -79,6 +79,13 @@ func FuzzHTTP(f *testing.F) {
 		`{"method":"submit","params":[{"secret":"masterpassphrase","tx_json":{"TransactionType":"Payment","Account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh",` +
 			`"Destination":"rrrrrrrrrrrrrrrrrrrrrhoLvTp","Amount":"5","Memos":[{"Memo":{"MemoData":"AB"}}],"Flags":1,"InvoiceID":"","SendMax":"7"}}]}`,
 		`{"method":"ledger_entry","params":[{"bridge":{"LockingChainDoor":"r"},"bridge_account":"r","xchain_owned_claim_id":{}}]}`,
+		`{"method":"ledger_entry","params":[{"permissioned_domain":{"account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","seq":7}}]}`,
+		`{"method":"ledger_entry","params":[{"deposit_preauth":{"owner":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","authorized_credentials":[` +
+			`{"issuer":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","credential_type":"AB"}]}}]}`,
+		`{"method":"deposit_authorized","params":[{"source_account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","destination_account":` +
+			`"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","credentials":["` + strings.Repeat("A", 64) + `"]}]}`,
+		`{"method":"submit","params":[{"secret":"masterpassphrase","tx_json":{"TransactionType":"PermissionedDomainSet","Account":` +
+			`"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","AcceptedCredentials":[{"Credential":{"Issuer":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","CredentialType":"AB"}}]}}]}`,
 		`{"method":"sign_for","params":[{"account":"rrrrrrrrrrrrrrrrrrrrBZbvji","secret":"x","tx_json":{"TransactionType":"AccountSet",` +
 			`"Account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","Sequence":1,"Fee":"30","Signers":[{"Signer":{"Account":"rrrrrrrrrrrrrrrrrrrrBZbvji",` +
 			`"SigningPubKey":"02","TxnSignature":"03"}},{"Memo":{}}]}}]}`,

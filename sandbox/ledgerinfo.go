@@ -379,6 +379,8 @@ const (
 	malformedRequest = "malformedRequest"
 	malformedAddress = "malformedAddress"
 	malformedOwner   = "malformedOwner"
+
+	malformedCredentials = "malformedAuthorizedCredentials"
 )
 
 // entryParsers are in the order in which rippled looks for them; the first that a request has decides (LedgerEntry.cpp). The
@@ -443,10 +445,11 @@ var entryParsers = []entryParser{
 		return bridgeEntry(v, "xchain_owned_create_account_claim_id")
 	}},
 	{"did", codec.LtDID, func(_ *call, v *rjson.Value) (codec.Hash256, string) {
-		return byAccount(v, func(codec.AccountID) codec.Hash256 { return notHeld })
+		return byAccount(v, engine.DIDKey)
 	}},
 	{"oracle", codec.LtOracle, oracleEntry},
 	{"credential", codec.LtCredential, credentialEntry},
+	{"permissioned_domain", codec.LtPermissionedDomain, permissionedDomainEntry},
 }
 
 // ledgerEntry is `ledger_entry` (LedgerEntry.cpp). Its errors have no code and no message.
@@ -493,7 +496,7 @@ func ledgerEntry(c *call) (result obj) {
 
 func (c *call) parseEntry() (codec.Hash256, codec.LedgerEntryType, string) {
 	for _, p := range entryParsers {
-		if c.params.Has(p.field) {
+		if c.params.Has(p.field) && (p.kind == anyEntry || c.node.Release().KnowsEntry(p.kind)) {
 			key, bad := p.parse(c, c.params.Get(p.field))
 			return key, p.kind, bad
 		}
@@ -624,20 +627,45 @@ func depositPreauthEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
 		}
 		return engine.DepositPreauthKey(owner, id), ""
 	}
-	seen := map[string]bool{}
+	if n := credentials.Len(); n == 0 || n > maxAuthorized {
+		return codec.Hash256{}, malformedCredentials
+	}
+	kinds := make([]engine.CredentialKind, 0, maxAuthorized)
 	for _, e := range credentials.Elements() {
 		issuer, ok1 := codec.ParseAccountID(stringOf(e.Get("issuer")))
 		kind, ok2 := unhex(stringOf(e.Get("credential_type")))
-		one := string(issuer[:]) + string(kind)
-		if !ok1 || issuer.IsZero() || !ok2 || len(kind) == 0 || len(kind) > 64 || seen[one] {
-			return codec.Hash256{}, "malformedAuthorizedCredentials"
+		if !ok1 || issuer.IsZero() || !ok2 || len(kind) == 0 || len(kind) > 64 {
+			return codec.Hash256{}, malformedCredentials
 		}
-		seen[one] = true
+		kinds = append(kinds, engine.CredentialKind{Issuer: issuer, Type: kind})
 	}
-	if len(seen) == 0 || len(seen) > maxAuthorized {
-		return codec.Hash256{}, "malformedAuthorizedCredentials"
+	sorted, unique := engine.SortCredentialKinds(kinds)
+	if !unique {
+		return codec.Hash256{}, malformedCredentials
 	}
-	return notHeld, ""
+	return engine.DepositPreauthCredentialsKey(owner, sorted), ""
+}
+
+// permissionedDomainEntry is rippled 2.4.0's: a domain by its owner and the sequence of the transaction that made it.
+func permissionedDomainEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
+	if v.IsString() {
+		return byIndex(c, v)
+	}
+	if !v.IsObject() {
+		return codec.Hash256{}, malformedRequest
+	}
+	if !v.Get("account").IsString() {
+		return codec.Hash256{}, malformedAddress
+	}
+	seq := v.Get("seq")
+	if !seq.IsUInt() && (!seq.IsInt() || seq.AsInt() < 0) {
+		return codec.Hash256{}, malformedRequest
+	}
+	id, ok := codec.ParseAccountID(v.Get("account").AsString())
+	if !ok {
+		return codec.Hash256{}, malformedAddress
+	}
+	return engine.PermissionedDomainKey(id, seq.AsUInt()), ""
 }
 
 func rippleStateEntry(_ *call, v *rjson.Value) (codec.Hash256, string) {

@@ -96,7 +96,7 @@ func (c *call) withSigners(o *codec.Object) (*codec.Tx, obj) {
 	if slices.ContainsFunc(signers, func(e codec.Element) bool { return account(e) == own }) {
 		return nil, rpcErrorText(errInvalidParams, "A Signer may not be the transaction's Account ("+own.String()+").")
 	}
-	t, err := codec.NewTx(o)
+	t, err := c.transaction(o)
 	if err != nil {
 		return nil, rpcErrorText(errInternal, "Unable to sterilize transaction.")
 	}
@@ -132,11 +132,11 @@ func submitMultisigned(c *call) obj {
 	if bad := c.checkPayment(txj, false); bad != nil {
 		return bad
 	}
-	o, err := objectFromJSON("tx_json", txj)
+	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
 	if err != nil {
 		return rpcErrorText(errInvalidParams, err.Error())
 	}
-	if o, bad = constructed(o, "Exception while serializing transaction: "); bad != nil {
+	if o, bad = c.constructed(o, "Exception while serializing transaction: "); bad != nil {
 		return bad
 	}
 	signers := o.Array(codec.SfSigners)

@@ -31,6 +31,7 @@ const (
 	errBadSecret         errorCode = 43
 	errBadSeed           errorCode = 44
 	errCommandMissing    errorCode = 47
+	errDstActNotFound    errorCode = 50
 	errDstAmtMalformed   errorCode = 51
 	errDstIsrMalformed   errorCode = 53
 	errLgrIdxsInvalid    errorCode = 57
@@ -48,6 +49,7 @@ const (
 	errBadKeyType        errorCode = 76
 	errExcessiveLgrRange errorCode = 78
 	errInvalidLgrRange   errorCode = 79
+	errBadCredentials    errorCode = 95
 	errTxSigned          errorCode = 96
 )
 
@@ -80,6 +82,7 @@ var errorInfos = map[errorCode]errorInfo{
 	errBadSecret:         {"badSecret", "Secret does not match account.", 403},
 	errBadSeed:           {"badSeed", "Disallowed seed.", 403},
 	errCommandMissing:    {"commandMissing", "Missing command entry.", 400},
+	errDstActNotFound:    {"dstActNotFound", "Destination account not found.", 404},
 	errDstAmtMalformed:   {"dstAmtMalformed", "Destination amount/currency/issuer is malformed.", 400},
 	errDstIsrMalformed:   {"dstIsrMalformed", "Destination issuer is malformed.", 400},
 	errLgrIdxsInvalid:    {"lgrIdxsInvalid", "Ledger indexes invalid.", 400},
@@ -97,6 +100,7 @@ var errorInfos = map[errorCode]errorInfo{
 	errBadKeyType:        {"badKeyType", "Bad key type.", 400},
 	errExcessiveLgrRange: {"excessiveLgrRange", "Ledger range exceeds 1000.", 400},
 	errInvalidLgrRange:   {"invalidLgrRange", "Ledger range is invalid.", 400},
+	errBadCredentials:    {"badCredentials", "Credentials do not exist, are not accepted, or have expired.", 400},
 	errTxSigned:          {"transactionSigned", "Transaction should not be signed.", 400},
 }
 

@@ -208,10 +208,10 @@ var obsoleteAmendments = []string{
 	"EnforceInvariants", "SortedDirectories", "fix1201", "fix1512", "fix1523", "fix1528",
 }
 
-// features are all amendments by id, and featureIDs their ids by name.
-var features, featureIDs = func() (map[codec.Hash256]obj, map[string]codec.Hash256) {
+// features are all amendments that the server knows by id, and their ids by name.
+func features(on []engine.Amendment) (map[codec.Hash256]obj, map[string]codec.Hash256) {
 	all, ids := map[codec.Hash256]obj{}, map[string]codec.Hash256{}
-	for _, a := range engine.Amendments {
+	for _, a := range on {
 		all[a.ID] = obj{"name": a.Name, "supported": true, "enabled": true}
 		ids[a.Name] = a.ID
 	}
@@ -221,10 +221,11 @@ var features, featureIDs = func() (map[codec.Hash256]obj, map[string]codec.Hash2
 		ids[n] = id
 	}
 	return all, ids
-}()
+}
 
 // feature is `feature` (Feature1.cpp). A vote (vetoed) changes nothing: what there is is either on or obsolete.
 func feature(c *call) obj {
+	features, ids := features(c.node.Amendments())
 	if !c.params.Has("feature") {
 		all := obj{}
 		for id, f := range features {
@@ -233,7 +234,7 @@ func feature(c *call) obj {
 		return obj{"features": all}
 	}
 	name := c.params.Get("feature").AsString()
-	id, ok := featureIDs[name]
+	id, ok := ids[name]
 	if !ok {
 		if id, ok = codec.ParseHash256(name); !ok {
 			return rpcError(errBadFeature)

@@ -147,7 +147,7 @@ func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, o
 			return nil, rpcError(code)
 		}
 	}
-	o, err := objectFromJSON("tx_json", txj)
+	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
 	if err != nil {
 		return nil, rpcErrorText(errInvalidParams, err.Error())
 	}
@@ -155,13 +155,13 @@ func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, o
 		pub = nil
 	}
 	o.SetBlob(codec.SfSigningPubKey, pub)
-	return constructed(o, "Exception occurred constructing serialized transaction")
+	return c.constructed(o, "Exception occurred constructing serialized transaction")
 }
 
 // constructed holds an object to what a transaction of its type may carry, and to the rules that need no ledger. The text is for
 // what rippled has no better one for; where it ends in a space, what is wrong follows.
-func constructed(o *codec.Object, otherwise string) (*codec.Object, obj) {
-	t, err := codec.NewTx(o)
+func (c *call) constructed(o *codec.Object, otherwise string) (*codec.Object, obj) {
+	t, err := c.transaction(o)
 	if codec.IsUnknownType(err) {
 		if strings.HasSuffix(otherwise, " ") {
 			otherwise += err.Error()
@@ -175,6 +175,11 @@ func constructed(o *codec.Object, otherwise string) (*codec.Object, obj) {
 		return nil, rpcErrorText(errInvalidParams, err.Error())
 	}
 	return t.Object, nil
+}
+
+// transaction makes a transaction of an object, if it is one that the ledger's release knows.
+func (c *call) transaction(o *codec.Object) (*codec.Tx, error) {
+	return c.node.Release().ParseTx(o.Append(nil))
 }
 
 // signObject signs a transaction by one key.

@@ -21,18 +21,18 @@ func simulate(c *call) obj {
 			return invalidField(secret)
 		}
 	}
-	txj, bad := simulatedJSON(p)
+	txj, bad := simulatedJSON(c.node.Release(), p)
 	if bad != nil {
 		return bad
 	}
 	if bad := c.fillSimulated(txj); bad != nil {
 		return bad
 	}
-	o, err := objectFromJSON("tx_json", txj)
+	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
 	if err != nil {
 		return rpcErrorText(errInvalidParams, err.Error())
 	}
-	t, err := codec.NewTx(o)
+	t, err := c.transaction(o)
 	if err != nil {
 		return obj{"error": "invalidTransaction", "error_exception": err.Error()}
 	}
@@ -64,7 +64,7 @@ func (c *call) simulated(t *codec.Tx, binary bool) obj {
 }
 
 // simulatedJSON reads the transaction of a request (getTxJsonFromParams). The value is the caller's to change.
-func simulatedJSON(p *rjson.Value) (*rjson.Value, obj) {
+func simulatedJSON(known codec.Release, p *rjson.Value) (*rjson.Value, obj) {
 	var txj *rjson.Value
 	switch {
 	case p.Has("tx_blob") && p.Has("tx_json"):
@@ -78,7 +78,7 @@ func simulatedJSON(p *rjson.Value) (*rjson.Value, obj) {
 		if !ok || len(blob) == 0 {
 			return nil, invalidField("tx_blob")
 		}
-		o, err := codec.ParseObject(blob)
+		o, err := known.ParseObject(blob)
 		if err != nil {
 			return nil, invalidField("tx_blob")
 		}
@@ -205,11 +205,11 @@ func (c *call) baseFeeOf(txj *rjson.Value) uint64 {
 			}
 		}
 	}
-	o, err := objectFromJSON("tx_json", txj)
+	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
 	if err != nil {
 		return common
 	}
-	t, err := codec.NewTx(o)
+	t, err := c.transaction(o)
 	if err != nil {
 		return common
 	}

@@ -15,9 +15,12 @@ const maxJSONDepth = 64
 
 // objectFromJSON makes a serialized object of JSON, as rippled does before it signs (STParsedJSON.cpp); an error is in its words.
 // Amounts of tokens, paths, currencies and bridges are not read: no transaction of this ledger has use for them.
-func objectFromJSON(name string, v *rjson.Value) (*codec.Object, error) {
-	return parseFields(name, v, nil, 0)
+// What the release does not know is not read either.
+func objectFromJSON(known codec.Release, name string, v *rjson.Value) (*codec.Object, error) {
+	return jsonReader{known}.fields(name, v, nil, 0)
 }
+
+type jsonReader struct{ known codec.Release }
 
 // notSerialized are the names that rippled knows as fields, but that are no part of anything serialized, with a field of the same
 // form.
@@ -34,8 +37,8 @@ func (r refusal) Error() string { return string(r) }
 
 func fieldError(name, what string) error { return refusal("Field '" + name + "' " + what) }
 
-// parseFields reads an object, that of a field where one is given: it must then be what that field's objects are made of.
-func parseFields(name string, v *rjson.Value, of *codec.Field, depth int) (*codec.Object, error) {
+// fields reads an object, that of a field where one is given: it must then be what that field's objects are made of.
+func (r jsonReader) fields(name string, v *rjson.Value, of *codec.Field, depth int) (*codec.Object, error) {
 	if !v.IsObject() && !v.IsNull() {
 		return nil, fieldError(name, "is not a JSON object.")
 	}
@@ -52,11 +55,11 @@ func parseFields(name string, v *rjson.Value, of *codec.Field, depth int) (*code
 		f := codec.FieldByName(key)
 		var err error
 		switch {
-		case f != nil:
-			err = parseField(o, f, full, v.Get(key), depth)
+		case r.known.Knows(f):
+			err = r.field(o, f, full, v.Get(key), depth)
 		case notSerialized[key] != nil:
 			// Answers show these beside a transaction's own fields, and it may come back with them: they are read, and dropped.
-			err = parseField(codec.NewObject(), notSerialized[key], full, v.Get(key), depth)
+			err = r.field(codec.NewObject(), notSerialized[key], full, v.Get(key), depth)
 		default:
 			err = fieldError(full, "is unknown.")
 		}
@@ -70,11 +73,11 @@ func parseFields(name string, v *rjson.Value, of *codec.Field, depth int) (*code
 	return o, nil
 }
 
-func parseField(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
+func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
 	badType, invalid := fieldError(name, "has bad type."), fieldError(name, "has invalid data.")
 	switch f.Type {
 	case codec.TypeUInt8, codec.TypeUInt16, codec.TypeUInt32:
-		return parseSmall(o, f, name, v)
+		return r.small(o, f, name, v)
 	case codec.TypeUInt64:
 		switch {
 		case v.IsString():
@@ -153,30 +156,30 @@ func parseField(o *codec.Object, f *codec.Field, name string, v *rjson.Value, de
 		if !v.IsObject() {
 			return fieldError(name, "is not a JSON object.")
 		}
-		inner, err := parseFields(name, v, f, depth+1)
+		inner, err := r.fields(name, v, f, depth+1)
 		if err != nil {
 			return err
 		}
 		o.SetObject(f, inner)
 	case codec.TypeArray:
-		return parseArray(o, f, name, v, depth)
+		return r.array(o, f, name, v, depth)
 	default:
 		return badType
 	}
 	return nil
 }
 
-// parseSmall reads an integer of up to 32 bits; types of transactions and entries also by name.
-func parseSmall(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error {
+// small reads an integer of up to 32 bits; types of transactions and entries also by name.
+func (r jsonReader) small(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error {
 	if v.IsString() {
 		switch f {
 		case codec.SfTransactionType:
-			if t, ok := codec.TxTypeByName(v.AsString()); ok {
+			if t, ok := codec.TxTypeByName(v.AsString()); ok && r.known.KnowsTx(t) {
 				o.SetUint(f, uint64(t))
 				return nil
 			}
 		case codec.SfLedgerEntryType:
-			if t, ok := codec.LedgerEntryTypeByName(v.AsString()); ok {
+			if t, ok := codec.LedgerEntryTypeByName(v.AsString()); ok && r.known.KnowsEntry(t) {
 				o.SetUint(f, uint64(t))
 				return nil
 			}
@@ -205,9 +208,9 @@ func setSmall(o *codec.Object, f *codec.Field, name string, n uint64) error {
 	return nil
 }
 
-// parseArray reads an array of objects with one member each, which is an object. What is wrong with one is told twice, from
+// array reads an array of objects with one member each, which is an object. What is wrong with one is told twice, from
 // without and from within.
-func parseArray(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
+func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson.Value, depth int) error {
 	if !v.IsArray() && !v.IsNull() {
 		return fieldError(name, "is not a JSON array.")
 	}
@@ -222,12 +225,12 @@ func parseArray(o *codec.Object, f *codec.Field, name string, v *rjson.Value, de
 		var el codec.Element
 		var failed error
 		e.Members(func(key string, m *rjson.Value) {
-			if el.Field = codec.FieldByName(key); el.Field == nil {
+			if el.Field = codec.FieldByName(key); !r.known.Knows(el.Field) {
 				failed = fieldError(name+"."+key, "is unknown.")
 				return
 			}
 			at := fmt.Sprintf("%s.[%d].%s", name, i, key)
-			if el.Object, failed = parseFields(at, m, el.Field, depth+2); failed != nil {
+			if el.Object, failed = r.fields(at, m, el.Field, depth+2); failed != nil {
 				failed = refusal("Error at '" + at + "'. " + failed.Error())
 				return
 			}

@@ -173,7 +173,7 @@ func checkApplication(a model.Application) error {
 type querying func(query string, args ...any) (*sql.Rows, error)
 
 func (s *Store) reading(ctx context.Context) querying {
-	return func(query string, args ...any) (*sql.Rows, error) { return s.readDB.QueryContext(ctx, query, args...) }
+	return func(query string, args ...any) (*sql.Rows, error) { return s.query(ctx, query, args...) }
 }
 
 // applications reads those that a condition on a holds for.
@@ -208,7 +208,7 @@ func scanApplication(rows *sql.Rows) (model.Application, error) {
 		return a, err
 	}
 	a.Renew, a.Proven, a.Keep = renew == 1, proven == 1, time.Duration(keep)*time.Microsecond
-	a.Erase, a.Created, a.Updated = moment(erase), moment(created), moment(updated)
+	a.Erase, a.Created, a.Updated = instant(erase), instant(created), instant(updated)
 	a.Documents = documents
 	if expiration.Valid {
 		e := uint32(expiration.Int64)

@@ -49,7 +49,7 @@ func (s *Store) Audit(ctx context.Context, entries ...model.AuditEntry) error {
 // for the caller to see. At most 1,000 are returned. Error code: storeUnavailable.
 func (s *Store) AuditEntries(ctx context.Context, after int64, limit int) ([]model.AuditEntry, error) {
 	var out []model.AuditEntry
-	rows, err := s.readDB.QueryContext(ctx, "SELECT seq, time, actor, action, target, status, request_id, detail, previous, hash"+
+	rows, err := s.query(ctx, "SELECT seq, time, actor, action, target, status, request_id, detail, previous, hash"+
 		" FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2", after, page(limit))
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var e model.AuditEntry

@@ -132,6 +132,5 @@
 // # Goroutines
 //
 // A [Store] owns three: one that polls for those who wait, one that listens (PostgreSQL), and one that forgets old
-// keys and nonces.
-// [Store.Close] ends them and waits for them.
+// keys and nonces. [Store.Close] ends them and waits for them.
 package store

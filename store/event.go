@@ -23,7 +23,7 @@ func (s *Store) ApplicationEvents(ctx context.Context, id model.OperationID) ([]
 
 func (s *Store) events(ctx context.Context, condition string, args ...any) ([]model.Event, error) {
 	var out []model.Event
-	rows, err := s.readDB.QueryContext(ctx, "SELECT seq, id, time, kind, actor, issuer, subject, type, coalesce(application, ''), coalesce(operation, ''), data"+
+	rows, err := s.query(ctx, "SELECT seq, id, time, kind, actor, issuer, subject, type, coalesce(application, ''), coalesce(operation, ''), data"+
 		" FROM events WHERE "+condition, args...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var e model.Event

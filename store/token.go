@@ -83,14 +83,6 @@ func micros(at time.Time) any {
 	return at.UnixMicro()
 }
 
-// moment is a time as it was stored; NULL is the zero time.
-func moment(at sql.NullInt64) time.Time {
-	if !at.Valid {
-		return time.Time{}
-	}
-	return time.UnixMicro(at.Int64).UTC()
-}
-
 // selectTokens is followed by a condition. scanTokens reads it.
 const selectTokens = "SELECT id, name, role, hash, created, expires, revoked, last_used FROM tokens "
 
@@ -107,7 +99,7 @@ func scanTokens(rows *sql.Rows, err error) ([]model.Token, error) {
 		if k.Hash, err = parseHash(hash); err != nil {
 			return fmt.Errorf("token %s: %w", k.ID, err)
 		}
-		k.Created, k.Expires, k.Revoked, k.LastUsed = moment(created), moment(expires), moment(revoked), moment(used)
+		k.Created, k.Expires, k.Revoked, k.LastUsed = instant(created), instant(expires), instant(revoked), instant(used)
 		out = append(out, k)
 		return nil
 	})
@@ -116,7 +108,7 @@ func scanTokens(rows *sql.Rows, err error) ([]model.Token, error) {
 // Token returns a token by its id, also one that holds no more: see [model.Token.Holds]. Error codes: tokenNotFound,
 // storeUnavailable.
 func (s *Store) Token(ctx context.Context, id string) (model.Token, error) {
-	found, err := scanTokens(s.readDB.QueryContext(ctx, selectTokens+"WHERE id = $1", text(id)))
+	found, err := scanTokens(s.query(ctx, selectTokens+"WHERE id = $1", text(id)))
 	switch {
 	case err != nil:
 		return model.Token{}, fault("reading a token", err)
@@ -128,7 +120,7 @@ func (s *Store) Token(ctx context.Context, id string) (model.Token, error) {
 
 // Tokens returns all tokens, the oldest first, also those that hold no more. Error code: storeUnavailable.
 func (s *Store) Tokens(ctx context.Context) ([]model.Token, error) {
-	found, err := scanTokens(s.readDB.QueryContext(ctx, selectTokens+"ORDER BY created, id"))
+	found, err := scanTokens(s.query(ctx, selectTokens+"ORDER BY created, id"))
 	return found, fault("reading tokens", err)
 }
 

@@ -193,11 +193,11 @@ func (g *networkGuard) run(ctx context.Context) error {
 		err := g.look(ctx)
 		var other *ledger.OtherNetworkError
 		switch {
-		case err == nil, ledger.Behind(err): // one that lags has shown nothing that is another's
+		case err == nil:
 			g.settle()
 		case errors.As(err, &other):
 			return err
-		case ctx.Err() == nil:
+		case ctx.Err() == nil: // a node that is behind too: what it is shows when it has caught up
 			g.log.Debug("cannot see which ledger the node shows; asking again", "error", err)
 			retry.Reset(time.Second)
 		}

@@ -13,8 +13,8 @@ import (
 // genesis is the seed of the account that holds everything on a fresh stand-alone ledger, public by design.
 const genesis = "snoPBrXtMeMyMHUVTgbuqAfg1SUTb"
 
-// lot is XRP enough for the reserve of more credentials than any part makes, in drops: 50,000 XRP.
-const lot = "50000000000"
+// lot is XRP enough for the reserve of more credentials than any part makes, in drops: 300,000 XRP.
+const lot = "300000000000"
 
 // account is one that transactions are signed for beforehand, with the library and not with the code under measurement.
 type account struct {
@@ -46,6 +46,11 @@ func (n *node) sign(ctx context.Context, a account, txs []map[string]any) (blobs
 	if err != nil {
 		return nil, 0, err
 	}
+	return a.sign(seq, txs)
+}
+
+// sign is node's sign from a sequence that the caller knows.
+func (a account) sign(seq uint32, txs []map[string]any) (blobs []string, after uint32, err error) {
 	blobs = make([]string, len(txs))
 	for i, tx := range txs {
 		tx["Account"], tx["Fee"], tx["Sequence"], tx["SigningPubKey"] = a.address, "10", seq, a.public

@@ -18,7 +18,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Minute)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	cancel()
 	stop()
@@ -40,6 +40,7 @@ var parts = []part{
 	{"batch", batch},
 	{"listing", listing},
 	{"sandbox", alone},
+	{"million", million},
 }
 
 // bench is what the parts share.

@@ -15,7 +15,7 @@ import xrpl from 'xrpl'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const binary = join(root, 'bin', process.platform === 'win32' ? 'sandbox.exe' : 'sandbox')
-const limit = 180_000 // ms, for everything: a hang is a failure
+const limit = 300_000 // ms, for everything: a hang is a failure
 
 const children = new Set() // none outlives this script
 let checks = 0
@@ -221,6 +221,112 @@ async function regularKey(client, issuer, subject) {
   ok('issued with a regular key of the other family')
 }
 
+const kindOf = (issuer, type) => ({ Credential: { Issuer: issuer.classicAddress, CredentialType: hex(type) } })
+
+// gate: an account that wants deposits authorized, and takes them from who holds a set of credentials, or by name.
+async function gate(client, owner, issuer, holder) {
+  await send(client, owner, { TransactionType: 'AccountSet', SetFlag: xrpl.AccountSetAsfFlags.asfDepositAuth })
+  const types = ['Gate.KYC', 'Gate.Accredited']
+  for (const type of types) {
+    await send(client, issuer, { TransactionType: 'CredentialCreate', Subject: holder.classicAddress, CredentialType: hex(type) })
+    await send(client, holder, { TransactionType: 'CredentialAccept', Issuer: issuer.classicAddress, CredentialType: hex(type) })
+  }
+  const ids = []
+  for (const type of types) ids.push((await credentialOf(client, holder, issuer, type)).result.index)
+  const authorized = async (credentials) =>
+    (await client.request({
+      command: 'deposit_authorized', source_account: holder.classicAddress, destination_account: owner.classicAddress,
+      ledger_index: 'validated', ...(credentials && { credentials }),
+    })).result
+  const pay = (want, fields) => send(client, holder, {
+    TransactionType: 'Payment', Destination: owner.classicAddress, Amount: xrpl.xrpToDrops(5), ...fields,
+  }, want)
+
+  assert.equal((await authorized(ids)).deposit_authorized, false)
+  await pay('tecNO_PERMISSION', { CredentialIDs: ids })
+  const AuthorizeCredentials = types.map((type) => kindOf(issuer, type))
+  await send(client, owner, { TransactionType: 'DepositPreauth', AuthorizeCredentials })
+  const told = await authorized(ids.toReversed())
+  assert.equal(told.deposit_authorized, true)
+  assert.deepEqual(told.credentials, ids.toReversed())
+  assert.equal((await authorized(ids.slice(1))).deposit_authorized, false)
+  assert.equal((await authorized()).deposit_authorized, false)
+  await pay('tesSUCCESS', { CredentialIDs: ids.toReversed() })
+  await pay('tecNO_PERMISSION', { CredentialIDs: ids.slice(1) })
+  await pay('tecNO_PERMISSION')
+  await assert.rejects(authorized(['0'.repeat(63) + '1']), (error) => error.data?.error === 'badCredentials')
+
+  const entry = (authorization) => client.request({
+    command: 'ledger_entry', ledger_index: 'validated', deposit_preauth: { owner: owner.classicAddress, ...authorization },
+  })
+  const authorized_credentials = types.map((type) => ({ issuer: issuer.classicAddress, credential_type: hex(type) }))
+  const { node } = (await entry({ authorized_credentials })).result
+  assert.deepEqual(node.AuthorizeCredentials.map((c) => c.Credential.CredentialType), types.map(hex).toSorted())
+  ok('a set of credentials lets its holder pay an account that wants deposits authorized')
+
+  await send(client, owner, { TransactionType: 'DepositPreauth', Authorize: holder.classicAddress })
+  await pay('tesSUCCESS')
+  assert.equal((await entry({ authorized: holder.classicAddress })).result.node.Authorize, holder.classicAddress)
+  const { result } = await client.request({ command: 'account_objects', account: owner.classicAddress, type: 'deposit_preauth', ledger_index: 'validated' })
+  assert.equal(result.account_objects.length, 2)
+  await send(client, owner, { TransactionType: 'DepositPreauth', Unauthorize: holder.classicAddress })
+  await send(client, owner, { TransactionType: 'DepositPreauth', UnauthorizeCredentials: AuthorizeCredentials.toReversed() })
+  await pay('tecNO_PERMISSION', { CredentialIDs: ids })
+  await absent(entry({ authorized_credentials }))
+  await send(client, owner, { TransactionType: 'AccountSet', ClearFlag: xrpl.AccountSetAsfFlags.asfDepositAuth })
+  ok('so does its name; both taken back')
+}
+
+// expired: a payment that names a credential which has expired fails, and the credential is gone.
+async function expired(client, issuer, holder) {
+  const { result: { ledger } } = await client.request({ command: 'ledger', ledger_index: 'validated' })
+  const Expiration = ledger.close_time + 5
+  await send(client, issuer, { TransactionType: 'CredentialCreate', Subject: holder.classicAddress, CredentialType: hex('Brief'), Expiration })
+  await send(client, holder, { TransactionType: 'CredentialAccept', Issuer: issuer.classicAddress, CredentialType: hex('Brief') })
+  const { result: { index } } = await credentialOf(client, holder, issuer, 'Brief')
+  for (const begun = Date.now(); ; await sleep(100)) {
+    const { result } = await client.request({ command: 'ledger', ledger_index: 'validated' })
+    if (result.ledger.parent_close_time > Expiration) break
+    assert.ok(Date.now() - begun < 30_000, 'no ledger past the expiration')
+  }
+  await send(client, holder, {
+    TransactionType: 'Payment', Destination: issuer.classicAddress, Amount: xrpl.xrpToDrops(1), CredentialIDs: [index],
+  }, 'tecEXPIRED')
+  await absent(credentialOf(client, holder, issuer, 'Brief'))
+  ok('an expired credential fails the payment that names it, and is deleted')
+}
+
+// identity: a DID, and a domain that accepts credentials.
+async function identity(client, owner, issuer) {
+  const did = () => client.request({ command: 'ledger_entry', ledger_index: 'validated', did: owner.classicAddress })
+  await send(client, owner, { TransactionType: 'DIDSet', URI: hex('did:example:1'), Data: hex('attested') })
+  await send(client, owner, { TransactionType: 'DIDSet', Data: '', DIDDocument: hex('{}') })
+  const { node } = (await did()).result
+  assert.deepEqual([node.URI, node.DIDDocument, node.Data], [hex('did:example:1'), hex('{}'), undefined])
+  await send(client, owner, { TransactionType: 'DIDSet', URI: '', DIDDocument: '' }, 'tecEMPTY_DID')
+  await send(client, owner, { TransactionType: 'DIDDelete' })
+  await send(client, owner, { TransactionType: 'DIDDelete' }, 'tecNO_ENTRY')
+  await absent(did())
+  ok('a DID: set, changed, deleted')
+
+  const created = await send(client, owner, {
+    TransactionType: 'PermissionedDomainSet', AcceptedCredentials: [kindOf(owner, 'B'), kindOf(issuer, 'A')],
+  })
+  const DomainID = created.meta.AffectedNodes.find((n) => n.CreatedNode?.LedgerEntryType === 'PermissionedDomain').CreatedNode.LedgerIndex
+  const domain = () => client.request({
+    command: 'ledger_entry', ledger_index: 'validated', permissioned_domain: { account: owner.classicAddress, seq: created.tx_json.Sequence },
+  })
+  assert.equal((await domain()).result.index, DomainID)
+  await send(client, issuer, { TransactionType: 'PermissionedDomainSet', DomainID, AcceptedCredentials: [kindOf(issuer, 'A')] }, 'tecNO_PERMISSION')
+  await send(client, owner, { TransactionType: 'PermissionedDomainSet', DomainID, AcceptedCredentials: [kindOf(issuer, 'A')] })
+  assert.deepEqual((await domain()).result.node.AcceptedCredentials, [kindOf(issuer, 'A')])
+  const { result } = await client.request({ command: 'account_objects', account: owner.classicAddress, type: 'permissioned_domain', ledger_index: 'validated' })
+  assert.deepEqual(result.account_objects.map((o) => o.index), [DomainID])
+  await send(client, owner, { TransactionType: 'PermissionedDomainDelete', DomainID })
+  await absent(domain())
+  ok('a permissioned domain: made, changed, deleted')
+}
+
 // multisign: a list of two, of both key families, one of them an address without an account; what both signed goes in by
 // submit and by submit_multisigned, and what one alone signed does not.
 async function multisign(client, account, member) {
@@ -376,6 +482,8 @@ async function walk(interval) {
     await lookups(client, edIssuer, created)
     await subscriptions(client, edIssuer, edSubject)
     await pages(client, secpIssuer, secpSubject)
+    await gate(client, edSubject, secpIssuer, secpSubject)
+    await Promise.all([expired(client, secpIssuer, edSubject), identity(client, edIssuer, secpSubject)])
     await regularKey(client, edIssuer, secpSubject)
     await definitions(client)
     await simulated(client, secpIssuer, edSubject)

@@ -57,20 +57,24 @@ func ResultCodes() map[string]int {
 	return codes
 }
 
-// TxTypes are the transaction types by their names. The map is the caller's.
-func TxTypes() map[string]TxType {
+// TxTypes are the transaction types that the release knows by their names. The map is the caller's.
+func (known Release) TxTypes() map[string]TxType {
 	types := make(map[string]TxType, len(txFormats))
 	for t, f := range txFormats {
-		types[f.name] = t
+		if f.since <= known {
+			types[f.name] = t
+		}
 	}
 	return types
 }
 
-// LedgerEntryTypes are the kinds of ledger entries by their names. The map is the caller's.
-func LedgerEntryTypes() map[string]LedgerEntryType {
+// LedgerEntryTypes are the kinds of ledger entries that the release knows by their names. The map is the caller's.
+func (known Release) LedgerEntryTypes() map[string]LedgerEntryType {
 	types := make(map[string]LedgerEntryType, len(entryFormats))
 	for t, f := range entryFormats {
-		types[f.name] = t
+		if f.since <= known {
+			types[f.name] = t
+		}
 	}
 	return types
 }

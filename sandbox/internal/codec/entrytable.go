@@ -27,6 +27,7 @@ const (
 	LtMPToken                         LedgerEntryType = 0x7f
 	LtOracle                          LedgerEntryType = 0x80
 	LtCredential                      LedgerEntryType = 0x81
+	LtPermissionedDomain              LedgerEntryType = 0x82 // 2.4.0
 )
 
 // entryFormats holds what each type may carry beside the common fields.
@@ -56,6 +57,7 @@ var entryFormats = map[LedgerEntryType]*format{
 	LtMPToken:                         entryFormat("MPToken", required(SfAccount), required(SfMPTokenIssuanceID), defaulted(SfMPTAmount), required(SfOwnerNode), required(SfPreviousTxnID), required(SfPreviousTxnLgrSeq)),
 	LtOracle:                          entryFormat("Oracle", required(SfOwner), required(SfProvider), required(SfPriceDataSeries), required(SfAssetClass), required(SfLastUpdateTime), optional(SfURI), required(SfOwnerNode), required(SfPreviousTxnID), required(SfPreviousTxnLgrSeq)),
 	LtCredential:                      entryFormat("Credential", required(SfSubject), required(SfIssuer), required(SfCredentialType), optional(SfExpiration), optional(SfURI), required(SfIssuerNode), required(SfSubjectNode), required(SfPreviousTxnID), required(SfPreviousTxnLgrSeq)),
+	LtPermissionedDomain:              entryFormat("PermissionedDomain", required(SfOwner), required(SfSequence), required(SfAcceptedCredentials), required(SfOwnerNode), required(SfPreviousTxnID), required(SfPreviousTxnLgrSeq)).from(Release240),
 }
 
 // entryCommon are the fields every ledger entry may carry (src/libxrpl/protocol/LedgerFormats.cpp).

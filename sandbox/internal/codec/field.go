@@ -62,6 +62,7 @@ type Field struct {
 	Signing bool  // part of what is signed
 	Meta    uint8 // Meta bits
 
+	since  Release
 	code   uint32 // type and number: the canonical order
 	header [3]byte
 	hlen   uint8
@@ -94,6 +95,7 @@ func deleteFinal(f *Field) { f.Meta = MetaDeleteFinal }
 func always(f *Field)      { f.Meta = MetaAlways }
 func baseTen(f *Field)     { f.Meta = MetaDefault | MetaBaseTen }
 func unsigned(f *Field)    { f.Signing = false }
+func since240(f *Field)    { f.since = Release240 }
 
 func newField(name string, t Type, nth int, opts ...fieldOption) *Field {
 	f := &Field{Name: name, Type: t, Nth: nth, Signing: true, Meta: MetaDefault, code: uint32(t)<<16 | uint32(nth)}

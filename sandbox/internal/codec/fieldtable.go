@@ -142,6 +142,7 @@ var (
 	SfHookHash         = newField("HookHash", TypeHash256, 31)
 	SfHookNamespace    = newField("HookNamespace", TypeHash256, 32)
 	SfHookSetTxnID     = newField("HookSetTxnID", TypeHash256, 33)
+	SfDomainID         = newField("DomainID", TypeHash256, 34, since240)
 
 	SfAmount                 = newField("Amount", TypeAmount, 1)
 	SfBalance                = newField("Balance", TypeAmount, 2)
@@ -291,4 +292,5 @@ var (
 	SfAuthAccounts                    = newField("AuthAccounts", TypeArray, 25)
 	SfAuthorizeCredentials            = newField("AuthorizeCredentials", TypeArray, 26)
 	SfUnauthorizeCredentials          = newField("UnauthorizeCredentials", TypeArray, 27)
+	SfAcceptedCredentials             = newField("AcceptedCredentials", TypeArray, 28, since240)
 )

@@ -33,10 +33,20 @@ func (t TemplateField) withMPT() TemplateField {
 type format struct {
 	name   string
 	unique []TemplateField
+	since  Release
 }
 
-func txFormat(name string, unique ...TemplateField) *format    { return &format{name, unique} }
-func entryFormat(name string, unique ...TemplateField) *format { return &format{name, unique} }
+func txFormat(name string, unique ...TemplateField) *format {
+	return &format{name: name, unique: unique}
+}
+func entryFormat(name string, unique ...TemplateField) *format {
+	return &format{name: name, unique: unique}
+}
+
+func (f *format) from(r Release) *format {
+	f.since = r
+	return f
+}
 
 // applyTemplate checks fields, in the order they were sent, against a template given in two halves, as
 // STObject::applyTemplate does and with its texts.

@@ -33,11 +33,14 @@ func IsUnknownType(err error) bool { return err != nil && strings.HasPrefix(err.
 
 // ParseTx reads a signed transaction and checks it against its type's template. An error's text is what rippled
 // answers to `submit` in error_exception. The transaction keeps slices of blob, which must not change afterwards.
-func ParseTx(blob []byte) (*Tx, error) {
+func ParseTx(blob []byte) (*Tx, error) { return Latest.ParseTx(blob) }
+
+// ParseTx is the package's ParseTx, but knows only what that release knows.
+func (known Release) ParseTx(blob []byte) (*Tx, error) {
 	if len(blob) < MinTxSize || len(blob) > MaxTxSize {
 		return nil, errTxLength
 	}
-	r := newReader(blob)
+	r := newReader(blob, known)
 	fields, ended, err := r.readObject(0)
 	r.free()
 	if err != nil {
@@ -52,7 +55,7 @@ func ParseTx(blob []byte) (*Tx, error) {
 	}
 	t := TxType(o.Uint(SfTransactionType))
 	format := txFormats[t]
-	if format == nil {
+	if format == nil || format.since > known {
 		return nil, Refusal(noSuchType + strconv.Itoa(int(t)))
 	}
 	if err := applyTemplate(format.unique, txCommon, fields); err != nil {

@@ -54,6 +54,8 @@ const (
 	TtCredentialCreate                  TxType = 58
 	TtCredentialAccept                  TxType = 59
 	TtCredentialDelete                  TxType = 60
+	TtPermissionedDomainSet             TxType = 62 // 2.4.0
+	TtPermissionedDomainDelete          TxType = 63 // 2.4.0
 	TtEnableAmendment                   TxType = 100
 	TtSetFee                            TxType = 101
 	TtUNLModify                         TxType = 102
@@ -113,6 +115,8 @@ var txFormats = map[TxType]*format{
 	TtCredentialCreate:                  txFormat("CredentialCreate", required(SfSubject), required(SfCredentialType), optional(SfExpiration), optional(SfURI)),
 	TtCredentialAccept:                  txFormat("CredentialAccept", required(SfIssuer), required(SfCredentialType)),
 	TtCredentialDelete:                  txFormat("CredentialDelete", optional(SfSubject), optional(SfIssuer), required(SfCredentialType)),
+	TtPermissionedDomainSet:             txFormat("PermissionedDomainSet", optional(SfDomainID), required(SfAcceptedCredentials)).from(Release240),
+	TtPermissionedDomainDelete:          txFormat("PermissionedDomainDelete", required(SfDomainID)).from(Release240),
 	TtEnableAmendment:                   txFormat("EnableAmendment", required(SfLedgerSequence), required(SfAmendment)),
 	TtSetFee:                            txFormat("SetFee", optional(SfLedgerSequence), optional(SfBaseFee), optional(SfReferenceFeeUnits), optional(SfReserveBase), optional(SfReserveIncrement), optional(SfBaseFeeDrops), optional(SfReserveBaseDrops), optional(SfReserveIncrementDrops)),
 	TtUNLModify:                         txFormat("UNLModify", required(SfUNLModifyDisabling), required(SfLedgerSequence), required(SfUNLModifyValidator)),

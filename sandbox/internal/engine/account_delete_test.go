@@ -229,10 +229,43 @@ func TestAccountDeleteExpired(t *testing.T) {
 	}
 }
 
+// TestAccountDeleteHoldings: preauthorizations and a DID go with the account, a
+// domain keeps it; with the right credentials it may go to where deposits are
+// authorized.
+func TestAccountDeleteHoldings(t *testing.T) {
+	w := newWorld(t, withDomains())
+	w.fund(100_000_000, "alice", "heir", "issuer")
+	alice, heir, issuer := w.acct("alice").id, w.acct("heir").id, w.acct("issuer").id
+	domain := PermissionedDomainKey(alice, w.n.NextSequence(alice))
+	w.do("alice", codec.TtPermissionedDomainSet, TesSuccess, accepted(kind(issuer, "a")))
+	w.do("alice", codec.TtDepositPreauth, TesSuccess, acctField(codec.SfAuthorize, heir))
+	w.do("alice", codec.TtDepositPreauth, TesSuccess, kindsField(codec.SfAuthorizeCredentials, manyKinds(issuer, 8)...))
+	w.do("alice", codec.TtDIDSet, TesSuccess, text(codec.SfURI, "u"))
+	w.do("issuer", codec.TtCredentialCreate, TesSuccess, createFor(alice, "a"))
+	w.do("alice", codec.TtCredentialAccept, TesSuccess, credentialOf(codec.SfIssuer, issuer, "a"))
+	w.do("heir", codec.TtAccountSet, TesSuccess, uintField(codec.SfSetFlag, asfDepositAuth))
+	w.do("heir", codec.TtDepositPreauth, TesSuccess, kindsField(codec.SfAuthorizeCredentials, kind(issuer, "a")))
+	w.close()
+	w.grow()
+	for range 8 { // as far as her sequence is ahead
+		w.close()
+	}
+	named := idsField(CredentialKey(alice, issuer, []byte("a")))
+	to := acctField(codec.SfDestination, heir)
+	w.do("alice", codec.TtAccountDelete, TecNoPermission, deleteFee, to)
+	w.do("alice", codec.TtAccountDelete, TecHasObligations, deleteFee, to, named)
+	w.do("alice", codec.TtPermissionedDomainDelete, TesSuccess, domainID(domain))
+	w.do("alice", codec.TtAccountDelete, TesSuccess, deleteFee, to, named)
+	l := w.close()
+	if l.Has(AccountKey(alice)) || l.Has(OwnerDirKey(alice)) || l.Has(DIDKey(alice)) || l.Has(DepositPreauthKey(alice, heir)) {
+		t.Error("something of it is left")
+	}
+}
+
 // TestDeletable: only what another branch of the ledger's rules calls no
 // obligation goes with an account.
 func TestDeletable(t *testing.T) {
-	for _, kind := range []codec.LedgerEntryType{codec.LtEscrow, codec.LtPayChannel, codec.LtCheck, codec.LtRippleState, codec.LtNFTokenPage, codec.LtBridge} {
+	for _, kind := range []codec.LedgerEntryType{codec.LtEscrow, codec.LtPayChannel, codec.LtCheck, codec.LtRippleState, codec.LtNFTokenPage, codec.LtBridge, codec.LtPermissionedDomain} {
 		if deletable[kind] != nil {
 			t.Errorf("a %s would be deleted with its owner", kind)
 		}

@@ -1,8 +1,9 @@
 package engine
 
 import (
-	"bytes"
-	"sort"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 )
@@ -14,8 +15,18 @@ type Amendment struct {
 	ID   codec.Hash256
 }
 
-// amendmentNames are the amendments that a stand-alone rippled of the release
-// whose answers this ledger is held to enables in its first ledger.
+// PermissionedDomains is the amendment that brings XLS-80's transactions. It
+// came after the release whose answers this ledger is held to, so a ledger has
+// it only where it is asked for.
+const PermissionedDomains = "PermissionedDomains"
+
+// LaterAmendments are the amendments that a ledger may have beside those that
+// every ledger has, by name.
+var LaterAmendments = []string{PermissionedDomains}
+
+// amendmentNames are the amendments that every ledger has: those that a
+// stand-alone rippled of the release whose answers this ledger is held to
+// enables in its first ledger.
 var amendmentNames = []string{
 	"AMM", "CheckCashMakesTrustLine", "Checks", "Clawback", "Credentials", "DID", "DeletableAccounts", "DepositAuth",
 	"DepositPreauth", "DisallowIncoming", "ExpandedSignerList", "Flow", "FlowCross", "FlowSortStrands",
@@ -30,12 +41,41 @@ var amendmentNames = []string{
 	"fixTrustLinesToSelf", "fixUniversalNumber", "fixXChainRewardRounding",
 }
 
-// Amendments are the amendments in force, in the order of their ids.
-var Amendments = func() []Amendment {
-	all := make([]Amendment, len(amendmentNames))
-	for i, n := range amendmentNames {
-		all[i] = Amendment{Name: n, ID: codec.Sha512Half([]byte(n))}
+// rules are the amendments that a ledger has, by name. They are those of its
+// first ledger: nothing votes here.
+type rules struct {
+	list []Amendment // in the order of their ids
+	on   map[string]bool
+}
+
+// newRules takes the names of later amendments, each once.
+func newRules(later []string) (*rules, error) {
+	r := &rules{on: map[string]bool{}}
+	add := func(name string) {
+		r.on[name] = true
+		r.list = append(r.list, Amendment{Name: name, ID: codec.Sha512Half([]byte(name))})
 	}
-	sort.Slice(all, func(i, j int) bool { return bytes.Compare(all[i].ID[:], all[j].ID[:]) < 0 })
-	return all
-}()
+	for _, n := range amendmentNames {
+		add(n)
+	}
+	for _, n := range later {
+		switch {
+		case !slices.Contains(LaterAmendments, n):
+			return nil, fmt.Errorf("there is no amendment %q to ask for; there is %s", n, strings.Join(LaterAmendments, ", "))
+		case r.on[n]:
+			return nil, fmt.Errorf("the amendment %s is asked for twice", n)
+		}
+		add(n)
+	}
+	slices.SortFunc(r.list, func(a, b Amendment) int { return compareHashes(a.ID, b.ID) })
+	return r, nil
+}
+
+// release is the release of rippled whose definitions fit the amendments: one
+// that lacks an amendment's code knows none of its fields.
+func (r *rules) release() codec.Release {
+	if r.on[PermissionedDomains] {
+		return codec.Release240
+	}
+	return codec.Release230
+}

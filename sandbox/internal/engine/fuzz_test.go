@@ -50,13 +50,33 @@ func recordedSubmissions(t testing.TB, name string) [][]byte {
 	return out
 }
 
+// laterTransactions are of the types that no recording has, by the genesis
+// account.
+func laterTransactions(t testing.TB) []*codec.Tx {
+	t.Helper()
+	g := genesisSigner(t)
+	list := []CredentialKind{kind(g.id, "a"), kind(g.id, "b")}
+	return []*codec.Tx{
+		g.tx(t, codec.TtDepositPreauth, acctField(codec.SfAuthorize, named("alice", codec.Ed25519).id)),
+		g.tx(t, codec.TtDepositPreauth, acctField(codec.SfUnauthorize, g.id)),
+		g.tx(t, codec.TtDepositPreauth, kindsField(codec.SfAuthorizeCredentials, list...)),
+		g.tx(t, codec.TtDepositPreauth, kindsField(codec.SfUnauthorizeCredentials, list...)),
+		g.tx(t, codec.TtDIDSet, all(text(codec.SfURI, "u"), text(codec.SfDIDDocument, ""), text(codec.SfData, "d"))),
+		g.tx(t, codec.TtDIDDelete, nil),
+		g.tx(t, codec.TtPermissionedDomainSet, accepted(list...)),
+		g.tx(t, codec.TtPermissionedDomainSet, all(accepted(list...), domainID(PermissionedDomainKey(g.id, 7)))),
+		g.tx(t, codec.TtPermissionedDomainDelete, domainID(PermissionedDomainKey(g.id, 7))),
+		g.tx(t, codec.TtPayment, all(pay(codec.AccountID{1}, 2_000_000), idsField(CredentialKey(g.id, g.id, []byte("a"))))),
+	}
+}
+
 // FuzzSubmit submits changed transactions to a node that has a history: there
 // is no panic, the invariants hold, and what was closed comes out the same when
 // it is replayed.
 func FuzzSubmit(f *testing.F) {
 	var stored [][]byte
 	at := uint32(848_000_000)
-	base, err := New(Config{GenesisCloseTime: &at, Commit: func(p []byte) error { stored = append(stored, p); return nil }})
+	base, err := New(Config{GenesisCloseTime: &at, Amendments: []string{PermissionedDomains}, Commit: func(p []byte) error { stored = append(stored, p); return nil }})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -87,12 +107,12 @@ func FuzzSubmit(f *testing.F) {
 	}
 	// The kinds that no recording has.
 	g, other := genesisSigner(f), named("alice", codec.Ed25519)
-	for _, tx := range []*codec.Tx{
+	for _, tx := range append(laterTransactions(f),
 		g.tx(f, codec.TtSignerListSet, signerList(2, weighed{other.id, 1}, weighed{codec.AccountID{1}, 65535})),
 		g.tx(f, codec.TtSignerListSet, signerList(0)),
 		g.tx(f, codec.TtAccountSet, multiSigned(other)),
 		g.tx(f, codec.TtAccountDelete, all(acctField(codec.SfDestination, other.id), feeOf(GenesisReserveInc))),
-	} {
+	) {
 		f.Add(tx.Blob, false)
 	}
 	f.Fuzz(func(t *testing.T, blob []byte, failHard bool) {
@@ -101,7 +121,7 @@ func FuzzSubmit(f *testing.F) {
 			return
 		}
 		var last []byte
-		n, err := New(Config{GenesisCloseTime: &at, Capacity: 2, Commit: func(p []byte) error { last = p; return nil }})
+		n, err := New(Config{GenesisCloseTime: &at, Capacity: 2, Amendments: []string{PermissionedDomains}, Commit: func(p []byte) error { last = p; return nil }})
 		if err != nil {
 			t.Fatal(err)
 		}

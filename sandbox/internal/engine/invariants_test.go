@@ -69,6 +69,34 @@ func checkLedger(t testing.TB, l *Ledger) {
 			if subject != issuer {
 				links[heldAt{subject, key}] = o.Uint(codec.SfSubjectNode)
 			}
+		case codec.LtDepositPreauth:
+			a := o.Account(codec.SfAccount)
+			want := DepositPreauthKey(a, o.Account(codec.SfAuthorize))
+			if o.Has(codec.SfAuthorizeCredentials) {
+				want = DepositPreauthCredentialsKey(a, checkKindsOf(t, key, o, codec.SfAuthorizeCredentials, maxPreauthCredentials))
+			}
+			if want != key || o.Has(codec.SfAuthorize) == o.Has(codec.SfAuthorizeCredentials) {
+				t.Fatalf("preauthorization %s has another's key, or is of neither kind or of both", key)
+			}
+			owned[a]++
+			links[heldAt{a, key}] = o.Uint(codec.SfOwnerNode)
+		case codec.LtDID:
+			a := o.Account(codec.SfAccount)
+			present, empty, long := countDIDFields(o)
+			if DIDKey(a) != key || present == 0 || empty > 0 || long > 0 {
+				t.Fatalf("DID %s has another's key, or bad fields: %d, %d empty, %d too long", key, present, empty, long)
+			}
+			owned[a]++
+			links[heldAt{a, key}] = o.Uint(codec.SfOwnerNode)
+		case codec.LtPermissionedDomain:
+			// rippled's ValidPermissionedDomain.
+			a := o.Account(codec.SfOwner)
+			checkKindsOf(t, key, o, codec.SfAcceptedCredentials, maxPermissionedDomainCredentials)
+			if PermissionedDomainKey(a, uint32(o.Uint(codec.SfSequence))) != key {
+				t.Fatalf("domain %s has another's key", key)
+			}
+			owned[a]++
+			links[heldAt{a, key}] = o.Uint(codec.SfOwnerNode)
 		case codec.LtSignerList:
 			checkSignerList(t, o)
 			lists[key] = o
@@ -112,6 +140,20 @@ func checkLedger(t testing.TB, l *Ledger) {
 			t.Fatalf("ledger %d: its hash is not that of its header", l.Seq)
 		}
 	}
+}
+
+// checkKindsOf holds an entry's list of credentials to what every one is: not
+// empty, not too long, in order, each once.
+func checkKindsOf(t testing.TB, key codec.Hash256, o *codec.Object, f *codec.Field, most int) []CredentialKind {
+	t.Helper()
+	kinds := credentialKinds(o, f)
+	if r := checkKinds(o.Array(f), most, TemArrayEmpty, TemArrayTooLarge); r != TesSuccess {
+		t.Fatalf("entry %s: %s is %s", key, f, r)
+	}
+	if !slices.IsSortedFunc(kinds, compareKinds) {
+		t.Fatalf("entry %s: %s is not in order", key, f)
+	}
+	return kinds
 }
 
 // checkSignerList: signers in order, none twice, who can reach the quorum.

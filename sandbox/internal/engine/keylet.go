@@ -55,6 +55,28 @@ func DepositPreauthKey(owner, authorized codec.AccountID) codec.Hash256 {
 	return keyOf('p', owner[:], authorized[:])
 }
 
+// DepositPreauthCredentialsKey is the key of owner's preauthorization of those
+// who hold all of a set of credentials, which are given sorted
+// (SortCredentialKinds). rippled hashes the list as it hashes any vector: the
+// elements, then how many there are, in eight bytes.
+func DepositPreauthCredentialsKey(owner codec.AccountID, sorted []CredentialKind) codec.Hash256 {
+	list := make([]byte, 0, (maxPermissionedDomainCredentials+1)*32)
+	for _, k := range sorted {
+		h := codec.Sha512Half(k.Issuer[:], k.Type)
+		list = append(list, h[:]...)
+	}
+	return keyOf('P', owner[:], list, be64(uint64(len(sorted))))
+}
+
+// DIDKey is the key of an account's DID.
+func DIDKey(a codec.AccountID) codec.Hash256 { return keyOf('I', a[:]) }
+
+// PermissionedDomainKey is the key of the PermissionedDomain that an account's
+// transaction with that sequence made.
+func PermissionedDomainKey(a codec.AccountID, sequence uint32) codec.Hash256 {
+	return keyOf('m', a[:], be32(sequence))
+}
+
 // FeeKey, AmendmentsKey and SkipKey are the keys of the entries of which a
 // ledger holds one each.
 func FeeKey() codec.Hash256        { return keyOf('e') }

@@ -218,9 +218,10 @@ func applyPayment(c *applyContext) TER {
 	return TesSuccess
 }
 
-// checkDeposit deletes the expired ones of the credentials that the payment
+// checkDeposit deletes the expired ones of the credentials that the transaction
 // names, with which it fails; then it tells whether a destination that wants
-// deposits authorized has preauthorized the sender.
+// deposits authorized has preauthorized the sender, or the credentials, all of
+// them together (CredentialHelpers.cpp, verifyDepositPreauth).
 func (c *applyContext) checkDeposit(dstID codec.AccountID, dst *codec.Object) TER {
 	expired := false
 	for _, id := range c.tx.Hashes(codec.SfCredentialIDs) {
@@ -237,5 +238,23 @@ func (c *applyContext) checkDeposit(dstID codec.AccountID, dst *codec.Object) TE
 	case dst.Uint(codec.SfFlags)&lsfDepositAuth == 0 || dstID == c.account || c.has(DepositPreauthKey(dstID, c.account)):
 		return TesSuccess
 	}
-	return TecNoPermission
+	if !c.tx.Has(codec.SfCredentialIDs) {
+		return TecNoPermission
+	}
+	kinds := make([]CredentialKind, 0, maxCredentialIDs)
+	for _, id := range c.tx.Hashes(codec.SfCredentialIDs) {
+		o := c.peek(id)
+		if o == nil {
+			return TefInternal
+		}
+		kinds = append(kinds, CredentialKind{Issuer: o.Account(codec.SfIssuer), Type: o.Blob(codec.SfCredentialType)})
+	}
+	sorted, unique := SortCredentialKinds(kinds)
+	if !unique {
+		return TefInternal
+	}
+	if !c.has(DepositPreauthCredentialsKey(dstID, sorted)) {
+		return TecNoPermission
+	}
+	return TesSuccess
 }

@@ -53,10 +53,37 @@ func (w *randomWalk) transaction() *codec.Tx {
 	var kind codec.TxType
 	var fields func(o *codec.Object)
 	typ := func() []byte { return fmt.Appendf(nil, "T%d", w.rng.IntN(40)) }
-	switch w.rng.IntN(14) {
-	case 0, 1:
+	switch w.rng.IntN(20) {
+	case 0, 1, 19:
 		kind = codec.TtPayment
 		fields = pay(w.pick().id, []int64{1, 1000, 999_999, 1_000_000, 5_000_000, 900_000_000_000}[w.rng.IntN(6)])
+		if w.chance(40) {
+			fields = all(fields, idsField(w.credentials(who)...))
+		}
+	case 14, 15:
+		kind = codec.TtDepositPreauth
+		fields = w.preauth()
+	case 16:
+		kind = codec.TtDIDSet
+		fields = func(o *codec.Object) {
+			for _, f := range didFields {
+				if w.chance(50) {
+					o.SetBlob(f, make([]byte, []int{0, 0, 1, 2, 256, 257}[w.rng.IntN(6)]))
+				}
+			}
+		}
+		if w.chance(20) {
+			kind, fields = codec.TtDIDDelete, all()
+		}
+	case 17, 18:
+		kind = codec.TtPermissionedDomainSet
+		fields = all(accepted(w.kinds(11)...))
+		if w.chance(40) {
+			fields = all(fields, domainID(w.domain()))
+		}
+		if w.chance(30) {
+			kind, fields = codec.TtPermissionedDomainDelete, domainID(w.domain())
+		}
 	case 2, 3, 4, 5:
 		kind = codec.TtCredentialCreate
 		fields = func(o *codec.Object) {
@@ -135,6 +162,70 @@ func (w *randomWalk) transaction() *codec.Tx {
 			multiSigned(w.signersOf(who)...)(o)
 		}
 	})
+}
+
+// kinds are up to so many kinds of credentials, now and then one of them twice
+// or of nobody's.
+func (w *randomWalk) kinds(most int) []CredentialKind {
+	kinds := make([]CredentialKind, w.rng.IntN(most+1))
+	for i := range kinds {
+		kinds[i] = kind(w.pick().id, fmt.Sprintf("T%d", w.rng.IntN(40)))
+		if w.chance(2) {
+			kinds[i].Issuer = codec.AccountID{9}
+		}
+	}
+	return kinds
+}
+
+// credentials are keys of some credentials of an account, or of anything.
+func (w *randomWalk) credentials(who *signer) []codec.Hash256 {
+	var ids []codec.Hash256
+	open := w.n.Current()
+	for range 80 {
+		key := CredentialKey(who.id, w.pick().id, fmt.Appendf(nil, "T%d", w.rng.IntN(40)))
+		if len(ids) < 3 && open.Has(key) && (w.chance(5) || !slices.Contains(ids, key)) {
+			ids = append(ids, key)
+		}
+	}
+	if w.chance(5) {
+		ids = append(ids, AccountKey(who.id))
+	}
+	return ids
+}
+
+// preauth is what a DepositPreauth may say: often the credentials that some
+// account holds, so that payments find them.
+func (w *randomWalk) preauth() func(*codec.Object) {
+	switch w.rng.IntN(4) {
+	case 0:
+		return acctField(codec.SfAuthorize, w.pick().id)
+	case 1:
+		return acctField(codec.SfUnauthorize, w.pick().id)
+	}
+	f := []*codec.Field{codec.SfAuthorizeCredentials, codec.SfAuthorizeCredentials, codec.SfUnauthorizeCredentials}[w.rng.IntN(3)]
+	kinds := w.kinds(9)
+	if w.chance(70) {
+		kinds = nil
+		for _, id := range w.credentials(w.pick()) {
+			if o := w.n.Current().Entry(id); o != nil && o.Has(codec.SfIssuer) {
+				kinds = append(kinds, CredentialKind{Issuer: o.Account(codec.SfIssuer), Type: o.Blob(codec.SfCredentialType)})
+			}
+		}
+	}
+	return kindsField(f, kinds...)
+}
+
+// domain is the key of a domain of some account, if one of its first
+// transactions made it.
+func (w *randomWalk) domain() codec.Hash256 {
+	a := w.pick().id
+	open := w.n.Current()
+	for s := w.n.NextSequence(a); s > 0; s-- {
+		if key := PermissionedDomainKey(a, s); open.Has(key) && w.chance(50) {
+			return key
+		}
+	}
+	return codec.Hash256{byte(w.rng.IntN(2))}
 }
 
 // signersOf are some who sign for an account: mostly of those who may.
@@ -222,19 +313,19 @@ func (w *randomWalk) run(steps int) {
 // TestRandomHistories walks at random and holds every ledger to the
 // invariants; then the stored history must come out the same on another node.
 func TestRandomHistories(t *testing.T) {
-	seen := map[TER]int{}
+	seen, made := map[TER]int{}, map[codec.LedgerEntryType]int{} // by all walks
 	deleted, together := 0, 0
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			var stored [][]byte
-			cfg := Config{Commit: func(p []byte) error { stored = append(stored, p); return nil }}
+			cfg := Config{Amendments: []string{PermissionedDomains}, Commit: func(p []byte) error { stored = append(stored, p); return nil }}
 			if seed%2 == 0 {
 				cfg.Capacity = 8
 			}
 			at := uint32(848_000_000)
 			cfg.GenesisCloseTime = &at
 			w := newRandomWalk(t, seed, cfg)
-			w.run(800)
+			w.run(1000)
 			for seq := uint32(3); seq <= w.n.Closed().Seq; seq++ {
 				for r := range w.n.LedgerBySeq(seq).Txs() {
 					seen[r.Result]++
@@ -243,6 +334,11 @@ func TestRandomHistories(t *testing.T) {
 					}
 					if r.Result.IsTes() && r.Tx.Has(codec.SfSigners) {
 						together++
+					}
+					for _, e := range r.Meta.Array(codec.SfAffectedNodes) {
+						if e.Field == codec.SfCreatedNode {
+							made[codec.LedgerEntryType(e.Object.Uint(codec.SfLedgerEntryType))]++
+						}
 					}
 				}
 			}
@@ -272,15 +368,21 @@ func TestRandomHistories(t *testing.T) {
 				for r := range again.AccountTxs(a.id, 0, ^uint32(0), false) {
 					y = append([]codec.Hash256{r.Tx.ID}, y...)
 				}
-				if fmt.Sprint(x) != fmt.Sprint(y) || len(x) == 0 {
+				if fmt.Sprint(x) != fmt.Sprint(y) || len(x) == 0 && w.n.Closed().Has(AccountKey(a.id)) {
 					t.Errorf("%s: %d and %d transactions", a.id, len(x), len(y))
 				}
 			}
 		})
 	}
-	for _, r := range []TER{TesSuccess, TecDuplicate, TecNoEntry, TecInsufficientReserve, TecUnfundedPayment, TecNoDst, TecTooSoon} {
+	for _, r := range []TER{TesSuccess, TecDuplicate, TecNoEntry, TecInsufficientReserve, TecUnfundedPayment, TecNoDst, TecTooSoon, TecNoPermission,
+		TecBadCredentials, TecExpired, TecEmptyDID} {
 		if seen[r] == 0 {
-			t.Errorf("the walks never came upon %s: %v", r, seen)
+			t.Errorf("no walk came upon %s: %v", r, seen)
+		}
+	}
+	for _, k := range []codec.LedgerEntryType{codec.LtCredential, codec.LtTicket, codec.LtDepositPreauth, codec.LtDID, codec.LtPermissionedDomain} {
+		if made[k] == 0 {
+			t.Errorf("no walk made a %s: %v", k, made)
 		}
 	}
 	if deleted < 2 || together < 4 {
@@ -294,6 +396,6 @@ func FuzzHistories(f *testing.F) {
 		f.Add(seed, uint8(seed*3))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, capacity uint8) {
-		newRandomWalk(t, seed, Config{Capacity: 5 + int(capacity)}).run(120)
+		newRandomWalk(t, seed, Config{Capacity: 5 + int(capacity), Amendments: []string{PermissionedDomains}}).run(120)
 	})
 }

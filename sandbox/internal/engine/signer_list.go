@@ -95,8 +95,6 @@ func (c *applyContext) replaceSignerList() TER {
 	o.SetUint(codec.SfFlags, lsfOneOwnerCount)
 	o.SetUint(codec.SfSignerQuorum, c.tx.Uint(codec.SfSignerQuorum))
 	o.SetUint(codec.SfSignerListID, 0)
-	o.SetHash(codec.SfPreviousTxnID, codec.Hash256{})
-	o.SetUint(codec.SfPreviousTxnLgrSeq, 0)
 	signers := sortedSigners(c.tx)
 	for i, s := range signers {
 		entry := codec.NewObject()
@@ -106,14 +104,7 @@ func (c *applyContext) replaceSignerList() TER {
 		signers[i] = codec.Element{Field: codec.SfSignerEntry, Object: entry}
 	}
 	o.SetArray(codec.SfSignerEntries, signers)
-	page, ok := c.dirInsert(c.account, key)
-	if !ok {
-		return TecDirFull
-	}
-	o.SetUint(codec.SfOwnerNode, page)
-	c.insert(key, o)
-	c.adjustOwnerCount(c.account, acct, 1)
-	return TesSuccess
+	return c.own(acct, key, o)
 }
 
 // destroySignerList deletes the list, unless nobody could sign any more. That
@@ -133,16 +124,4 @@ func (c *applyContext) deleteSignerList() TER {
 		return TesSuccess
 	}
 	return c.deleteOwned(key, o, false)
-}
-
-// deleteOwned deletes an entry that counts as one of the sender's: off the
-// directory, whose first page stays when it is left empty and keepRoot is set,
-// and out of the reserve.
-func (c *applyContext) deleteOwned(key codec.Hash256, o *codec.Object, keepRoot bool) TER {
-	if !c.dirRemove(c.account, o.Uint(codec.SfOwnerNode), key, keepRoot) {
-		return TefBadLedger
-	}
-	c.adjustOwnerCount(c.account, c.peek(AccountKey(c.account)), -1)
-	c.erase(key)
-	return TesSuccess
 }

@@ -45,9 +45,13 @@ const (
 	TemBadWeight                    TER = -270
 	TemBadTickSize                  TER = -269
 	TemInvalidAccountID             TER = -268
+	TemCannotPreauthSelf            TER = -267
 	TemInvalidCount                 TER = -266
 	TemUnknown                      TER = -264
 	TemSeqAndTicket                 TER = -263
+	TemEmptyDID                     TER = -254
+	TemArrayEmpty                   TER = -253
+	TemArrayTooLarge                TER = -252
 	TefFailure                      TER = -199
 	TefAlready                      TER = -198
 	TefBadAuth                      TER = -196
@@ -96,6 +100,7 @@ const (
 	TecHasObligations               TER = 151
 	TecTooSoon                      TER = 152
 	TecObjectNotFound               TER = 160
+	TecEmptyDID                     TER = 187
 	TecBadCredentials               TER = 193
 )
 
@@ -188,6 +193,11 @@ var terTexts = map[TER][2]string{
 	TecHasObligations:               {"tecHAS_OBLIGATIONS", "The account cannot be deleted since it has obligations."},
 	TecTooSoon:                      {"tecTOO_SOON", "It is too early to attempt the requested operation. Please wait."},
 	TecObjectNotFound:               {"tecOBJECT_NOT_FOUND", "A requested object could not be located."},
+	TemCannotPreauthSelf:            {"temCANNOT_PREAUTH_SELF", "Malformed: An account may not preauthorize itself."},
+	TemEmptyDID:                     {"temEMPTY_DID", "Malformed: No DID data provided."},
+	TemArrayEmpty:                   {"temARRAY_EMPTY", "Malformed: Array is empty."},
+	TemArrayTooLarge:                {"temARRAY_TOO_LARGE", "Malformed: Array is too large."},
+	TecEmptyDID:                     {"tecEMPTY_DID", "The DID object did not have a URI or DIDDocument field."},
 	TecBadCredentials:               {"tecBAD_CREDENTIALS", "Bad credentials."},
 }
 

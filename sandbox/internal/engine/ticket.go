@@ -43,18 +43,13 @@ var ticketCreate = transactor{
 			o := newEntry(codec.LtTicket)
 			o.SetAccount(codec.SfAccount, c.account)
 			o.SetUint(codec.SfTicketSequence, uint64(first+i))
-			o.SetHash(codec.SfPreviousTxnID, codec.Hash256{})
-			o.SetUint(codec.SfPreviousTxnLgrSeq, 0)
-			page, ok := c.dirInsert(c.account, key)
-			if !ok {
-				return TecDirFull
+			if r := c.own(acct, key, o); r != TesSuccess {
+				return r
 			}
-			o.SetUint(codec.SfOwnerNode, page)
-			c.insert(key, o)
 		}
 		acct.SetUint(codec.SfTicketCount, acct.Uint(codec.SfTicketCount)+uint64(count))
 		acct.SetUint(codec.SfSequence, uint64(first)+uint64(count))
-		c.adjustOwnerCount(c.account, acct, int64(count))
+		c.update(AccountKey(c.account))
 		return TesSuccess
 	},
 	consequences: func(tx *codec.Tx) consequences {

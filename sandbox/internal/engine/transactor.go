@@ -42,6 +42,8 @@ const (
 // transactor is what a transaction type is to the engine. preflight sees the
 // transaction alone, preclaim also the ledger, apply changes it.
 type transactor struct {
+	// amendment is the later amendment that brings the type; "" for none.
+	amendment string
 	// preflight runs the type's own checks around common, the checks that all
 	// types share, in the order that rippled has for the type.
 	preflight func(tx *codec.Tx, common func() TER) TER
@@ -62,6 +64,12 @@ var transactors = map[codec.TxType]*transactor{
 	codec.TtCredentialCreate: &credentialCreate,
 	codec.TtCredentialAccept: &credentialAccept,
 	codec.TtCredentialDelete: &credentialDelete,
+
+	codec.TtDepositPreauth:           &depositPreauth,
+	codec.TtDIDSet:                   &didSet,
+	codec.TtDIDDelete:                &didDelete,
+	codec.TtPermissionedDomainSet:    &permissionedDomainSet,
+	codec.TtPermissionedDomainDelete: &permissionedDomainDelete,
 }
 
 // unsupported is the answer for a type that this ledger does not carry out:
@@ -107,11 +115,15 @@ func txFlags(tx *codec.Tx) uint32 { return uint32(tx.Uint(codec.SfFlags)) }
 func isLegalDrops(d int64) bool { return d >= -genesisDrops && d <= genesisDrops }
 
 // preflight checks a transaction by itself: Transactor::preflight1 and what
-// the type adds. The signature is checked before, at the door.
-func preflight(tx *codec.Tx, flags applyFlags) TER {
+// the type adds. Of the view it needs only the rules. The signature is checked
+// before, at the door.
+func preflight(v *view, tx *codec.Tx, flags applyFlags) TER {
 	t := transactors[tx.Type]
 	if t == nil {
 		return unsupported(tx.Type)
+	}
+	if t.amendment != "" && !v.rules.on[t.amendment] {
+		return TemDisabled
 	}
 	r := t.preflight(tx, func() TER {
 		// Networks with an id up to 1024, as a stand-alone ledger, must not be
@@ -243,7 +255,7 @@ type applyContext struct {
 // apply is preflight, preclaim and the change itself. applied tells whether the
 // ledger changed: with a fee claimed at least.
 func apply(v *view, tx *codec.Tx, flags applyFlags) (r TER, applied bool) {
-	if r := preflight(tx, flags); r != TesSuccess {
+	if r := preflight(v, tx, flags); r != TesSuccess {
 		return r, false
 	}
 	return applyPreflighted(v, tx, flags)

@@ -19,7 +19,6 @@ func TestUnsupported(t *testing.T) {
 		{codec.TtOfferCancel, TemUnknown, uintField(codec.SfOfferSequence, 1)},
 		{codec.TtEscrowCancel, TemUnknown, all(acctField(codec.SfOwner, w.g.id), uintField(codec.SfOfferSequence, 1))},
 		{codec.TtTrustSet, TemUnknown, nil},
-		{codec.TtDIDDelete, TemDisabled, nil},
 		{codec.TtOracleDelete, TemDisabled, uintField(codec.SfOracleDocumentID, 1)},
 	} {
 		fields := []func(*codec.Object){}
