@@ -40,12 +40,11 @@ func (i *Issuer) Repeated(ctx context.Context, a Ask) (reply Reply, found bool, 
 	op, err := i.cfg.Journal.ByKey(ctx, i.cfg.Account, *a.Key)
 	switch {
 	case model.CodeOf(err) == model.CodeOperationNotFound:
-		app, err := i.cfg.Journal.ApplicationByKey(ctx, i.cfg.Account, *a.Key)
-		switch {
-		case model.CodeOf(err) == model.CodeRequestNotFound:
-			return Reply{}, false, nil
-		case err != nil:
-			return Reply{}, false, err
+		return Reply{}, false, nil
+	case model.CodeOf(err) == model.CodeKeyReused: // or it stands for a request that a person decides on
+		app, appErr := i.cfg.Journal.ApplicationByKey(ctx, i.cfg.Account, *a.Key)
+		if appErr != nil {
+			return Reply{}, false, appErr
 		}
 		return Reply{Submitted: i.submitted(app)}, true, nil
 	case err != nil:
