@@ -93,6 +93,18 @@ func (c *clock) pending(d time.Duration) int {
 	return n
 }
 
+// alarmAt says whether an alarm is set for exactly that time.
+func (c *clock) alarmAt(at time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for a := range c.alarms {
+		if a.at.Equal(at) {
+			return true
+		}
+	}
+	return false
+}
+
 // outbox keeps deliveries in memory, by the contract of [Outbox].
 type outbox struct {
 	mu       sync.Mutex
