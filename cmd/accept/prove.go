@@ -186,7 +186,7 @@ func readDocuments(file string, in *os.File) (json.RawMessage, error) {
 	}
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if _, err := model.DocumentsOf(text); err != nil {
-		return nil, fmt.Errorf("--documents: %s: %w", file, err)
+		return nil, fmt.Errorf("--documents: %s: %s", file, told(err))
 	}
 	return text, nil
 }
