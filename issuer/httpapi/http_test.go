@@ -76,12 +76,18 @@ func (a answer) holdsItsForm(t *testing.T) {
 // It is a client that does what none would do by itself.
 func exchange(t *testing.T, address, method, target, headers, body string) answer {
 	t.Helper()
+	return exchangeAs(t, address, address, method, target, headers, body)
+}
+
+// exchangeAs does that with a Host of the test's own.
+func exchangeAs(t *testing.T, address, host, method, target, headers, body string) answer {
+	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, target, address)
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, target, host)
 	lines := strings.Split(headers, "\n")
 	for _, line := range lines {
 		if line != "" {
