@@ -89,8 +89,7 @@ func forgedJWTs(ctx context.Context, r *round) error {
 		"signature of another":    parts[0] + "." + parts[1] + "." + strings.Split(rs256(p.rsa, rs, text(p.claims("reader"))), ".")[2],
 		"claims of another":       parts[0] + "." + b64([]byte(with(claims, "sub", "root"))) + "." + parts[2],
 		"padded base64":           parts[0] + "=." + parts[1] + "." + parts[2],
-		"base64 with +/":          base64.StdEncoding.EncodeToString([]byte(rs)) + "." + parts[1] + "." + parts[2],
-		"a line end within":       parts[0] + ".\n" + parts[1] + "." + parts[2],
+		"base64 with +/":          base64.RawStdEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"rsa","x":"???>>>"}`)) + "." + parts[1] + "." + parts[2],
 		"HS256, the public key":   hs(sha256.New, public, `{"alg":"HS256","kid":"rsa"}`, good),
 		"HS256, PKCS 1":           hs(sha256.New, pkcs1, `{"alg":"HS256","kid":"rsa"}`, good),
 		"HS256, DER":              hs(sha256.New, der, `{"alg":"HS256","kid":"rsa"}`, good),
@@ -156,7 +155,7 @@ func forgedJWTs(ctx context.Context, r *round) error {
 	}
 	for name, jwt := range forged {
 		for _, call := range [][2]string{{http.MethodGet, "/admin/audit"}, {http.MethodPost, "/admin/credential/batch"}} {
-			r.refuse(ctx, name, []int{http.StatusUnauthorized, http.StatusRequestHeaderFieldsTooLarge, http.StatusBadRequest}, call[0], call[1], "", header{"Authorization", "Bearer " + strings.ReplaceAll(jwt, "\n", "")})
+			r.refuse(ctx, name, []int{http.StatusUnauthorized, http.StatusRequestHeaderFieldsTooLarge, http.StatusBadRequest}, call[0], call[1], "", bearer(jwt))
 		}
 	}
 	for name, value := range map[string]any{"no role": nil, "an unknown role": []string{"root"}, "role an object": map[string]any{"admin": true}, "Admin": "Admin", "roles in one text": "reader admin", "role 1": 1} {

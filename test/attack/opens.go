@@ -36,7 +36,7 @@ func openMode(ctx context.Context, r *round) error {
 		}
 	}
 	for _, path := range []string{"/credential", "/admin/credential"} {
-		a := r.refuse(ctx, "a page's question", []int{http.StatusMethodNotAllowed, http.StatusNotFound}, http.MethodOptions, path, "", header{"Origin", "https://evil.example"}, header{"Access-Control-Request-Method", "DELETE"})
+		a := r.refuse(ctx, "a page's question", []int{http.StatusNoContent, http.StatusMethodNotAllowed}, http.MethodOptions, path, "", header{"Origin", "https://evil.example"}, header{"Access-Control-Request-Method", "DELETE"})
 		for name := range a.header {
 			if strings.HasPrefix(name, "Access-Control-") {
 				r.fault("a page of another site is told %s: %s", name, a.header.Get(name))

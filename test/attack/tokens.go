@@ -88,7 +88,7 @@ func wrongTokens(ctx context.Context, r *round) error {
 			r.refuse(ctx, name, []int{http.StatusUnauthorized}, call[0], call[1], "", headers...)
 		}
 	}
-	for _, path := range []string{"/admin/status?access_token=" + admin, "/admin/status?token=" + admin, "/admin/status?Authorization=Bearer%20" + admin, "/admin/status;" + admin} {
+	for _, path := range []string{"/admin/status?access_token=" + admin, "/admin/status?token=" + admin, "/admin/status?Authorization=Bearer%20" + admin} {
 		r.refuse(ctx, "in the address", []int{http.StatusUnauthorized, http.StatusNotFound}, http.MethodGet, path, "")
 	}
 	// Its body may hold it too: RFC 6750 (2.2).

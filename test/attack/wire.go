@@ -2,18 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
 var wire = []attack{
-	{name: "requests within requests", on: onPlain, run: smuggled},
-	{name: "bodies without an end", on: onPlain, run: endlessBodies},
+	{name: "requests within requests", on: onPlain, may: []int{http.StatusNotImplemented, http.StatusHTTPVersionNotSupported}, run: smuggled},
+	{name: "bodies without an end", on: onPlain, may: []int{http.StatusServiceUnavailable}, run: endlessBodies},
 	{name: "header floods", on: onPlain, run: headerFloods},
 	{name: "pipelining", on: onPlain, run: pipelined},
 	{name: "HTTP/2 rapid reset", on: onTLS, grows: 160, run: rapidReset},
@@ -26,7 +29,9 @@ func smuggled(ctx context.Context, r *round) error {
 	const within = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: smuggled\r\n\r\n"
 	const head = "POST /challenge HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 	chunk := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(within), within)
-	for name, request := range map[string]string{
+	// Behind these, which are whole and say in one way how long they are, the next request begins.
+	whole := map[string]bool{"nothing but line ends": true}
+	requests := map[string]string{
 		"CL.TE":                     head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + within,
 		"TE.CL":                     head + fmt.Sprintf("Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n", len(within)) + chunk,
 		"TE.TE":                     head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + within,
@@ -71,32 +76,28 @@ func smuggled(ctx context.Context, r *round) error {
 		"Expect":                    head + "Expect: 100-continue\r\nContent-Length: " + fmt.Sprint(len(within)) + "\r\n\r\n" + within,
 		"Expect of something":       head + "Expect: all\r\nContent-Length: 0\r\n\r\n",
 		"trailers":                  head + "Transfer-Encoding: chunked\r\nTrailer: Content-Length, Authorization\r\n\r\n2\r\n{}\r\n0\r\nContent-Length: 0\r\nAuthorization: Bearer " + r.tokens["admin"] + "\r\n\r\n",
-	} {
-		answers, err := r.raw(ctx, 1500*time.Millisecond, request)
+	}
+	names := slices.Collect(maps.Keys(requests))
+	atOnce(16, len(names), func(i int) {
+		name := names[i]
+		answers, err := r.raw(ctx, 1500*time.Millisecond, requests[name])
 		if err != nil {
-			return err
+			r.fault("%s: %v", name, err)
+			return
 		}
 		for _, a := range answers {
-			ended := strings.Contains(name, "ended") // RFC 9112 (2.2) lets a server take a bare LF for a line's end
-			if a.header.Get("X-Request-ID") == "smuggled" && a.status == http.StatusOK && !ended && !r.isSecond(name) {
+			within := a.header.Get("X-Request-ID") == "smuggled"
+			switch {
+			case a.status >= 400 || a.status == http.StatusContinue:
+			case within && whole[name]:
+			case within:
 				r.fault("%s: the request within was answered", name)
-			} else if a.status < 400 && a.header.Get("X-Request-ID") != "smuggled" && a.status != 100 {
+			default:
 				r.fault("%s: %s", name, a)
 			}
 		}
-	}
+	})
 	return nil
-}
-
-// isSecond says whether what follows a whole request is the next one by the rules, so that answering it is right.
-func (r *round) isSecond(name string) bool {
-	switch name {
-	case "TE after a tab": // the tab is white space before the value, chunked counts, and what follows is pipelined
-		return false
-	case "TE folded":
-		return false
-	}
-	return false
 }
 
 // endlessBodies sends bodies larger than any that is taken, with and without saying so.
@@ -132,7 +133,8 @@ func endlessBodies(ctx context.Context, r *round) error {
 			}
 		}()
 		for _, a := range r.readAll(c, "an endless body") {
-			r.expect("an endless body", a, nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusBadRequest)
+			r.expect("an endless body", a, nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusBadRequest,
+				http.StatusServiceUnavailable, http.StatusRequestHeaderFieldsTooLarge) // the last: what comes behind a body, taken for a head
 		}
 	})
 	// A chunk for each byte, and long extensions.
@@ -144,7 +146,7 @@ func endlessBodies(ctx context.Context, r *round) error {
 			return err
 		}
 		for _, a := range answers {
-			r.expect("odd chunks", a, nil, http.StatusBadRequest, http.StatusRequestEntityTooLarge)
+			r.expect("odd chunks", a, nil, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable)
 		}
 	}
 	// As many bodies at once as a client may send, each as large as it may be, and held back before their end.
@@ -283,6 +285,10 @@ func (r *round) streams(ctx context.Context, connections int, piece func(n uint3
 			return
 		}
 		defer func() { _ = c.Close() }()
+		if t, ok := c.(*tls.Conn); !ok || t.ConnectionState().NegotiatedProtocol != "h2" {
+			r.fault("the service does not speak HTTP/2: this shows nothing")
+			return
+		}
 		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 		go func() { _, _ = io.Copy(io.Discard, c) }()
 		if _, err := io.WriteString(c, preface+frame(frameSettings, 0, 0, "")); err != nil {
