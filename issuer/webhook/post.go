@@ -112,7 +112,9 @@ func (p *poster) post(ctx context.Context, id string, now func() time.Time, body
 		return &failure{text: explain(ctx, err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // to its end where it is short, so that the connection can be used again
+	if resp.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection itself, which does not end with ctx
+		_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // to its end where it is short, so that the connection can be used again
+	}
 	return judge(resp.StatusCode, resp.Header.Get("Retry-After"), now())
 }
 
@@ -173,7 +175,8 @@ func explain(ctx context.Context, err error) string {
 		return errTimeout.Error()
 	case errors.As(err, &network) && network.Op == "dial":
 		return "it cannot be connected to"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network),
+		strings.Contains(err.Error(), "server closed idle connection"): // of net/http, which has no value for it
 		return "it ended the connection without an answer"
 	}
 	return "it does not answer in HTTP that can be read"
