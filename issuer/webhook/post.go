@@ -112,7 +112,9 @@ func (p *poster) post(ctx context.Context, id string, now func() time.Time, body
 		return &failure{text: explain(ctx, err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // to its end where it is short, so that the connection can be used again
+	if resp.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection itself, which does not end with ctx
+		_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // to its end where it is short, so that the connection can be used again
+	}
 	return judge(resp.StatusCode, resp.Header.Get("Retry-After"), now())
 }
 
