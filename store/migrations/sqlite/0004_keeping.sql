@@ -79,10 +79,9 @@ CREATE TABLE deliveries (
     next     INTEGER NOT NULL,
     failure  TEXT    NOT NULL,
     updated  INTEGER NOT NULL,
-    PRIMARY KEY (issuer, endpoint, seq)
+    PRIMARY KEY (issuer, endpoint, state, seq)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX deliveries_open ON deliveries (issuer, endpoint, seq) WHERE state = 'open';
 CREATE INDEX deliveries_credential ON deliveries (issuer, endpoint, subject, type, seq) WHERE state = 'open';
 CREATE INDEX deliveries_over ON deliveries (updated) WHERE state = 'givenUp';
 
