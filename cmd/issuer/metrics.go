@@ -181,7 +181,9 @@ type depthReader interface {
 
 type keeperReader interface{ Status() issuer.KeeperStatus }
 
-type senderReader interface{ Status() []webhook.EndpointStatus }
+type senderReader interface {
+	Status() []webhook.EndpointStatus
+}
 
 type laneReader interface{ Stats() ledger.Stats }
 
