@@ -40,6 +40,8 @@ type tally struct {
 	types    map[model.CredentialType]int
 	standing map[credentialKey]bool // these are counted already
 	most     int                    // what is counted no further
+
+	perSubject, inAll bool // which of them there are limits of
 }
 
 // tallies counts for those of a group that have limits.
@@ -56,6 +58,7 @@ func (t *txn) tallies(group []*creation) (map[model.Address]*tally, error) {
 		var keys []row
 		for _, c := range cs {
 			y.subjects[c.op.Subject], y.types[c.op.Type] = 0, 0
+			y.perSubject, y.inAll = y.perSubject || c.op.Limits.PerSubject > 0, y.inAll || c.op.Limits.InAll > 0
 			y.most = max(y.most, c.op.Limits.PerSubject, c.op.Limits.InAll)
 			keys = append(keys, row{string(c.op.Subject), c.op.Type.Hex()})
 		}
@@ -68,11 +71,16 @@ func (t *txn) tallies(group []*creation) (map[model.Address]*tally, error) {
 	return out, nil
 }
 
-// late are credentials that were issued in ledgers that the mirror does not have all of, and that are not in it yet.
-const late = "WITH late AS MATERIALIZED (SELECT o.subject, o.type FROM attempts a JOIN operations o ON o.id = a.operation" +
+// late begins a query with the credentials that were issued in ledgers which the mirror does not have all of, and that are
+// not in it yet: those of which a column is in the rows.
+func (t *txn) late(column string) string {
+	return "WITH " + lately + " AND o." + column + " IN (SELECT r." + column + " FROM " + t.rows(1, column+" text") + ")) "
+}
+
+const lately = "late AS MATERIALIZED (SELECT o.subject, o.type FROM attempts a JOIN operations o ON o.id = a.operation" +
 	" WHERE a.issuer = $2 AND a.state = 'validated' AND a.ledger_index > coalesce((SELECT m.complete FROM mirrors m WHERE m.issuer = $2), 0)" +
 	" AND o.kind = 'issue' AND o.state = 'succeeded' AND o.subject <> $2 AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.issuer = $2" +
-	" AND c.subject = o.subject AND c.type = o.type AND (c.ledger >= a.ledger_index OR c.seen >= a.ledger_index))) "
+	" AND c.subject = o.subject AND c.type = o.type AND (c.ledger >= a.ledger_index OR c.seen >= a.ledger_index))"
 
 // count fills in a tally. Each credential counts once: as one that stands, as one that is under way, or as both.
 func (t *txn) count(issuer model.Address, y *tally, keys []row) error {
@@ -97,23 +105,27 @@ func (t *txn) count(issuer model.Address, y *tally, keys []row) error {
 			}
 			query += fmt.Sprintf("SELECT p%d.%s FROM (SELECT x.%s FROM %s AND x.%s = r.%s LIMIT $3) AS p%d", i, column, column, from, by, by, i)
 		}
-		return late + "SELECT r." + by + ", (SELECT count(*) FROM (" + query + ") AS u) FROM "
+		return t.late(by) + "SELECT r." + by + ", (SELECT count(*) FROM (" + query + ") AS u) FROM "
 	}
 	for _, q := range []struct {
 		query string
 		rows  []row
+		asked bool
 		found func(key string, n int) error
 	}{
-		{parts("type", "subject") + t.rows(1, "subject text"), subjects, func(key string, n int) error {
+		{parts("type", "subject") + t.rows(1, "subject text"), subjects, y.perSubject, func(key string, n int) error {
 			y.subjects[model.Address(key)] = n
 			return nil
 		}},
-		{parts("subject", "type") + t.rows(1, "type text"), types, func(key string, n int) error {
+		{parts("subject", "type") + t.rows(1, "type text"), types, y.inAll, func(key string, n int) error {
 			typ, err := model.ParseTypeHex(key)
 			y.types[typ] = n
 			return err
 		}},
 	} {
+		if !q.asked {
+			continue
+		}
 		arg, err := rowsArg(q.rows)
 		if err != nil {
 			return err
@@ -135,7 +147,7 @@ func (t *txn) count(issuer model.Address, y *tally, keys []row) error {
 	if err != nil {
 		return err
 	}
-	rows, err := t.query(late+"SELECT r.subject, r.type FROM "+t.rows(1, "subject text", "type text")+
+	rows, err := t.query(t.late("subject")+"SELECT r.subject, r.type FROM "+t.rows(1, "subject text", "type text")+
 		" WHERE EXISTS (SELECT 1 FROM credentials c WHERE c.issuer = $2 AND c.subject = r.subject AND c.type = r.type AND c.deleted = 0 AND c.accepted = 0)"+
 		" OR EXISTS (SELECT 1 FROM late l WHERE l.subject = r.subject AND l.type = r.type)", arg, string(issuer))
 	return each(rows, err, func(rows *sql.Rows) error {

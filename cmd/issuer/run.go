@@ -82,6 +82,7 @@ func run(ctx context.Context, args []string, dotenv string, c console) error {
 	if err != nil {
 		return stopped(ctx, err)
 	}
+	p.terminalGone = watchTerminal(c)
 	if _, err := io.WriteString(c.out, p.banner.String()); err != nil {
 		return errors.Join(fmt.Errorf("show the banner: %w", err), p.stop())
 	}
@@ -119,6 +120,8 @@ type program struct {
 	access    *access.Authenticator
 	// reload reads again what may change while the program runs.
 	reload func()
+	// terminalGone says whether the program had a terminal, and has it no more.
+	terminalGone func() bool
 }
 
 // start brings everything up to the point where requests could be served. What it started it stops when it fails.
@@ -144,7 +147,6 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 			return p, fmt.Errorf("POLICY_DIR: %w", err)
 		}
 	}
-	p.reload = func() { reload(log, tls, policies) }
 	if s.onSandbox() {
 		if p.embedded, err = startEmbedded(ctx, s, log); err != nil {
 			return p, err
@@ -190,6 +192,9 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	} else {
 		p.banner.credential = firstType
 	}
+	if policies != nil {
+		p.banner.types = policies.Current().Types()
+	}
 	p.banner.issuer = account
 
 	if p.access, err = access.New(access.Config{Tokens: p.store, OIDC: s.accessSettings.oidc, Open: s.onSandbox(), Logger: log.With("room", "access")}); err != nil {
@@ -205,9 +210,18 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err != nil {
 		return p, err
 	}
-	if sealing == nil && policies != nil && policies.Current().NeedsReview() {
-		return p, errNoDocumentsKey
+	checkPolicies := func(set *policy.Set) error {
+		if sealing == nil && set.NeedsReview() {
+			return errNoDocumentsKey
+		}
+		return nil
 	}
+	if policies != nil {
+		if err = checkPolicies(policies.Current()); err != nil {
+			return p, err
+		}
+	}
+	p.reload = func() { reload(log, tls, policies, checkPolicies) }
 	counted := newMetrics()
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
 		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
@@ -316,9 +330,12 @@ func holder() string {
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8])
 }
 
+// journalFile is where the journal is kept in a folder.
+func journalFile(dataDir string) string { return filepath.Join(dataDir, "issuer.db") }
+
 // openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
 func openStore(ctx context.Context, s settings, log *slog.Logger) (*store.Store, error) {
-	cfg := store.Config{URL: s.databaseURL, Path: filepath.Join(s.dataDir, "issuer.db"), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
+	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
 	opened, err := store.Open(ctx, cfg)
 	switch {
 	case err == nil:
@@ -361,7 +378,13 @@ func (p *program) serve(ctx context.Context) error {
 	}()
 	listener := p.listener
 	p.listener = nil // Serve closes it
-	reloading := onHangup(ctx, p.reload)
+	reloading := onHangup(ctx, func() {
+		if p.terminalGone() { // nobody is left who could stop it
+			cancel(nil)
+			return
+		}
+		p.reload()
+	})
 	err := p.api.Serve(ctx, listener)
 	cancel(context.Canceled)
 	<-reloading
@@ -413,7 +436,7 @@ var errNoDocumentsKey = errors.New("DOCUMENTS_KEY: a policy has requests wait fo
 	"set DOCUMENTS_KEY, or DOCUMENTS_KEY_FILE, to what openssl rand -base64 32 prints")
 
 // reload reads policies and certificates again. What is wrong with them is told in the log, and what was read before stays.
-func reload(log *slog.Logger, tls *certificate, policies *policy.Holder) {
+func reload(log *slog.Logger, tls *certificate, policies *policy.Holder, check func(*policy.Set) error) {
 	if tls != nil {
 		if err := tls.reload(); err != nil {
 			log.Error("the certificate was not read again; the one before stays", "error", err)
@@ -422,7 +445,7 @@ func reload(log *slog.Logger, tls *certificate, policies *policy.Holder) {
 		}
 	}
 	if policies != nil {
-		if err := policies.Reload(); err != nil {
+		if err := policies.ReloadIf(check); err != nil {
 			log.Error("the policies were not read again; those before stay", "error", err)
 		} else {
 			log.Info("read the policies again", "types", len(policies.Current().Types()))

@@ -18,7 +18,8 @@ import (
 // Access says who callers of the administrators' side are.
 type Access interface {
 	// Authenticate reads the values of a request's Authorization header. The error is [model.CodeUnauthorized] with the
-	// same message whatever is wrong, and its cause is for the log.
+	// same message whatever is wrong, and its cause is for the log; [model.CodeForbidden] for a caller who is known and has
+	// no role, with their Actor in the Principal beside it; [model.CodeAccessUnavailable] where nobody can tell now.
 	Authenticate(ctx context.Context, authorization []string) (model.Principal, error)
 }
 
@@ -41,6 +42,11 @@ const auditTime = 10 * time.Second
 // guard lets those through who may use a route.
 func (a *API) guard(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		for _, value := range c.ParamValues() {
+			if strings.Contains(value, "/") { // the router takes all that is left for the last part
+				return fault(codeNotFound)
+			}
+		}
 		client := a.cfg.ClientIP(c.Request())
 		note(c, slog.String("client", client))
 		switch {
@@ -64,6 +70,9 @@ func (a *API) admit(c echo.Context, need model.Role) error {
 	}
 	who, err := a.cfg.Access.Authenticate(c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization))
 	if err != nil {
+		if model.CodeOf(err) == model.CodeForbidden && who.Actor != "" {
+			identify(c, who)
+		}
 		return err
 	}
 	if who.Actor == model.ActorSandbox && !fromHere(c.Request()) {
@@ -71,12 +80,17 @@ func (a *API) admit(c echo.Context, need model.Role) error {
 		return &model.Error{Code: model.CodeForbidden, Message: "without tokens, only programs of this machine may use this: " +
 			"address the service as localhost, and not from a page of another site"}
 	}
-	note(c, slog.String("actor", who.Actor))
-	stateOf(c).principal = &who
+	identify(c, who)
 	if !who.Role.Allows(need) {
 		return &model.Error{Code: model.CodeForbidden, Message: "this needs the role " + string(need) + ", and the token has the role " + string(who.Role)}
 	}
 	return nil
+}
+
+// identify notes who the caller is: for the log line, and for the audit log.
+func identify(c echo.Context, who model.Principal) {
+	note(c, slog.String("actor", who.Actor))
+	stateOf(c).principal = &who
 }
 
 // actor is who a request comes from, as far as it was asked.

@@ -204,7 +204,11 @@ func (a *API) operate(c echo.Context, begin func(body []byte, asked issuer.Ask) 
 func (a *API) repeated(c echo.Context, p preference, reply issuer.Reply, found bool, err error) error {
 	if found {
 		replayed(c.Response().Header())
-		note(c, slog.Bool("replayed", true), slog.String("subject", reply.Subject.String()), slog.String("credential", reply.Type.Text()))
+		subject, typ := reply.Subject, reply.Type
+		if s := reply.Submitted; s != nil {
+			subject, typ = s.Subject, s.Type
+		}
+		note(c, slog.Bool("replayed", true), slog.String("subject", subject.String()), slog.String("credential", typ.Text()))
 	}
 	return a.answer(c, p, reply, err)
 }

@@ -211,7 +211,7 @@ func (s *slowReader) Read(p []byte) (int, error) {
 
 // batchID reads which batch a path is of. What cannot be an id is that of none.
 func batchID(c echo.Context) (model.OperationID, error) {
-	id, err := model.ParseOperationID(c.Param("id"))
+	id, err := model.ParseOperationID(param(c, "id"))
 	if err != nil {
 		return "", fault(model.CodeBatchNotFound)
 	}

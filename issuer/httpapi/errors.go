@@ -57,6 +57,7 @@ var outcomes = map[model.Code]struct {
 	model.CodeRefused:             {http.StatusInternalServerError, "no ledger can ever take the transaction, and nothing of it is under way; the log has the cause"},
 	model.CodeInsufficientReserve: {http.StatusServiceUnavailable, "the issuer's account holds too little XRP to carry one more credential"},
 	model.CodeLedgerUnavailable:   {http.StatusServiceUnavailable, "the ledger does not answer now: ask again later"},
+	model.CodeAccessUnavailable:   {http.StatusServiceUnavailable, "who you are cannot be checked now: ask again later"},
 	model.CodeStoreUnavailable:    {http.StatusServiceUnavailable, "the service cannot store anything now: ask again later; with the same Idempotency-Key, where there is one, nothing is done twice"},
 	model.CodeNotValidated:        {http.StatusGatewayTimeout, "the transaction is on no ledger and can be on none any more: asking again is safe"},
 }
@@ -64,7 +65,7 @@ var outcomes = map[model.Code]struct {
 // routeCodes are the codes of what Echo's router says when no route fits.
 var routeCodes = map[int]model.Code{http.StatusNotFound: codeNotFound, http.StatusMethodNotAllowed: codeMethodNotAllowed}
 
-// defaultRetryAfter is said where the ledger or the store is unavailable and nobody knows for how long.
+// defaultRetryAfter is said where the ledger, the store or the identity provider is unavailable and nobody knows for how long.
 const defaultRetryAfter = 5 * time.Second
 
 // statusCanceled stands in the log for a client that went away before its answer; nobody receives it.
@@ -124,7 +125,7 @@ func (a *API) fail(c echo.Context, err error) {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="credential issuer"`)
 	}
 	switch e.Code {
-	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeTooManyRequests:
+	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeAccessUnavailable, model.CodeTooManyRequests:
 		wait := e.RetryAfter
 		if wait <= 0 {
 			wait = defaultRetryAfter

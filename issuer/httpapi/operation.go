@@ -122,7 +122,7 @@ func (a *API) operation(c echo.Context) error {
 	if err := parameters(c); err != nil {
 		return err
 	}
-	id, err := model.ParseOperationID(c.Param("id"))
+	id, err := model.ParseOperationID(param(c, "id"))
 	if err != nil {
 		return fault(model.CodeOperationNotFound) // nothing has such an id
 	}

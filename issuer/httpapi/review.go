@@ -114,10 +114,10 @@ func (a *API) request(c echo.Context) error {
 	secret := values.Get(paramSecret)
 	if header := c.Request().Header.Get(echo.HeaderAuthorization); secret == "" && header != "" {
 		if scheme, rest, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "Bearer") {
-			secret = rest
+			secret = strings.Trim(rest, " ")
 		}
 	}
-	id, err := model.ParseOperationID(c.Param("id"))
+	id, err := model.ParseOperationID(param(c, "id"))
 	if err != nil || secret == "" || len(secret) > maxSecret {
 		return fault(model.CodeRequestNotFound)
 	}
@@ -190,7 +190,7 @@ func validState(s model.ApplicationState) bool {
 }
 
 func applicationID(c echo.Context) (model.OperationID, error) {
-	id, err := model.ParseOperationID(c.Param("id"))
+	id, err := model.ParseOperationID(param(c, "id"))
 	if err != nil {
 		return "", fault(model.CodeRequestNotFound) // nothing has such an id
 	}
@@ -238,6 +238,9 @@ func (a *API) approve(c echo.Context) error {
 	if r.Operation != nil && !r.Operation.State.Final() {
 		status = http.StatusAccepted
 		retryAfter(c.Response().Header(), pollAfter)
+		if applied := p.applied(); applied != "" {
+			c.Response().Header().Set(headerPreferenceApplied, applied)
+		}
 	}
 	if r.Operation != nil {
 		c.Response().Header().Set(echo.HeaderLocation, operationsPath+string(r.Operation.ID))

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -80,4 +81,18 @@ func (a *API) register() {
 		}
 		a.echo.Add(http.MethodHead, r.path, serve)
 	}
+}
+
+// param is a part of the path, as its sender meant it. The router looks at the path as it was sent where that is not the
+// usual encoding, so that %2F parts nothing, and leaves the parts as they are then. What cannot be decoded stays; net/http
+// has refused it before.
+func param(c echo.Context, name string) string {
+	value := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return value
+	}
+	if decoded, err := url.PathUnescape(value); err == nil {
+		return decoded
+	}
+	return value
 }

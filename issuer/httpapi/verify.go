@@ -19,16 +19,16 @@ func (a *API) verify(c echo.Context) error {
 	}
 	var issuer model.Address
 	var err error
-	if given := c.Param("issuer"); given != self {
+	if given := param(c, "issuer"); given != self {
 		if issuer, err = model.ParseAddress(given); err != nil {
 			return model.BadRequest("issuer", err.Error()+"; or self, for this service's own")
 		}
 	}
-	subject, err := model.ParseAddress(c.Param("subject"))
+	subject, err := model.ParseAddress(param(c, "subject"))
 	if err != nil {
 		return model.BadRequest("subject", err.Error())
 	}
-	t, err := model.ParseShownType(c.Param("type"))
+	t, err := model.ParseShownType(param(c, "type"))
 	if err != nil {
 		return model.BadRequest("credential", err.Error())
 	}

@@ -25,10 +25,12 @@ type world struct {
 	client      *ledger.Client // talks to the ledger directly, whatever lies between the service and it
 	issuer      model.Address
 	subject     model.Address
+	subjectSeed ledger.Seed
 	subjectLane *ledger.Lane
 	store       *store.Store
 	storeConfig store.Config
 	log         *logBuffer
+	operator    string // the Authorization header of an admin, where one is needed
 	ticks       chan time.Time
 }
 
@@ -61,8 +63,10 @@ type worldConfig struct {
 	client func(*ledger.Config)
 	// api changes its HTTP side.
 	api func(*httpapi.Config)
-	// issuerConfig changes the issuer.
+	// issuer changes the issuer.
 	issuer func(*issuer.Config)
+	// furnish changes both, with what the world has by then.
+	furnish []func(*world, *issuer.Config, *httpapi.Config)
 }
 
 const xrp = 1_000_000 // drops
@@ -127,7 +131,7 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	}
 	wg.Wait()
 	endTicks()
-	w.issuer, w.subject = seeds[0].Address(), seeds[1].Address()
+	w.issuer, w.subject, w.subjectSeed = seeds[0].Address(), seeds[1].Address(), seeds[1]
 	w.subjectLane = w.run(w.client, seeds[1], cfg.ledgerOffset)
 
 	nodeConfig := ledger.Config{URL: server.WebSocketURL(), Logger: w.log.logger()}
@@ -157,10 +161,14 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	if cfg.issuer != nil {
 		cfg.issuer(&issuerConfig)
 	}
-	api := httpapi.Config{Issuer: issuer.New(issuerConfig), Logger: w.log.logger()}
+	api := httpapi.Config{Logger: w.log.logger()}
 	if cfg.api != nil {
 		cfg.api(&api)
 	}
+	for _, f := range cfg.furnish {
+		f(w, &issuerConfig, &api)
+	}
+	api.Issuer = issuer.New(issuerConfig)
 	s := serve(t, api)
 	w.url = "http://" + s.address
 	return w

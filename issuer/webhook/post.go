@@ -175,7 +175,8 @@ func explain(ctx context.Context, err error) string {
 		return errTimeout.Error()
 	case errors.As(err, &network) && network.Op == "dial":
 		return "it cannot be connected to"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network),
+		strings.Contains(err.Error(), "server closed idle connection"): // of net/http, which has no value for it
 		return "it ended the connection without an answer"
 	}
 	return "it does not answer in HTTP that can be read"

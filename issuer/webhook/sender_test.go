@@ -328,17 +328,16 @@ func TestRetryAfterHeader(t *testing.T) {
 			if !x.all {
 				w.outbox.awaitOutcomes(t, "a", 2)
 			}
-			w.clock.advance(x.wait - time.Nanosecond)
-			if x.all {
-				for range 3 {
-					w.outbox.wake()
-				}
-				if n := len(r.all()); n != 1 {
-					t.Errorf("%d calls while it is to be left alone", n)
+			if x.all { // what would be sent now is sent while nothing but this passes
+				eventually(t, "the alarm at the end of it", func() bool { return c.alarmAt(start.Add(x.wait)) })
+			}
+			w.advance(x.wait)
+			w.outbox.awaitOutcomes(t, "a", 3)
+			for _, call := range r.all()[1:] {
+				if after := call.at.Sub(start); (x.all || call.subject == "rA") && after < x.wait {
+					t.Errorf("%s came after %v, and it was to be left alone for %v", call.subject, after, x.wait)
 				}
 			}
-			w.advance(time.Nanosecond)
-			w.outbox.awaitOutcomes(t, "a", 3)
 			checkOrder(t, r.all())
 		})
 	}
@@ -412,15 +411,12 @@ func TestDown(t *testing.T) {
 	}
 	w.outbox.awaitOutcomes(t, "a", before)
 	// One attempt at a time, after 20 s, 80 s, then 5 min each.
-	w.clock.advance(5*time.Second - time.Nanosecond)
-	for range 3 {
-		w.outbox.wake()
-	}
-	if n := len(r.all()); n != before {
-		t.Errorf("%d calls within the pause", n-before)
-	}
+	w.advance(5*time.Second - time.Nanosecond)
 	w.advance(time.Nanosecond)
 	w.outbox.awaitOutcomes(t, "a", before+1)
+	if after := r.all()[before].at.Sub(start); after < 5*time.Second {
+		t.Errorf("it was tried after %v, within the pause", after)
+	}
 	for i, pause := range []time.Duration{20 * time.Second, 80 * time.Second, 5 * time.Minute, 5 * time.Minute} {
 		w.advance(pause)
 		w.outbox.awaitOutcomes(t, "a", before+2+i)
@@ -586,6 +582,36 @@ func TestOutboxFails(t *testing.T) {
 	if n := len(r.all()); n != 3 {
 		t.Errorf("%d calls for three events", n)
 	}
+}
+
+// TestNothingIsBegunWhileOutcomesWait: what came of one event is stored before another is sent, so that no more can be lost
+// at once than may be under way.
+func TestNothingIsBegunWhileOutcomesWait(t *testing.T) {
+	c := newClock()
+	release := make(chan struct{})
+	r := newReceiver(t, c, false, func(http.ResponseWriter, *http.Request, call, int) { <-release })
+	w := newWorld(t, newEndpoint(t, "a", r.URL))
+	w.clock, w.cfg.Clock, w.cfg.Concurrency = c, c, 1
+	w.cfg.Timeout = 1000 * time.Hour // time passes while calls are under way
+	w.run()
+	w.add("rA")
+	r.await(t, 1)
+	w.add("rB")
+	w.add("rC")
+	w.outbox.await(t, "the next ones to be read", func() bool { return w.outbox.returned[2] })
+	w.outbox.fail(errors.New("no connection"))
+	close(release)
+	for i := range 5 {
+		eventually(t, "the outbox to fail", func() bool {
+			w.advance(time.Second)
+			return strings.Count(w.log.String(), "does not keep") > i
+		})
+	}
+	if n := len(r.all()); n != 1 {
+		t.Errorf("%d calls while what came of the first is not stored", n)
+	}
+	w.outbox.fail(nil)
+	eventually(t, "all to be delivered", func() bool { w.advance(time.Second); return len(r.all()) == 3 })
 }
 
 // TestSubscribeFails: an outbox that is not there yet is asked again, and Run can be ended while it is waited for.

@@ -93,6 +93,18 @@ func (c *clock) pending(d time.Duration) int {
 	return n
 }
 
+// alarmAt says whether an alarm is set for exactly that time.
+func (c *clock) alarmAt(at time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for a := range c.alarms {
+		if a.at.Equal(at) {
+			return true
+		}
+	}
+	return false
+}
+
 // outbox keeps deliveries in memory, by the contract of [Outbox].
 type outbox struct {
 	mu       sync.Mutex
@@ -102,13 +114,14 @@ type outbox struct {
 	outcomes map[string][]model.DeliveryOutcome          // by endpoint: all that were stored, in order
 	last     map[string]map[int64]*model.DeliveryOutcome // the last of each
 	failing  error
-	asked    int // calls of DueDeliveries
+	asked    int            // calls of DueDeliveries
+	returned map[int64]bool // what DueDeliveries returned, by Seq
 	watchers map[chan struct{}]bool
 	changed  chan struct{} // closed at every change, and made anew
 }
 
 func newOutbox() *outbox {
-	return &outbox{open: map[model.OperationID]bool{}, places: map[string]int64{}, outcomes: map[string][]model.DeliveryOutcome{},
+	return &outbox{open: map[model.OperationID]bool{}, returned: map[int64]bool{}, places: map[string]int64{}, outcomes: map[string][]model.DeliveryOutcome{},
 		last: map[string]map[int64]*model.DeliveryOutcome{}, watchers: map[chan struct{}]bool{}, changed: make(chan struct{})}
 }
 
@@ -170,6 +183,7 @@ func (o *outbox) DueDeliveries(_ context.Context, _ model.Address, endpoint stri
 			if last != nil {
 				d.Attempts, d.First = last.Attempts, last.First
 			}
+			o.returned[e.Seq] = true
 			if due = append(due, d); len(due) == limit {
 				return
 			}
