@@ -55,6 +55,7 @@ func (i *Issuer) Receive(ctx context.Context, a BatchAsk, rows iter.Seq2[Row, er
 		n     int64
 		chunk []model.BatchRow
 		flaw  error // what ends it
+		last  = i.ledgerOnce()
 	)
 	for row, err := range rows {
 		if err != nil {
@@ -75,12 +76,14 @@ func (i *Issuer) Receive(ctx context.Context, a BatchAsk, rows iter.Seq2[Row, er
 		}
 		r := model.BatchRow{Row: n}
 		if n > batch.Rows {
-			r = i.batchRow(ctx, a, n, row)
+			if r, flaw = i.batchRow(ctx, a, n, row, last); flaw != nil {
+				break
+			}
 		}
 		r.Sum = row.Sum
 		if chunk = append(chunk, r); len(chunk) == rowsAtOnce {
 			taken := in.take(chunk)
-			chunk = nil
+			chunk, last = nil, i.ledgerOnce()
 			if !taken {
 				break
 			}
@@ -131,24 +134,41 @@ func (i *Issuer) batch(ctx context.Context, id model.OperationID) (model.BatchSt
 	return status, err
 }
 
-// batchRow decides on a row, as far as that goes without the ledger.
-func (i *Issuer) batchRow(ctx context.Context, a BatchAsk, n int64, row Row) model.BatchRow {
+// ledgerOnce returns a function that asks for the validated ledger when it is first called, and again after a failure.
+func (i *Issuer) ledgerOnce() func(context.Context) (model.Ledger, error) {
+	var last model.Ledger
+	return func(ctx context.Context) (_ model.Ledger, err error) {
+		if last.Index == 0 {
+			last, err = i.lastLedger(ctx)
+		}
+		return last, err
+	}
+}
+
+// batchRow decides on a row, as far as that goes without its credential's place on the ledger. The error is none of the row:
+// what could not be looked into now is not decided on.
+func (i *Issuer) batchRow(ctx context.Context, a BatchAsk, n int64, row Row, last func(context.Context) (model.Ledger, error)) (model.BatchRow, error) {
 	r, err := row.Read()
+	if err != nil {
+		return rejected(model.BatchRow{Row: n}, err), nil
+	}
 	var t terms
 	switch {
-	case err != nil:
 	case r.Renew:
 		err = model.BadRequest("renew", "must be left out of a batch: renew one credential at a time")
 	case r.Proof != nil:
 		err = model.BadRequest("proof", "must be left out of a batch: whoever sends one vouches for its rows")
 	default:
-		t, err = i.granted(ctx, r)
+		t, err = i.granted(ctx, r, last)
 	}
-	if err != nil {
-		return rejected(model.BatchRow{Row: n}, err)
+	switch {
+	case model.CodeOf(err) == model.CodeBadRequest:
+		return rejected(model.BatchRow{Row: n}, err), nil
+	case err != nil:
+		return model.BatchRow{}, err
 	}
 	return model.BatchRow{Row: n, Operation: &model.Operation{Issuer: i.cfg.Account, Kind: model.KindIssue,
-		Subject: r.Subject, Type: r.Type, Expiration: t.expiration, URI: t.uri, Actor: a.Actor, RequestID: a.RequestID}}
+		Subject: r.Subject, Type: r.Type, Expiration: t.expiration, URI: t.uri, Actor: a.Actor, RequestID: a.RequestID}}, nil
 }
 
 // rejected is a row that never becomes an operation, for a reason that is told as it would be of a request.

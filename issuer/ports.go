@@ -35,8 +35,9 @@ type Ledger interface {
 type Vault interface {
 	Seal(id model.OperationID, documents []byte) (model.SealedDocuments, error)
 	Open(id model.OperationID, sealed model.SealedDocuments) ([]byte, error)
-	// Secret is what the applicant of a request follows it with: always the same for a request, and not to be guessed.
-	Secret(id model.OperationID) string
+	// Secrets are what the applicant of a request follows it with, one for each key, the first one for new requests: always the
+	// same for a request and a key, and not to be guessed.
+	Secrets(id model.OperationID) []string
 }
 
 // Journal keeps operations, durable on return. Where it cannot be used now the error is a [model.Error] with

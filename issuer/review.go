@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -17,14 +18,20 @@ type Submitted struct {
 	Secret string
 }
 
+// errNoVault is for the log: its reader can set a key.
+var errNoVault = errors.New("requests that a person decides on cannot be kept without a key for their documents: set DOCUMENTS_KEY")
+
 // submit stores a request for a person to decide on.
 func (i *Issuer) submit(ctx context.Context, r model.CredentialRequest, a Ask, t terms) (*Submitted, error) {
+	if i.cfg.Vault == nil {
+		return nil, errNoVault
+	}
 	id := model.NewRequestID(i.cfg.Now())
 	sealed, err := i.cfg.Vault.Seal(id, r.Documents.JSON())
 	if err != nil {
 		return nil, err
 	}
-	secret := i.cfg.Vault.Secret(id)
+	secret := i.cfg.Vault.Secrets(id)[0]
 	stored, replayed, err := i.cfg.Journal.CreateApplication(ctx, model.Application{
 		ID: id, Issuer: i.cfg.Account, Subject: r.Subject, Type: r.Type, Expiration: t.expiration, URI: t.uri, Renew: r.Renew,
 		Proven: t.nonce != nil, Nonce: t.nonce, SecretHash: sha256.Sum256([]byte(secret)), Documents: sealed, Key: a.Key,
@@ -43,8 +50,11 @@ func (i *Issuer) submit(ctx context.Context, r model.CredentialRequest, a Ask, t
 // out where it was made with a key that is gone.
 func (i *Issuer) submitted(stored model.Application) *Submitted {
 	s := &Submitted{Application: stored}
-	if i.cfg.Vault != nil {
-		if secret := i.cfg.Vault.Secret(stored.ID); fits(secret, stored) {
+	if i.cfg.Vault == nil {
+		return s
+	}
+	for _, secret := range i.cfg.Vault.Secrets(stored.ID) {
+		if fits(secret, stored) {
 			s.Secret = secret
 		}
 	}
@@ -114,7 +124,7 @@ func (i *Issuer) Application(ctx context.Context, id model.OperationID) (Review,
 	}
 	if len(a.Documents) > 0 {
 		if i.cfg.Vault == nil {
-			return Review{}, fmt.Errorf("opening the documents of request %s: there is no key", id)
+			return Review{}, fmt.Errorf("opening the documents of request %s: %w", id, errNoVault)
 		}
 		if r.Documents, err = i.cfg.Vault.Open(id, a.Documents); err != nil {
 			return Review{}, fmt.Errorf("request %s: %w", id, err)
@@ -143,14 +153,22 @@ func (i *Issuer) Approve(ctx context.Context, id model.OperationID, a Ask) (Revi
 	if app.State == model.ApplicationRejected || app.State == model.ApplicationApproved && !again(app.OperationState) {
 		return Review{}, decided(app.State)
 	}
+	p, err := i.policy(app.Type)
+	if err != nil {
+		p = nil // it was offered when it was asked for
+	}
 	op := model.Operation{Issuer: i.cfg.Account, Kind: model.KindIssue, Subject: app.Subject, Type: app.Type, Expiration: app.Expiration,
-		URI: app.URI, Actor: a.Actor, RequestID: a.RequestID}
+		URI: app.URI, Actor: a.Actor, RequestID: a.RequestID, Limits: limits(p)}
 	unlock, err := i.keys.lock(ctx, credentialKey{app.Subject, app.Type})
 	if err != nil {
 		return Review{}, unavailable(err)
 	}
-	op.Renew, err = i.admit(ctx, credentialTerms{app.Subject, app.Type, app.Expiration, app.Renew, i.renewWithin(app.Type)})
-	if err == nil {
+	op.Renew, err = i.admit(ctx, credentialTerms{app.Subject, app.Type, app.Expiration, app.Renew, renewWithin(p)})
+	switch {
+	case model.CodeOf(err) == model.CodeBadRequest: // there is nothing wrong with this request, but with the one that waits
+		err = &model.Error{Code: model.CodeExpired, Cause: err, Message: "the expiration that was asked for is past: reject the request, so that its " +
+			"applicant can ask again"}
+	case err == nil:
 		app, err = i.cfg.Journal.Decide(ctx, model.Decision{Application: id, Actor: a.Actor, Approve: true, Operation: &op, RequestID: a.RequestID})
 	}
 	unlock()

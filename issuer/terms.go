@@ -25,12 +25,14 @@ type terms struct {
 	review     bool              // a person decides
 	keep       time.Duration     // how long documents are kept after a decision
 	limits     *model.UnacceptedLimits
+	// renewWithin is how long before its expiration one that stands may be replaced, in seconds.
+	renewWithin uint32
 }
 
 // settle looks into all of a request that needs no look at the credential's place on the ledger: documents, validity, URI
 // and proof, by the policy of its type. Error codes: badRequest, proofRefused, ledgerUnavailable, storeUnavailable.
 func (i *Issuer) settle(ctx context.Context, r model.CredentialRequest) (terms, error) {
-	t, err := i.granted(ctx, r)
+	t, err := i.granted(ctx, r, i.lastLedger)
 	if err != nil {
 		return t, err
 	}
@@ -43,33 +45,34 @@ func (i *Issuer) settle(ctx context.Context, r model.CredentialRequest) (terms, 
 	return t, err
 }
 
-// granted looks into documents, validity and URI. Error codes: badRequest, ledgerUnavailable.
-func (i *Issuer) granted(ctx context.Context, r model.CredentialRequest) (terms, error) {
+// granted looks into documents, validity and URI, all by one state of the policies. last is asked for the validated ledger where
+// the validity counts from its close. Error codes: badRequest, ledgerUnavailable.
+func (i *Issuer) granted(ctx context.Context, r model.CredentialRequest, last func(context.Context) (model.Ledger, error)) (terms, error) {
 	t := terms{expiration: r.Expiration, uri: r.URI}
 	p, err := i.policy(r.Type)
-	switch {
-	case err != nil:
+	if err != nil {
 		return t, err
-	case p == nil:
+	}
+	t.renewWithin, t.limits = renewWithin(p), limits(p)
+	if p == nil {
 		return t, i.cfg.Check(ctx, r)
 	}
 	if err := p.CheckDocuments(ctx, r.Documents); err != nil {
 		return t, err
 	}
-	last, err := i.lastLedger(ctx)
-	if err != nil {
-		return t, err
+	var closed model.Ledger
+	if p.Validity != (policy.Validity{}) {
+		if closed, err = last(ctx); err != nil {
+			return t, err
+		}
 	}
-	if t.expiration, err = p.Expiration(r.Expiration, last.CloseTime); err != nil {
+	if t.expiration, err = p.Expiration(r.Expiration, closed.CloseTime); err != nil {
 		return t, err
 	}
 	if t.uri, err = p.URI(r.URI, i.cfg.Account, r.Subject); err != nil {
 		return t, err
 	}
 	t.proof, t.review, t.keep = p.ProofRequired, p.Decision == policy.Review, p.KeepDocuments
-	if p.Unaccepted.PerSubject > 0 || p.Unaccepted.InAll > 0 {
-		t.limits = &model.UnacceptedLimits{PerSubject: p.Unaccepted.PerSubject, InAll: p.Unaccepted.InAll}
-	}
 	return t, nil
 }
 
@@ -81,11 +84,19 @@ func (i *Issuer) policy(t model.CredentialType) (*policy.Policy, error) {
 	return i.cfg.Policies.Current().Require(t)
 }
 
-// renewWithin is how long before its expiration a credential of a type may be renewed, in seconds.
-func (i *Issuer) renewWithin(t model.CredentialType) uint32 {
+// renewWithin is how long before its expiration a credential may be renewed, in seconds; p is nil for none.
+func renewWithin(p *policy.Policy) uint32 {
 	within := defaultRenewWithin
-	if p, err := i.policy(t); err == nil && p != nil {
+	if p != nil {
 		within = p.RenewWithin
 	}
 	return uint32(within / time.Second)
+}
+
+// limits are what a policy allows to be unaccepted; p is nil for none.
+func limits(p *policy.Policy) *model.UnacceptedLimits {
+	if p == nil || p.Unaccepted.PerSubject == 0 && p.Unaccepted.InAll == 0 {
+		return nil
+	}
+	return &model.UnacceptedLimits{PerSubject: p.Unaccepted.PerSubject, InAll: p.Unaccepted.InAll}
 }

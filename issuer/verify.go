@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -9,8 +10,9 @@ import (
 )
 
 // Verify says whether a credential can be relied on, by one validated ledger: that ledger's close time decides what has
-// expired, not this machine's clock. issuer is the account that vouches for it; empty is this one. It is asked of the ledger
-// once per validated ledger, however many want to know. Error code: ledgerUnavailable.
+// expired, not this machine's clock. issuer is the account that vouches for it; empty is this one. Which ledger is the last
+// one is asked each time; what it says of a credential is asked once, however many want to know at the same time or later.
+// Error code: ledgerUnavailable.
 func (i *Issuer) Verify(ctx context.Context, subject, issuer model.Address, t model.CredentialType) (model.Verdict, error) {
 	if issuer == "" {
 		issuer = i.cfg.Account
@@ -22,12 +24,9 @@ func (i *Issuer) Verify(ctx context.Context, subject, issuer model.Address, t mo
 		return model.Verdict{}, unavailable(err)
 	}
 	key := verdictKey{subject, issuer, t}
-	v, known := i.verdicts.get(last.Hash, key)
-	if !known {
-		if v, err = i.look(ctx, last, key); err != nil {
-			return model.Verdict{}, unavailable(err)
-		}
-		i.verdicts.put(last.Hash, key, v)
+	v, err := i.verdicts.of(ctx, last.Hash, key, func() (model.Verdict, error) { return i.look(ctx, last, key) })
+	if err != nil {
+		return model.Verdict{}, unavailable(err)
 	}
 	v.Age = max(i.cfg.Now().Sub(model.Time(last.CloseTime)), 0).Truncate(time.Second)
 	return v, nil
@@ -72,26 +71,67 @@ const maxVerdicts = 10_000
 type verdicts struct {
 	mu     sync.Mutex
 	ledger string // hash
-	known  map[verdictKey]model.Verdict
+	known  map[verdictKey]*question
 }
 
-func (v *verdicts) get(ledger string, key verdictKey) (model.Verdict, bool) {
+// question is one to the ledger. verdict and err are set when done is closed.
+type question struct {
+	done    chan struct{}
+	verdict model.Verdict
+	err     error
+}
+
+// of returns what a ledger says, asking it where nobody has. Who waits for another's question hears of its failure, unless
+// the other has merely gone away.
+func (v *verdicts) of(ctx context.Context, ledger string, key verdictKey, ask func() (model.Verdict, error)) (model.Verdict, error) {
+	for {
+		a, first := v.begin(ledger, key)
+		switch {
+		case a == nil:
+			return ask()
+		case first:
+			v.answer(ledger, key, a, ask)
+			return a.verdict, a.err
+		}
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			return model.Verdict{}, ctx.Err()
+		}
+		if !errors.Is(a.err, context.Canceled) {
+			return a.verdict, a.err
+		}
+	}
+}
+
+// begin returns the question about a credential, and whether it is the caller's to ask; nil where there are too many.
+func (v *verdicts) begin(ledger string, key verdictKey) (a *question, first bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.ledger != ledger {
-		return model.Verdict{}, false
+		v.ledger, v.known = ledger, map[verdictKey]*question{}
 	}
-	found, ok := v.known[key]
-	return found, ok
+	if a = v.known[key]; a != nil {
+		return a, false
+	}
+	if len(v.known) >= maxVerdicts {
+		return nil, false
+	}
+	a = &question{done: make(chan struct{})}
+	v.known[key] = a
+	return a, true
 }
 
-func (v *verdicts) put(ledger string, key verdictKey, verdict model.Verdict) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.ledger != ledger {
-		v.ledger, v.known = ledger, map[verdictKey]model.Verdict{}
-	}
-	if len(v.known) < maxVerdicts {
-		v.known[key] = verdict
-	}
+// answer asks, and lets those know who wait. A failure is not remembered.
+func (v *verdicts) answer(ledger string, key verdictKey, a *question, ask func() (model.Verdict, error)) {
+	a.err = errors.New("looking up a credential broke off") // should ask panic
+	defer func() {
+		v.mu.Lock()
+		if a.err != nil && v.ledger == ledger && v.known[key] == a {
+			delete(v.known, key)
+		}
+		v.mu.Unlock()
+		close(a.done)
+	}()
+	a.verdict, a.err = ask()
 }

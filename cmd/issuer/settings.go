@@ -12,6 +12,7 @@ import (
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
 	"github.com/xrplissuer/credential-issuer/issuer/vault"
+	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -59,7 +60,7 @@ type settings struct {
 	policyDir      string      // empty: none
 	documentsKeys  []vault.Key // the first encrypts; empty: none is set
 	accessSettings accessSettings
-	webhooks       webhookSettings
+	webhooks       []webhook.Endpoint
 	reserveWarning uint32 // in credentials
 
 	// warnings deserve a look and stop nothing.

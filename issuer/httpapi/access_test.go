@@ -267,7 +267,7 @@ func (w *world) audited(t *testing.T, action string) []model.AuditEntry {
 func TestCallsAreAudited(t *testing.T) {
 	onDatabases(t, func(t *testing.T, database store.Config) {
 		d := &door{}
-		w := newWorld(t, guarded(d), everything, func(c *worldConfig) { c.database = database })
+		w := newWorld(t, guarded(d), everything, on(database))
 		jwt := d.idp.jwt(t, "guest", map[string]any{"sub": "alice <b>@example.org"})
 		type call struct{ actor, target, status, id string }
 		var want []call

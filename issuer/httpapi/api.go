@@ -1,13 +1,14 @@
-// Package httpapi is the HTTP side of an issuer: routes, binding, one error table, and what surrounds a request.
+// Package httpapi is the HTTP side of an issuer: routes, who may use them, binding, one error table, and what surrounds a
+// request.
 //
-// It is the only package that knows Echo. It may call the issuer, through the interface that it owns, and model; it
-// decides nothing about credentials, builds no transaction, and asks no node. No handler writes an error body: handlers
-// return errors, and the table in errors.go says what becomes of them. An error without a code becomes a bare 500,
-// whose cause is in the log under the same request id and nowhere else.
+// It is the only package that knows Echo. It may call the issuer, who says who callers are, rates and the audit log, through the
+// interfaces that it owns, and model; it decides nothing about credentials, builds no transaction, and asks no node. No handler
+// writes an error body: handlers return errors, and the table in errors.go says what becomes of them. An error without a
+// code becomes a bare 500, whose cause is in the log under the same request id and nowhere else.
 //
 // # What surrounds a request
 //
-//	request id -> one log line, whatever happens -> security headers -> route -> query -> media type -> size -> body
+//	request id -> one log line, whatever happens -> security headers -> route -> rate or role -> query -> media type -> size -> body
 //
 // A request that changes something may carry an Idempotency-Key, which the issuer is asked about before the body is looked
 // into, and a Prefer header (RFC 7240): one that is not to be waited for, or whose wait is over, is answered with 202 and the
@@ -15,6 +16,27 @@
 //
 // Everything is bounded: connections, what all bodies together take, header size and time, body size and time, and the time in which a client has to take what it
 // asked for. The log line holds no body, no document, no header but the user agent, and no query.
+//
+// # Who may do what
+//
+// The table in routes.go is the whole interface, and says of each route what it needs:
+//
+//   - Nothing, and a rate for each client: the public side. What is asked for a subject counts against that subject's rate too,
+//     unless its key came before. An operation is shown to whoever knows its id, and a request that a person decides on to
+//     whoever knows its secret, as the parameter secret or as a bearer token; with another one there is no such request.
+//   - A role, with a bearer token: all below /admin, and /metrics. Without one that holds it is 401, with one whose role does not
+//     suffice 403, and 503 where nobody can tell now. Documents are shown to reviewers, one request at a time.
+//   - Nothing at all: /healthz and /readyz.
+//
+// Where callers are let in without a token ([model.ActorSandbox]), they must have addressed this machine by a name of its own,
+// and must be no page of another site in a browser.
+//
+// # What is audited
+//
+// Each call below /admin by somebody who is known is one entry of the audit log once it is over, with its status, also where
+// their role did not suffice. Calls by nobody are in the log alone, so that nobody can fill the audit log from outside; so are
+// those of the public side: what comes of them is audited by whoever stores it. An entry that cannot be written is an error in
+// the log, and does not undo the call.
 package httpapi
 
 import (

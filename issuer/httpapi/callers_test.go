@@ -56,13 +56,16 @@ func guarded(d *door) func(*worldConfig) {
 			if _, err := w.store.RevokeToken(w.t.Context(), "revoked", model.AuditEntry{Actor: "cli:test"}); err != nil {
 				w.t.Fatal(err)
 			}
-			api.Audit = w.store
-			api.Access = newAuthenticator(w, access.Config{Now: later, OIDC: &access.OIDC{
-				Issuer: d.idp.server.URL, Audience: audience, RoleClaim: "roles",
-				Roles: map[string]model.Role{"boss": model.RoleAdmin, "clerk": model.RoleReviewer, "guest": model.RoleReader},
-			}})
+			api.Audit, w.operator = w.store, d.header("admin")
+			api.Access = newAuthenticator(w, doorOf(d))
 		})
 	}
+}
+
+// doorOf is what a door goes by.
+func doorOf(d *door) access.Config {
+	return access.Config{Now: later, OIDC: &access.OIDC{Issuer: d.idp.server.URL, Audience: audience, RoleClaim: "roles",
+		Roles: map[string]model.Role{"boss": model.RoleAdmin, "clerk": model.RoleReviewer, "guest": model.RoleReader}}}
 }
 
 func (d *door) make(w *world, name string, role model.Role, created, expires time.Time) {

@@ -64,6 +64,15 @@ var outcomes = map[model.Code]struct {
 	model.CodeNotValidated:        {http.StatusGatewayTimeout, "the transaction is on no ledger and can be on none any more: asking again is safe"},
 }
 
+// Statuses returns the error table: each code, and the status that it is answered with.
+func Statuses() map[model.Code]int {
+	all := map[model.Code]int{}
+	for code, o := range outcomes {
+		all[code] = o.status
+	}
+	return all
+}
+
 // routeCodes are the codes of what Echo's router says when no route fits.
 var routeCodes = map[int]model.Code{http.StatusNotFound: codeNotFound, http.StatusMethodNotAllowed: codeMethodNotAllowed}
 

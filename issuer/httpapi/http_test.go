@@ -141,7 +141,7 @@ func (w *world) request(t *testing.T, subject any, credential, more string) answ
 // revoke asks for a revocation in good form.
 func (w *world) revoke(t *testing.T, subject any, credential string) answer {
 	t.Helper()
-	return w.send(t, del, "/admin/credential", jsonType, fmt.Sprintf(`{"subject":"%s","credential":"%s"}`, subject, credential))
+	return w.send(t, del, "/admin/credential", jsonType+"\n"+w.operator, fmt.Sprintf(`{"subject":"%s","credential":"%s"}`, subject, credential))
 }
 
 // issue issues a credential that a test needs, and ends the test where that fails.
@@ -161,7 +161,7 @@ type entry struct {
 // list reads the list.
 func (w *world) list(t *testing.T, query string) []entry {
 	t.Helper()
-	a := w.send(t, get, "/admin/credential"+query, "", "")
+	a := w.send(t, get, "/admin/credential"+query, w.operator, "")
 	var list struct{ Credentials []entry }
 	if err := errors.Join(a.err, json.Unmarshal(a.body, &list)); a.status != http.StatusOK || err != nil || list.Credentials == nil {
 		t.Fatalf("list: %d %s %v", a.status, a.body, err)

@@ -30,6 +30,7 @@ type world struct {
 	store       *store.Store
 	storeConfig store.Config
 	log         *logBuffer
+	operator    string // the Authorization header of an admin, where one is needed
 	ticks       chan time.Time
 }
 

@@ -154,9 +154,15 @@ func (v *Vault) Open(id model.OperationID, sealed model.SealedDocuments) ([]byte
 
 var secretForm = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// Secret returns what an applicant follows a request with: the same each time, and known to nobody without the key. 32
-// characters, 160 bits.
-func (v *Vault) Secret(id model.OperationID) string { return v.rings[0].secret(id) }
+// Secrets returns what an applicant follows a request with, by each key in their order: the same each time, and known to nobody
+// without the key. New requests get the first. 32 characters, 160 bits.
+func (v *Vault) Secrets(id model.OperationID) []string {
+	all := make([]string, len(v.rings))
+	for n, r := range v.rings {
+		all[n] = r.secret(id)
+	}
+	return all
+}
 
 func (r ring) secret(id model.OperationID) string {
 	mac := hmac.New(sha256.New, r.secrets)
