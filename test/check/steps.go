@@ -183,7 +183,7 @@ func attack(ctx context.Context, out io.Writer, _ bool) (string, error) {
 	return skippedRows(said.String()), err
 }
 
-// skippedRows is what the fault test says of the rows that it left out, for the summary.
+// skippedRows is what the fault test, or the attack run, says of what it left out, for the summary.
 func skippedRows(said string) string {
 	for line := range strings.Lines(said) {
 		if n, is := strings.CutPrefix(line, "SKIPPED: "); is {
@@ -191,7 +191,7 @@ func skippedRows(said string) string {
 			return count + " SKIPPED, see above"
 		}
 	}
-	return "no row skipped"
+	return "none skipped"
 }
 
 // vectors replays the recorded answers of a real node once more, without the race detector, to show for each file how
