@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -29,7 +28,6 @@ type service struct {
 	journal *journal
 	roots   *x509.CertPool // nil for plain HTTP
 	client  *http.Client   // reuses connections
-	turn    sync.Mutex     // one attack at a time: what is counted is told apart by time
 
 	tokens map[string]string // by role
 	first  memory            // once it had warmed up
