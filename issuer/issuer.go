@@ -2,8 +2,8 @@
 // issuing account, one request at a time or many in a batch.
 //
 // It may read the ledger and keep operations in a journal, through the interfaces in ports.go. It never signs, never
-// talks to a node or a database itself, never reads the clock of this machine (the validated ledger's close time
-// decides), and knows nothing of HTTP.
+// talks to a node or a database itself, never decides by the clock of this machine what has expired (the validated
+// ledger's close time does), and knows nothing of HTTP.
 //
 // # What a request goes through
 //
@@ -23,6 +23,17 @@
 // such operation, also where several processes share it. The rows of a batch are looked up in the same way, some hundred
 // at a time, and rejected in the same words. What other programs do with the same account in between is
 // caught by the transaction's own result, and told in the same words.
+//
+// # Keeping house
+//
+// A [Keeper] runs in the process that has the lane. It has the journal's records follow what validated ledgers do to the
+// account's credentials, whoever does it, and works off what is due by them: it tells of expiries, withdraws what stayed
+// unaccepted for longer than its policy allows, deletes what expired longer ago than that allows, and erases documents.
+// What has no policy is left alone. Records say only what to look at: before a credential is removed, the ledger is asked
+// whether it stands as the record has it, and a request for the same credential goes first. A subject that accepts in
+// the ledger in which the removal happens may still lose the credential: the ledger has no deletion on condition.
+//
+// # Ends
 //
 // A caller that goes away stops nothing that is stored. When the wait limit runs out, the caller gets the operation as it
 // stands and can ask for it again.
