@@ -40,3 +40,12 @@ type DeliveryOutcome struct {
 	// anything secret.
 	Failure string
 }
+
+// Backlog is what an endpoint is still to be told of.
+type Backlog struct {
+	Endpoint string
+	// Waiting is how many events that is, and GivenUp how many it was not told of and will not be.
+	Waiting, GivenUp int64
+	// Failing is since when the oldest of those that were tried has failed; zero where none has.
+	Failing time.Time
+}

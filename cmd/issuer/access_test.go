@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/issuer/access"
+	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 )
 
 const documentsKey = "3q2+796tvu/erb7v3q2+796tvu/erb7v3q2+796tvu8="
@@ -40,12 +41,12 @@ func TestAccessFaults(t *testing.T) {
 		{"all of them", map[string]string{"RATE_LIMIT_CLIENT": "many", "RATE_LIMIT_SUBJECT": "1/0s", "TRUSTED_PROXIES": "10.0.0.0/99", "TLS_CERT_FILE": "x.pem", "OIDC_ISSUER": "https://idp.example",
 			"OIDC_ROLES": "boss=owner", "DOCUMENTS_KEY": "hush-hush", "WEBHOOK_URLS": "https://hooks.example,https://me:hush-hush@x/", "WEBHOOK_ALLOW_PRIVATE": "perhaps", "RESERVE_WARNING": "-1"},
 			[]string{"- RATE_LIMIT_CLIENT must be", "- RATE_LIMIT_SUBJECT must be", "- TRUSTED_PROXIES must be", "- TLS_CERT_FILE and TLS_KEY_FILE belong together", "- OIDC_AUDIENCE must be set beside",
-				"- OIDC_ROLES must have", "- DOCUMENTS_KEY must be", "- WEBHOOK_URLS must be", "- WEBHOOK_SECRET must be set beside", "- WEBHOOK_ALLOW_PRIVATE must be", "- RESERVE_WARNING must be"}},
+				"- OIDC_ROLES must have", "- DOCUMENTS_KEY must be", "- WEBHOOK_URLS each address ", "- WEBHOOK_SECRET must be set beside", "- WEBHOOK_ALLOW_PRIVATE must be", "- RESERVE_WARNING must be"}},
 		{"a key without a certificate", map[string]string{"TLS_KEY_FILE": "x"}, []string{"belong together"}},
 		{"an audience without a provider", map[string]string{"OIDC_AUDIENCE": "us"}, []string{"OIDC_ISSUER must be set beside OIDC_AUDIENCE"}},
 		{"every proxy", map[string]string{"TRUSTED_PROXIES": "0.0.0.0/0"}, []string{"TRUSTED_PROXIES must not hold"}},
 		{"a role twice", map[string]string{"OIDC_ISSUER": "https://idp.example", "OIDC_AUDIENCE": "us", "OIDC_ROLES": "a=admin,a=reader"}, []string{"OIDC_ROLES names"}},
-		{"webhooks in the clear", map[string]string{"WEBHOOK_URLS": "http://hooks.example", "WEBHOOK_SECRET": "hush-hush"}, []string{"WEBHOOK_URLS must be https://"}},
+		{"webhooks in the clear", map[string]string{"WEBHOOK_URLS": "http://hooks.example", "WEBHOOK_SECRET": "hush-hush"}, []string{"WEBHOOK_URLS each address ", "WEBHOOK_SECRET "}},
 		{"the second key is none", map[string]string{"DOCUMENTS_KEY": documentsKey + ",hush-hush"}, []string{"DOCUMENTS_KEY must be 32 random bytes"}},
 		{"a short key", map[string]string{"DOCUMENTS_KEY": "aHVzaC1odXNo"}, []string{"DOCUMENTS_KEY must be 32 random bytes"}},
 		{"a key of zeros", map[string]string{"DOCUMENTS_KEY": strings.Repeat("A", 43) + "="}, []string{"DOCUMENTS_KEY must be"}},
@@ -76,7 +77,7 @@ func TestAccessFaults(t *testing.T) {
 // TestAccessSettings: what is read, and what holds where nothing is set.
 func TestAccessSettings(t *testing.T) {
 	s, _, err := readSettings(nil, noFile(t))
-	if err != nil || !s.accessSettings.clientRate.Off() || !s.accessSettings.subjectRate.Off() || s.accessSettings.oidc != nil || s.documentsKeys != nil || s.webhooks.urls != nil {
+	if err != nil || !s.accessSettings.clientRate.Off() || !s.accessSettings.subjectRate.Off() || s.accessSettings.oidc != nil || s.documentsKeys != nil || s.webhooks != nil {
 		t.Errorf("on the sandbox: %+v, %v", s.accessSettings, err)
 	}
 	if s, _, err = readSettings([]string{"--xrpl-network=testnet"}, noFile(t)); err != nil || s.accessSettings.clientRate != (access.Rate{Count: 600, Per: time.Minute}) || s.accessSettings.subjectRate != (access.Rate{Count: 60, Per: time.Minute}) {
@@ -87,7 +88,7 @@ func TestAccessSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for k, v := range map[string]string{"RATE_LIMIT_CLIENT": "0", "RATE_LIMIT_SUBJECT": "5/1h", "OIDC_ISSUER": "https://idp.example", "OIDC_AUDIENCE": "us", "TRUSTED_PROXIES": "10.0.0.0/8, ::1",
-		"DOCUMENTS_KEY_FILE": path, "WEBHOOK_URLS": "https://a.example/x, http://10.0.0.1/", "WEBHOOK_SECRET": "s", "WEBHOOK_ALLOW_PRIVATE": "true"} {
+		"DOCUMENTS_KEY_FILE": path, "WEBHOOK_URLS": "https://a.example/x, http://10.0.0.1/", "WEBHOOK_SECRET": webhook.NewSecret().Reveal(), "WEBHOOK_ALLOW_PRIVATE": "true"} {
 		t.Setenv(k, v)
 	}
 	s, _, err = readSettings([]string{"--xrpl-network=testnet"}, noFile(t))
@@ -97,7 +98,7 @@ func TestAccessSettings(t *testing.T) {
 	if a := s.accessSettings; !a.clientRate.Off() || a.subjectRate != (access.Rate{Count: 5, Per: time.Hour}) || a.oidc == nil || a.oidc.RoleClaim != "roles" || len(a.oidc.Roles) != 3 {
 		t.Errorf("%+v", a)
 	}
-	if len(s.documentsKeys) != 1 || len(s.webhooks.urls) != 2 || !s.webhooks.allowPrivate || strings.Contains(fmt.Sprintf("%v %+v %#v", s.documentsKeys, s.documentsKeys, s.documentsKeys), documentsKey[:20]) {
+	if len(s.documentsKeys) != 1 || len(s.webhooks) != 2 || strings.Contains(fmt.Sprintf("%v %+v %#v", s.documentsKeys, s.documentsKeys, s.documentsKeys), documentsKey[:20]) {
 		t.Errorf("%+v %+v", s.webhooks, s.documentsKeys)
 	}
 }
