@@ -1,13 +1,17 @@
-// Package issuer is what an issuer of credentials does: it decides on requests, issues, lists and revokes, for one
-// issuing account, one request at a time or many in a batch.
+// Package issuer is what an issuer of credentials does: it decides on requests, has people decide on them, issues, lists,
+// revokes, and says whether credentials hold, for one issuing account, one request at a time or many in a batch.
 //
-// It may read the ledger and keep operations in a journal, through the interfaces in ports.go. It never signs, never
-// talks to a node or a database itself, never decides by the clock of this machine what has expired (the validated
-// ledger's close time does), and knows nothing of HTTP.
+// It may read the ledger, keep operations and requests in a journal, and seal documents, through the interfaces in ports.go,
+// and go by policies. It never signs a transaction, never talks to a node or a database itself, and knows nothing of HTTP and
+// nothing of who its callers are but the name that stands in the audit log. What is past is the validated ledger's to say
+// (its close time); this machine's clock counts for three things alone: the end of a challenge, how old a ledger is, and when
+// documents are erased.
 //
 // # What a request goes through
 //
-//	its key -> checked form -> documents -> what is under way -> the ledger's word -> journal -> (the lane) -> its end
+//	its key -> checked form -> policy: documents, validity, URI -> proof -> what is under way -> the ledger's word
+//	                                                                           |-> journal -> (the lane) -> its end
+//	                                                                           '-> waits for a person -> approved: journal
 //
 // A request becomes an operation when it is stored in the journal, and nothing is signed before that. Who signs it, sends
 // it and concludes it from the ledger is the lane, which works on the journal alone and may be in another process: this
@@ -21,8 +25,38 @@
 // entry. Where an operation for the same subject and type is under way, its end is waited for before the ledger is asked,
 // so that of two requests at the same moment the second finds the first one's credential. The journal holds at most one
 // such operation, also where several processes share it. The rows of a batch are looked up in the same way, some hundred
-// at a time, and rejected in the same words. What other programs do with the same account in between is
-// caught by the transaction's own result, and told in the same words.
+// at a time, and rejected in the same words: they are held to their policies but for proof and review, as whoever sends a
+// batch vouches for it. A row that cannot be looked into now is not rejected; the batch ends there, to be sent again. What
+// other programs do with the same account in between is caught by the transaction's own result, and told in the same words.
+//
+// A caller that goes away stops nothing that is stored. When the wait limit runs out, the caller gets the operation as it
+// stands and can ask for it again.
+//
+// # Proof
+//
+// A challenge ([Issuer.Challenge]) is kept nowhere: its nonce carries its own end and a MAC over issuer and subject, by a
+// secret that all replicas share. What is signed names both accounts and can be no transaction. The key must be the subject's
+// master key, unless that is disabled, or its regular key, in a validated ledger; a signer list cannot prove. The nonce is used
+// up in the transaction that stores what it was answered for, and by nothing that is refused.
+//
+// # Review
+//
+// What a person decides on is stored as it is to be issued: expiration and URI are those of the day on which it was asked
+// for, and one whose expiration has passed by its approval is told of and goes on waiting, to be rejected. Documents are sealed
+// before they are stored, and opened for [Issuer.Application] alone. Its applicant follows a request with a secret that is
+// derived from the key of the documents, so that the same request again gets the same answer; of the secret there is a hash
+// in the journal.
+//
+// Documents are due to be erased when the policy's time after the latest decision is over, whatever became of an approval's
+// operation by then: that a person has looked at them is what approving again, should it have come to nothing, goes by. A
+// request that nobody decides on keeps its documents, and stands in the way of another one for the same subject and type,
+// until somebody does: nothing is ever decided by time alone. Whoever runs the service has to see to it that the oldest ones
+// of [Issuer.Applications] are not old.
+//
+// # Verification
+//
+// [Issuer.Verify] answers from one validated ledger, which it names, for anybody's credentials. What a ledger says is
+// remembered until the next one.
 //
 // # Keeping house
 //
@@ -32,11 +66,6 @@
 // What has no policy is left alone. Records say only what to look at: before a credential is removed, the ledger is asked
 // whether it stands as the record has it, and a request for the same credential goes first. A subject that accepts in
 // the ledger in which the removal happens may still lose the credential: the ledger has no deletion on condition.
-//
-// # Ends
-//
-// A caller that goes away stops nothing that is stored. When the wait limit runs out, the caller gets the operation as it
-// stands and can ask for it again.
 package issuer
 
 import (

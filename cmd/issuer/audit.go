@@ -140,7 +140,7 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 			fault("entry %d does not follow entry %d: one of them was changed, or put elsewhere", e.Seq, last.Seq)
 		}
 		if e.Sum() != e.Hash {
-			fault("entry %d was changed: %s %s by %s at %s", e.Seq, e.Action, e.Target, e.Actor, e.Time.UTC().Format("2006-01-02T15:04:05Z"))
+			fault("entry %d was changed: %s %s by %s at %s", e.Seq, plain(e.Action), plain(e.Target), plain(e.Actor), e.Time.UTC().Format("2006-01-02T15:04:05Z"))
 		}
 		if head != nil && e.Seq == head.seq {
 			seen = true
@@ -180,15 +180,24 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 	return err
 }
 
+// plain shows what may be anybody's words by now, without what a terminal would act on.
+func plain(s string) string {
+	quoted := strconv.QuoteToASCII(s)
+	return quoted[1 : len(quoted)-1]
+}
+
 // exportAudit writes the log as NDJSON.
 func exportAudit(ctx context.Context, st *store.Store, c console) error {
 	w := bufio.NewWriter(c.out)
-	out := json.NewEncoder(w)
 	for e, err := range auditEntries(ctx, st) {
 		if err != nil {
 			return errors.Join(errUndecided{told(err)}, w.Flush())
 		}
-		if err := out.Encode(e); err != nil {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(append(model.ShownJSON(line), '\n')); err != nil {
 			return err
 		}
 	}

@@ -262,20 +262,21 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	p.issuer = issuer.New(issuing)
 	p.api = httpapi.New(httpapi.Config{
-		Issuer:       p.issuer,
-		Access:       p.access,
-		Audit:        p.store,
-		ClientLimit:  access.NewLimiter(s.accessSettings.clientRate, 0, nil),
-		SubjectLimit: access.NewLimiter(s.accessSettings.subjectRate, 0, nil),
-		ClientIP:     clientOf(s.accessSettings.proxies),
-		TLS:          tls.config(),
-		Logger:       log,
-		AnswerTime:   s.waitLimit + time.Minute,
-		WaitLimit:    s.waitLimit,
-		StopTime:     s.stopLimit,
-		GiveUp:       p.issuer.Release,
-		Metrics:      counted.handler(log),
-		Observe:      counted.request,
+		Issuer:         p.issuer,
+		Access:         p.access,
+		Audit:          p.store,
+		ClientLimit:    access.NewLimiter(s.accessSettings.clientRate, 0, nil),
+		SubjectLimit:   access.NewLimiter(s.accessSettings.subjectRate, 0, nil),
+		ClientIP:       clientOf(s.accessSettings.proxies),
+		TLS:            tls.config(),
+		Logger:         log,
+		AnswerTime:     s.waitLimit + time.Minute,
+		WaitLimit:      s.waitLimit,
+		StopTime:       s.stopLimit,
+		MaxConnections: mostConnections(),
+		GiveUp:         p.issuer.Release,
+		Metrics:        counted.handler(log),
+		Observe:        counted.request,
 	})
 	log.Info("serving", "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
 	return p, nil

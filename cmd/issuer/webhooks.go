@@ -20,15 +20,15 @@ func readWebhooks(v *config.Values) []webhook.Endpoint {
 	if len(addresses) == 0 {
 		return nil
 	}
-	secret := v.String("WEBHOOK_SECRET")
-	if secret == "" {
+	secrets, err := webhook.ParseSecrets(v.String("WEBHOOK_SECRET"))
+	switch {
+	case v.String("WEBHOOK_SECRET") == "":
 		v.Fault("WEBHOOK_SECRET", "must be set beside WEBHOOK_URLS: whoever receives events has to know that they are from here")
-		return nil
-	}
-	secrets, err := webhook.ParseSecrets(secret)
-	if err != nil {
+	case err != nil:
 		v.Fault("WEBHOOK_SECRET", err.Error())
-		return nil
+	}
+	if len(secrets) == 0 {
+		secrets = []webhook.Secret{webhook.NewSecret()} // the addresses are looked at all the same, so that all faults are told
 	}
 	var endpoints []webhook.Endpoint
 	seen := map[string]bool{}

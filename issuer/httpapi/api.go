@@ -1,20 +1,42 @@
-// Package httpapi is the HTTP side of an issuer: routes, binding, one error table, and what surrounds a request.
+// Package httpapi is the HTTP side of an issuer: routes, who may use them, binding, one error table, and what surrounds a
+// request.
 //
-// It is the only package that knows Echo. It may call the issuer, through the interface that it owns, and model; it
-// decides nothing about credentials, builds no transaction, and asks no node. No handler writes an error body: handlers
-// return errors, and the table in errors.go says what becomes of them. An error without a code becomes a bare 500,
-// whose cause is in the log under the same request id and nowhere else.
+// It is the only package that knows Echo. It may call the issuer, who says who callers are, rates and the audit log, through the
+// interfaces that it owns, and model; it decides nothing about credentials, builds no transaction, and asks no node. No handler
+// writes an error body: handlers return errors, and the table in errors.go says what becomes of them. An error without a
+// code becomes a bare 500, whose cause is in the log under the same request id and nowhere else.
 //
 // # What surrounds a request
 //
-//	request id -> one log line, whatever happens -> security headers -> route -> query -> media type -> size -> body
+//	request id -> one log line, whatever happens -> security headers -> route -> rate or role -> query -> media type -> size -> body
 //
 // A request that changes something may carry an Idempotency-Key, which the issuer is asked about before the body is looked
 // into, and a Prefer header (RFC 7240): one that is not to be waited for, or whose wait is over, is answered with 202 and the
 // place where its operation can be followed. Rows of a batch are handed on while they arrive; memory does not grow with it.
 //
-// Everything is bounded: header size and time, body size and time, and the time in which a client has to take what it
+// Everything is bounded: connections, what all bodies together take, header size and time, body size and time, and the time in which a client has to take what it
 // asked for. The log line holds no body, no document, no header but the user agent, and no query.
+//
+// # Who may do what
+//
+// The table in routes.go is the whole interface, and says of each route what it needs:
+//
+//   - Nothing, and a rate for each client: the public side. What is asked for a subject counts against that subject's rate too,
+//     unless its key came before. An operation is shown to whoever knows its id, and a request that a person decides on to
+//     whoever knows its secret, as the parameter secret or as a bearer token; with another one there is no such request.
+//   - A role, with a bearer token: all below /admin, and /metrics. Without one that holds it is 401, with one whose role does not
+//     suffice 403, and 503 where nobody can tell now. Documents are shown to reviewers, one request at a time.
+//   - Nothing at all: /healthz and /readyz.
+//
+// Where callers are let in without a token ([model.ActorSandbox]), they must have addressed this machine by a name of its own,
+// and must be no page of another site in a browser.
+//
+// # What is audited
+//
+// Each call below /admin by somebody who is known is one entry of the audit log once it is over, with its status, also where
+// their role did not suffice. Calls by nobody are in the log alone, so that nobody can fill the audit log from outside; so are
+// those of the public side: what comes of them is audited by whoever stores it. An entry that cannot be written is an error in
+// the log, and does not undo the call.
 package httpapi
 
 import (
@@ -32,6 +54,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/xrplissuer/credential-issuer/issuer"
 	"github.com/xrplissuer/credential-issuer/model"
@@ -91,6 +114,8 @@ type Config struct {
 	// WaitLimit is the longest that the issuer waits for an operation's end; 60 s by default. It is told to those who would
 	// wait longer.
 	WaitLimit time.Duration
+	// MaxConnections is how many connections may be open at once; [DefaultConnections] by default.
+	MaxConnections int
 	// StopTime is how long [API.Serve] waits for requests in progress when it is told to stop; 30 s by default.
 	StopTime time.Duration
 	// GiveUp is called when that time is over and requests are still in progress. It has to make the issuer answer
@@ -110,6 +135,7 @@ type API struct {
 	echo     *echo.Echo
 	inFlight sync.WaitGroup
 	routes   map[string]bool // the patterns that there are
+	bodies   *semaphore.Weighted
 }
 
 // New returns the interface to an issuer.
@@ -130,13 +156,16 @@ func New(cfg Config) *API {
 			*at = value
 		}
 	}
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = DefaultConnections
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = remoteAddress
 	}
-	a := &API{cfg: cfg, echo: echo.New()}
+	a := &API{cfg: cfg, echo: echo.New(), bodies: semaphore.NewWeighted(heldBodies)}
 	a.echo.Logger.SetOutput(io.Discard) // what there is to say is said by observe
 	a.echo.HTTPErrorHandler = func(err error, c echo.Context) { a.fail(c, err) }
 	a.echo.Use(a.observe)
@@ -149,6 +178,12 @@ func New(cfg Config) *API {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.inFlight.Add(1)
 	defer a.inFlight.Done()
+	if len(r.TransferEncoding) > 0 {
+		// A request that says in two ways how long it is must be the last one on its connection (RFC 9112, 6.3), as a
+		// proxy in front may have taken what comes next for a part of this one. net/http drops the other way, so that
+		// nobody can tell here whether there was one.
+		w.Header().Set(echo.HeaderConnection, "close")
+	}
 	a.echo.ServeHTTP(w, r)
 }
 
@@ -185,7 +220,7 @@ func (a *API) operate(c echo.Context, begin func(body []byte, asked issuer.Ask) 
 	if err := parameters(c); err != nil {
 		return err
 	}
-	body, err := readBody(c)
+	body, err := a.readBody(c)
 	if err != nil {
 		return err
 	}
@@ -269,9 +304,11 @@ func (a *API) writeJSON(c echo.Context, status int, v any) error {
 	return a.writeBody(c, status, body)
 }
 
-// writeBody writes one JSON text and a new line, so that a terminal's prompt does not stick to it.
+// writeBody writes one JSON text and a new line, so that a terminal's prompt does not stick to it. What a terminal would act
+// on is escaped: much of what is answered are the words of callers, and of others on the ledger.
 func (a *API) writeBody(c echo.Context, status int, body []byte) error {
 	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(a.cfg.WriteTime)) // not every writer has one
+	body = model.ShownJSON(body)
 	whole := make([]byte, 0, len(body)+1)
 	return c.Blob(status, echo.MIMEApplicationJSON, append(append(whole, body...), '\n'))
 }

@@ -418,6 +418,33 @@ func (m meanwhile) Decide(ctx context.Context, d model.Decision) (model.Applicat
 	return m.Journal.Decide(ctx, d)
 }
 
+// heard is a journal that tells of approvals.
+type heard struct {
+	issuer.Journal
+	limits chan *model.UnacceptedLimits
+}
+
+func (h heard) Decide(ctx context.Context, d model.Decision) (model.Application, error) {
+	h.limits <- d.Operation.Limits
+	return h.Journal.Decide(ctx, d)
+}
+
+// TestApprovalsKeepLimits: a person's word does not lock more of the issuer's XRP than the policy lets.
+func TestApprovalsKeepLimits(t *testing.T) {
+	d := &door{}
+	limits := make(chan *model.UnacceptedLimits, 1)
+	w := newWorld(t, guarded(d), under(reviewedPolicy+"unaccepted: {per_subject: 3, in_all: 100}\n"), func(c *worldConfig) {
+		c.journal = func(w *world) issuer.Journal { return heard{w.store, limits} }
+	})
+	id, _ := w.waits(t, w.subject, "Reviewed", "")
+	if a := w.decide(t, d, id, "approve", "", ""); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if got := <-limits; got == nil || *got != (model.UnacceptedLimits{PerSubject: 3, InAll: 100}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestApprovalThatComesToNothing: what the ledger refuses is told, and can be decided on again, either way.
 func TestApprovalThatComesToNothing(t *testing.T) {
 	d := &door{}
@@ -456,7 +483,7 @@ func TestApprovalThatComesToNothing(t *testing.T) {
 		t.Errorf("again: %d %s", a.status, a.body)
 	}
 	r := w.reviewed(t, d, id)
-	if kinds, _ := r.history(); !slices.Equal(kinds, []string{"request.received", "request.approved", "request.approved"}) || string(r.Documents) == "null" {
+	if kinds, _ := r.history(); !slices.Equal(kinds, []string{"request.received", "request.approved", "credential.failed", "request.approved"}) || string(r.Documents) == "null" {
 		t.Errorf("%v, documents %s", kinds, r.Documents)
 	}
 	revoke()
