@@ -82,6 +82,8 @@ type Config struct {
 	Check DocumentCheck
 	// Vault seals the documents of requests that a person decides on; needed where a policy asks for that.
 	Vault Vault
+	// House is what [Issuer.Status] tells of besides the account.
+	House HouseConfig
 	// ReadLimit bounds what is asked of the ledger before an operation is stored; 0 is 10 s.
 	ReadLimit time.Duration
 	// WaitLimit bounds the wait for an operation's end; 0 is 60 s.

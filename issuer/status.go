@@ -2,11 +2,12 @@ package issuer
 
 import (
 	"context"
+	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// Status is how the issuing account stands.
+// Status is how the issuing account stands. What is not known, as an [Issuer] was made without it, is nil.
 type Status struct {
 	// Ledger is the last validated one.
 	Ledger model.Ledger
@@ -14,9 +15,72 @@ type Status struct {
 	Account model.Account
 	// Room is how many more credentials its XRP suffices for.
 	Room int64
+	// Warnings say what its XRP is too little for.
+	Warnings []Warning
+
+	// House is what the journal says, the same to all processes that share it.
+	House *House
+	// Keeper is what this process has done as the keeper of the house.
+	Keeper *KeeperStatus
+	// Webhooks are those that this process would send to, and what it has sent.
+	Webhooks []WebhookStatus
 }
 
-// Status returns how the issuing account stands. Error codes: actNotFound, ledgerUnavailable.
+// House is what the journal says of the account.
+type House struct {
+	// Lane says which process issues for the account, and Here that it is this one.
+	Lane model.LaneStatus
+	Here bool
+	// Records is how far the records of credentials have come, and Lag how many validated ledgers they are behind.
+	Records model.MirrorStatus
+	Lag     uint32
+	Due     Due
+}
+
+// Due is what waits to be done.
+type Due struct {
+	// Withdraw and Delete are credentials that policies have removed, Erase requests whose documents are to be erased, and
+	// Decide requests that wait for a person.
+	Withdraw, Delete, Erase, Decide int64
+}
+
+// WebhookStatus is how sending to a webhook goes. Nothing in it is secret.
+type WebhookStatus struct {
+	// ID names it, and Address is its scheme and host.
+	ID, Address string
+	// Waiting is how many events it is still to be told of, GivenUp how many it never will be, and Failing since when the
+	// oldest one is tried in vain; zero where none is.
+	Waiting, GivenUp int64
+	Failing          time.Time
+	// Delivered counts the events that this process has delivered, and Failed the attempts that failed.
+	Delivered, Failed uint64
+	// Failure says why the last one did; empty where none has.
+	Failure string
+}
+
+// HouseRecords is what [Issuer.Status] reads of the journal.
+type HouseRecords interface {
+	Lane(ctx context.Context, issuer model.Address) (model.LaneStatus, error)
+	MirrorStatus(ctx context.Context, issuer model.Address) (model.MirrorStatus, error)
+	CountDue(ctx context.Context, issuer model.Address, t model.CredentialType, issuedBefore, expiredBefore uint32) (unaccepted, expired int64, err error)
+	CountRequests(ctx context.Context, issuer model.Address, now time.Time) (waiting, erasable int64, err error)
+	Backlogs(ctx context.Context, issuer model.Address) ([]model.Backlog, error)
+}
+
+// HouseConfig is what [Issuer.Status] tells of besides the account. The zero value is nothing.
+type HouseConfig struct {
+	// Records is the journal; nil leaves out what it says.
+	Records HouseRecords
+	// Holder is how this process is called that may have the lane.
+	Holder string
+	Keeper *Keeper
+	// Webhooks returns those that this process would send to, without what the journal knows of them; nil for none.
+	Webhooks func() []WebhookStatus
+	Funds    Funds
+}
+
+// Status returns how the issuing account stands. Any process can be asked. Error codes: actNotFound, ledgerUnavailable,
+// storeUnavailable.
 func (i *Issuer) Status(ctx context.Context) (Status, error) {
 	last, err := i.lastLedger(ctx)
 	if err != nil {
@@ -28,7 +92,66 @@ func (i *Issuer) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, unavailable(err)
 	}
-	return Status{Ledger: last, Account: self, Room: room(self, last)}, nil
+	s := Status{Ledger: last, Account: self, Room: room(self, last), Warnings: i.cfg.House.Funds.Shortages(self, last)}
+	if k := i.cfg.House.Keeper; k != nil {
+		status := k.Status()
+		s.Keeper = &status
+	}
+	if i.cfg.House.Webhooks != nil {
+		s.Webhooks = i.cfg.House.Webhooks()
+	}
+	if i.cfg.House.Records != nil {
+		err = i.house(ctx, &s)
+	}
+	return s, err
+}
+
+// house reads what the journal says.
+func (i *Issuer) house(ctx context.Context, s *Status) (err error) {
+	h, records := &House{}, i.cfg.House.Records
+	if h.Lane, err = records.Lane(ctx, i.cfg.Account); err != nil {
+		return err
+	}
+	h.Here = h.Lane.Holder != "" && h.Lane.Holder == i.cfg.House.Holder
+	if h.Records, err = records.MirrorStatus(ctx, i.cfg.Account); err != nil {
+		return err
+	}
+	if s.Ledger.Index > h.Records.Complete {
+		h.Lag = s.Ledger.Index - h.Records.Complete
+	}
+	if h.Due.Decide, h.Due.Erase, err = records.CountRequests(ctx, i.cfg.Account, i.cfg.Now()); err != nil {
+		return err
+	}
+	before := map[model.CredentialType][2]uint32{} // nothing was issued or has expired before 0
+	for n, action := range []KeeperAction{ActionWithdrawn, ActionDeleted} {
+		for _, d := range dueBy(i.cfg.Policies, action, h.Records.CloseTime) {
+			b := before[d.typ]
+			b[n] = d.before
+			before[d.typ] = b
+		}
+	}
+	for t, b := range before {
+		unaccepted, expired, err := records.CountDue(ctx, i.cfg.Account, t, b[0], b[1])
+		if err != nil {
+			return err
+		}
+		h.Due.Withdraw += unaccepted
+		h.Due.Delete += expired
+	}
+	backlogs, err := records.Backlogs(ctx, i.cfg.Account)
+	if err != nil {
+		return err
+	}
+	s.House = h
+	for n := range s.Webhooks {
+		w := &s.Webhooks[n]
+		for _, b := range backlogs {
+			if b.Endpoint == w.ID {
+				w.Waiting, w.GivenUp, w.Failing = b.Waiting, b.GivenUp, b.Failing
+			}
+		}
+	}
+	return nil
 }
 
 // room is how many more entries an account's XRP suffices for.

@@ -114,11 +114,25 @@ func decodeCredential(raw json.RawMessage, subject, issuer model.Address, t mode
 // it, in the order of its owner directory, all as they stand in the ledger that was validated when the first was asked
 // for. One page is in memory at a time, however long the list is. An error, a [model.Error], ends the sequence.
 func (c *Client) Credentials(ctx context.Context, account model.Address, f model.Filter) iter.Seq2[model.Credential, error] {
+	return c.credentials(ctx, nil, account, f)
+}
+
+// CredentialsAt is [Client.Credentials] as they stand in one validated ledger. Where the node does not have it any more, the
+// error is [model.CodeLedgerUnavailable].
+func (c *Client) CredentialsAt(ctx context.Context, at model.Ledger, account model.Address, f model.Filter) iter.Seq2[model.Credential, error] {
+	return c.credentials(ctx, &at, account, f)
+}
+
+func (c *Client) credentials(ctx context.Context, at *model.Ledger, account model.Address, f model.Filter) iter.Seq2[model.Credential, error] {
 	return func(yield func(model.Credential, error) bool) {
 		const doing = "listing credentials"
 		params := map[string]any{"account": account, "type": "credential", "ledger_index": validatedIndex, "limit": credentialPage}
 		var page credentialsAnswer
 		var pinned pin
+		if at != nil {
+			pinned = pin{at.Index, at.Hash}
+			params["ledger_index"] = at.Index
+		}
 		guard := markerGuard{}
 		for {
 			err := c.call(ctx, "account_objects", params, func(raw json.RawMessage) error {

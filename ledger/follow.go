@@ -11,40 +11,23 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// ErrHistory says that the node does not hold all the ledgers that a follower missed: what happened in them cannot be told
-// from transactions any more, and what stands has to be listed anew.
-var ErrHistory = errors.New("the node does not hold the ledgers that were missed")
-
-// Progress is what [Client.Follow] learned.
-type Progress struct {
-	// Complete is the last ledger all of whose changes were told of, with this progress.
-	Complete uint32
-	// CloseTime is when the newest validated ledger closed, in seconds since the Ripple Epoch; 0 where it is not known yet.
-	CloseTime uint32
-	// Changes are in the order of the ledger. One that was told of before may be told of again.
-	Changes []model.CredentialChange
-}
+// historyWindow is how many ledgers of an account's history are read at a time. What was missed is told of in pieces of that
+// size, so that a follower that is behind by days holds little of it, and does not begin anew when it is stopped meanwhile.
+const historyWindow = 512
 
 // Follow tells of all that validated ledgers behind after do to the credentials that an account has issued, as soon as the
 // node tells of it: over WebSocket in the moment in which its ledger is validated. What the stream leaves out, while a line
-// was down or a reader slow, is read from the account's history; as long as the node does not answer, Follow waits. It ends
-// with ctx, with apply's error, or with [ErrHistory].
-func (c *Client) Follow(ctx context.Context, issuer model.Address, after uint32, apply func(context.Context, Progress) error) error {
+// was down or a reader slow, is read from the account's history; as long as the node does not answer, or is behind what it
+// showed before, Follow waits. It ends with ctx, with apply's error, or with [model.CodeHistoryMissing] where what happened
+// cannot be read from transactions any more: the node does not hold their ledgers, or what it has of them is no use. Then
+// what stands has to be listed anew ([Client.CredentialsAt]).
+func (c *Client) Follow(ctx context.Context, issuer model.Address, after uint32, apply func(context.Context, model.MirrorProgress) error) error {
 	w := c.Watch(issuer)
 	defer w.Stop()
 	f := follower{client: c, issuer: issuer, complete: after, gap: true}
 	for {
-		var again <-chan time.Time
-		if f.stuck {
-			timer := c.cfg.Clock.NewTimer(c.cfg.PollInterval)
-			defer timer.Stop()
-			again = timer.C()
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-w.Ready():
-		case <-again:
+		if err := f.wait(ctx, w); err != nil {
+			return err
 		}
 		p, err := f.step(ctx, w.Take())
 		if err != nil {
@@ -54,7 +37,7 @@ func (c *Client) Follow(ctx context.Context, issuer model.Address, after uint32,
 			if err := apply(ctx, p); err != nil {
 				return err
 			}
-			f.told, f.toldTime = p.Complete, p.CloseTime
+			f.told, f.toldTime = max(f.told, p.Complete), max(f.toldTime, p.CloseTime)
 		}
 	}
 }
@@ -66,14 +49,36 @@ type follower struct {
 	complete uint32       // all of this ledger, and of those before it, is known
 	newest   model.Ledger // the last one that the node told of
 	gap      bool         // between complete and newest something may be missing
-	stuck    bool         // the history could not be read; it is asked for again soon
+	more     bool         // a window of the history was read, and there is another one
+	stuck    int          // how often in a row the history could not be read; it is asked for again soon
 	told     uint32
 	toldTime uint32
 }
 
+// wait ends when there is something to do.
+func (f *follower) wait(ctx context.Context, w *Watcher) error {
+	if f.more {
+		return ctx.Err()
+	}
+	var again <-chan time.Time
+	if f.stuck > 0 {
+		cfg := f.client.cfg
+		timer := cfg.Clock.NewTimer(backoff(f.stuck-1, cfg.PollInterval, max(cfg.PollInterval, cfg.MaxBackoff), cfg.Rand))
+		defer timer.Stop()
+		again = timer.C()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.Ready():
+	case <-again:
+	}
+	return nil
+}
+
 // step takes in what the node has told. A ledger is complete when the next one comes, as its transactions come behind it.
-func (f *follower) step(ctx context.Context, events []Event) (Progress, error) {
-	var p Progress
+func (f *follower) step(ctx context.Context, events []Event) (model.MirrorProgress, error) {
+	var p model.MirrorProgress
 	for _, e := range events {
 		switch e.Kind {
 		case EventUp:
@@ -101,56 +106,102 @@ func (f *follower) step(ctx context.Context, events []Event) (Progress, error) {
 			p.Changes = append(p.Changes, changes...)
 		}
 	}
-	f.stuck = false
-	if f.gap && f.newest.Index > 0 {
-		missed, err := f.history(ctx)
-		switch {
-		case err == nil:
-			// What the stream told of before the gap was found is in the history too.
-			p.Changes = missed
-			f.complete, f.gap = max(f.complete, f.newest.Index), false
-		case errors.Is(err, ErrHistory) || ctx.Err() != nil:
-			return p, err
-		default:
-			f.client.cfg.Logger.Debug("the account's history cannot be read; asking again", "error", err)
-			f.stuck, p.Changes = true, nil
-		}
+	f.more = false
+	if err := f.fill(ctx, &p); err != nil {
+		return p, err
 	}
 	p.Complete, p.CloseTime = f.complete, f.newest.CloseTime
 	return p, nil
 }
 
-// history reads what happened behind complete.
-func (f *follower) history(ctx context.Context) ([]model.CredentialChange, error) {
-	if f.newest.Index <= f.complete {
-		return nil, nil
+// fill reads what is missing, where anything may be.
+func (f *follower) fill(ctx context.Context, p *model.MirrorProgress) error {
+	switch {
+	case !f.gap || f.newest.Index == 0:
+		return nil
+	case f.newest.Index < f.complete:
+		// The node has less than was told of, as one does that was started again and catches up. Its ledgers are the same
+		// again; once it is past them, the history has what follows.
+		p.Changes = nil
+		return nil
+	case f.newest.Index == f.complete:
+		f.gap, f.stuck, p.Changes = false, 0, nil
+		return nil
 	}
+	// What the stream told of before the gap was found is in the history too.
+	missed, to, err := f.history(ctx)
+	switch {
+	case err == nil:
+		p.Changes, f.complete = missed, to
+		f.gap = to < f.newest.Index
+		f.stuck, f.more = 0, f.gap
+	case model.CodeOf(err) == model.CodeHistoryMissing || ctx.Err() != nil:
+		return err
+	default:
+		if f.stuck++; f.stuck == 1 {
+			f.client.cfg.Logger.Warn("the account's history cannot be read; asking again until it can", "error", err)
+		}
+		p.Changes = nil
+	}
+	return nil
+}
+
+// history reads what happened behind complete, in no more than a window, and says up to which ledger that is.
+func (f *follower) history(ctx context.Context) (changes []model.CredentialChange, to uint32, err error) {
+	to = min(f.newest.Index, f.complete+historyWindow)
+	if changes, err = f.read(ctx, to); !outOfRange(err) {
+		return changes, to, err
+	}
+	// Either the node has forgotten, or what it searches lags behind what it shows as validated.
+	first, last, rangeErr := f.client.heldRange(ctx, f.issuer)
+	switch {
+	case rangeErr != nil:
+		return nil, 0, rangeErr
+	case first > f.complete+1:
+		return nil, 0, &model.Error{Code: model.CodeHistoryMissing, Message: fmt.Sprintf(
+			"the node holds ledgers from %d on, and what happened behind ledger %d was missed", first, f.complete), Cause: err}
+	case last <= f.complete:
+		return nil, 0, err
+	}
+	to = min(to, last)
+	changes, err = f.read(ctx, to)
+	return changes, to, err
+}
+
+// read returns the changes behind complete, up to a ledger.
+func (f *follower) read(ctx context.Context, to uint32) ([]model.CredentialChange, error) {
 	var all []model.CredentialChange
 	var wrong error
-	err := f.client.AccountTx(ctx, f.issuer, f.complete+1, f.newest.Index, func(t *Transaction) {
+	err := f.client.AccountTx(ctx, f.issuer, f.complete+1, to, func(t *Transaction) {
 		changes, err := changesOf(t, f.issuer)
 		if err != nil && wrong == nil {
 			wrong = fmt.Errorf("transaction %s: %w", t.Hash, err)
 		}
 		all = append(all, changes...)
 	})
-	if err == nil && wrong == nil {
-		return all, nil
-	}
-	if err == nil {
-		err = wrong
-	}
 	var node *NodeError
-	if errors.As(err, &node) && node.Code == "actNotFound" { // an account that is not there yet has no history
+	switch {
+	case errors.As(err, &node) && node.Code == "actNotFound": // an account that is not there yet has no history
 		return nil, nil
+	case err != nil:
+		return nil, err
+	case wrong != nil: // asking again helps nothing
+		return nil, &model.Error{Code: model.CodeHistoryMissing, Message: "a transaction of the account's history cannot be read", Cause: wrong}
 	}
-	var answer *AnswerError
+	return all, nil
+}
+
+// outOfRange says whether a node does not have all the ledgers that its history was asked for.
+func outOfRange(err error) bool {
+	var node *NodeError
+	if errors.As(err, &node) {
+		switch node.Code {
+		case "lgrIdxMalformed", "invalidLgrRange", "lgrIdxsInvalid", "lgrNotFound":
+			return true
+		}
+	}
 	var held *heldError
-	if errors.As(err, &node) && (node.Code == "lgrIdxsInvalid" || node.Code == "lgrNotFound" || node.Code == "lgrIdxMalformed") ||
-		errors.As(err, &answer) && errors.As(err, &held) && held.from > f.complete+1 {
-		return nil, fmt.Errorf("%w: behind ledger %d (%w)", ErrHistory, f.complete, err)
-	}
-	return nil, err
+	return errors.As(err, &held)
 }
 
 // heldError says which ledgers a node holds, where they are not all that were asked for.

@@ -398,6 +398,19 @@ func (c *Client) AccountTx(ctx context.Context, account model.Address, first, la
 	}
 }
 
+// heldRange says which validated ledgers the node searches for an account's transactions.
+func (c *Client) heldRange(ctx context.Context, account model.Address) (first, last uint32, err error) {
+	params := map[string]any{"account": account, "ledger_index_min": -1, "ledger_index_max": -1, "limit": 1}
+	err = c.call(ctx, "account_tx", params, func(raw json.RawMessage) error {
+		var page accountTxAnswer
+		if err := json.Unmarshal(raw, &page); err != nil {
+			return err
+		}
+		return errors.Join(number(page.First, "ledger_index_min", &first), number(page.Last, "ledger_index_max", &last))
+	})
+	return first, last, err
+}
+
 type accountTxAnswer struct {
 	Account      model.Address   `json:"account"`
 	First        json.RawMessage `json:"ledger_index_min"`

@@ -21,6 +21,9 @@ const (
 	CodeAccountNotFound Code = "actNotFound"
 	// CodeLedgerUnavailable: no node answers, or it is behind. Pending says what may still happen, if anything.
 	CodeLedgerUnavailable Code = "ledgerUnavailable"
+	// CodeHistoryMissing: the node does not hold ledgers that were missed, or what it has of them cannot be read, so that what
+	// happened in them cannot be told from transactions any more.
+	CodeHistoryMissing Code = "historyMissing"
 	// CodeNotValidated: the transaction's LastLedgerSequence passed and it is on no ledger. Asking again is safe.
 	CodeNotValidated Code = "notValidated"
 	// CodeInternal: a fault of ours. The cause is for the log.

@@ -57,7 +57,9 @@ var (
 
 const upperHex = "0123456789ABCDEF"
 
-func parseNonce(s string) (string, error) {
+// ParseNonce reads a challenge's nonce: nothing that could be more than one word of a message. The error reads on from the
+// name of a field.
+func ParseNonce(s string) (string, error) {
 	if s == "" || len(s) > MaxNonceLen || !only(s, alphanumeric+"_-.") {
 		return "", errNonceForm
 	}
@@ -99,7 +101,7 @@ func parseProof(faults *faults, o object) *Proof {
 	}
 	var p Proof
 	var own faultsOf
-	p.Nonce = own.required(inner, fieldNonce, parseNonce)
+	p.Nonce = own.required(inner, fieldNonce, ParseNonce)
 	p.PublicKey = own.required(inner, fieldPublicKey, parsePublicKey)
 	p.Signature = own.required(inner, fieldSignature, parseSignature)
 	for _, f := range own.faults {

@@ -44,6 +44,28 @@ type CredentialChange struct {
 	CloseTime uint32
 }
 
+// MirrorProgress is what validated ledgers have told of the credentials of an account since the last one.
+type MirrorProgress struct {
+	// Complete is the last ledger all of whose changes were told of, with this progress.
+	Complete uint32
+	// CloseTime is when the newest validated ledger closed, in seconds since the Ripple Epoch; 0 where it is not known yet.
+	CloseTime uint32
+	// Changes may go beyond Complete, and may have been told of before.
+	Changes []CredentialChange
+}
+
+// MirrorStatus is how many credentials of an account its records have.
+type MirrorStatus struct {
+	// Known says that all which stood was listed once; before that, the counts are of what was listed so far.
+	Known bool
+	// Complete is the last ledger that the records have all of, and CloseTime when the newest ledger that was told of
+	// closed, in seconds since the Ripple Epoch.
+	Complete, CloseTime uint32
+	// Standing are all that stand. Of those, Unaccepted were not accepted, and Expired are past their expiration at CloseTime;
+	// one can be both.
+	Standing, Unaccepted, Expired int64
+}
+
 // Verdict says whether a credential can be relied on, as one validated ledger has it.
 type Verdict struct {
 	Subject, Issuer Address

@@ -177,6 +177,12 @@ func TestLaterEntries(t *testing.T) {
 		{`"deposit_preauth":"` + engine.DepositPreauthKey(w.issuer.id, w.other.id).String() + `"`, "DepositPreauth", ""},
 		{`"deposit_preauth":"` + engine.DIDKey(w.issuer.id).String() + `"`, "", "unexpectedLedgerType"},
 		{`"deposit_preauth":"AB"`, "", "malformedRequest"},
+		// "0" is a key, that of nothing, and nothing is looked for (base_uint.h, parseHex).
+		{`"deposit_preauth":"0"`, "", ""},
+		{`"deposit_preauth":0`, "", "malformedRequest"},
+		{`"index":"0"`, "", ""},
+		{`"index":0`, "", ""},
+		{`"index":"00"`, "", "malformedRequest"},
 		{`"deposit_preauth":5`, "", "malformedRequest"},
 		{kinds(`[` + kind("02") + `,` + kind("01") + `]`), "DepositPreauth", ""},
 		{kinds(`[` + kind("1") + `,` + kind("2") + `]`), "DepositPreauth", ""},

@@ -200,7 +200,7 @@ func TestRefusals(t *testing.T) {
 		{"submit", `{"secret":"x","seed":"y"}`, "invalidParams", "Exactly one of the following must be specified: passphrase, secret, seed or seed_hex"},
 		{"submit", `{"secret":"x","key_type":"ed25519"}`, "invalidParams", "The secret field is not allowed if key_type is used."},
 		{"submit", `{"seed":"x","key_type":"rsa"}`, "invalidParams", "Invalid field 'key_type'."},
-		{"submit", `{"seed":"x","key_type":"rsa","api_version":2}`, "badKeyType", "Bad key type."},
+		{"submit", `{"seed":"x","key_type":"rsa","api_version":2}`, "invalidParams", "Invalid field 'key_type'."},
 		{"submit", `{"seed":"x","key_type":"secp256k1"}`, "badSeed", "Disallowed seed."},
 		{"submit", `{"secret":5}`, "invalidParams", "Invalid field 'secret', not string."},
 		{"submit", `{"secret":"` + issuer + `"}`, "badSeed", "Invalid field 'secret'."},

@@ -46,7 +46,6 @@ const (
 	errInternal          errorCode = 73
 	errNotImpl           errorCode = 74
 	errNotSupported      errorCode = 75
-	errBadKeyType        errorCode = 76
 	errExcessiveLgrRange errorCode = 78
 	errInvalidLgrRange   errorCode = 79
 	errBadCredentials    errorCode = 95
@@ -97,7 +96,6 @@ var errorInfos = map[errorCode]errorInfo{
 	errInternal:          {"internal", "Internal error.", 500},
 	errNotImpl:           {"notImpl", "Not implemented.", 501},
 	errNotSupported:      {"notSupported", "Operation not supported.", 501},
-	errBadKeyType:        {"badKeyType", "Bad key type.", 400},
 	errExcessiveLgrRange: {"excessiveLgrRange", "Ledger range exceeds 1000.", 400},
 	errInvalidLgrRange:   {"invalidLgrRange", "Ledger range is invalid.", 400},
 	errBadCredentials:    {"badCredentials", "Credentials do not exist, are not accepted, or have expired.", 400},

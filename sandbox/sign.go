@@ -335,9 +335,6 @@ func (c *call) signingKey() (pub []byte, priv codec.PrivateKey, bad obj) {
 		case codec.Ed25519.String():
 			family = codec.Ed25519
 		default:
-			if c.version > 1 {
-				return nil, nil, rpcError(errBadKeyType)
-			}
 			return nil, nil, invalidField("key_type")
 		}
 		if kind == "secret" {
@@ -392,6 +389,9 @@ func (c *call) signingKey() (pub []byte, priv codec.PrivateKey, bad obj) {
 }
 
 func hexSeed(s string) (codec.Seed, bool) {
+	if s == "0" {
+		return make(codec.Seed, 16), true
+	}
 	b, ok := unhex(s)
 	if !ok || len(s) != 32 {
 		return nil, false
@@ -399,9 +399,9 @@ func hexSeed(s string) (codec.Seed, bool) {
 	return codec.Seed(b), true
 }
 
-// genericSeed reads a seed as base58, as hex, or as a passphrase (parseGenericSeed). Nothing, and an address, are no seeds.
+// genericSeed reads a seed as base58, as hex, or as a passphrase (parseGenericSeed). Nothing, an address, and a key are no seeds.
 func genericSeed(s string) (codec.Seed, bool) {
-	if _, isAddress := codec.ParseAccountID(s); s == "" || isAddress {
+	if _, isAddress := codec.ParseAccountID(s); s == "" || isAddress || codec.IsKeyToken(s) {
 		return nil, false
 	}
 	if seed, ok := hexSeed(s); ok {

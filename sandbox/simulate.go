@@ -56,9 +56,7 @@ func (c *call) simulated(t *codec.Tx, binary bool) obj {
 	case binary:
 		result["meta_blob"] = upperHex(r.Meta.Append(nil))
 	default:
-		result["meta"] = metaJSON(&engine.TxRecord{
-			Tx: t, Meta: r.Meta, LedgerSeq: r.Seq, CloseTime: c.node.Closed().CloseTime, Result: r.Result,
-		})
+		result["meta"] = r.Meta.JSON()
 	}
 	return result
 }

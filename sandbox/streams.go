@@ -9,11 +9,11 @@ import (
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
-// stream is a set of the streams that a connection may subscribe to.
-type stream uint16
+// stream is one of the streams that a connection may subscribe to.
+type stream uint8
 
 const (
-	streamLedger stream = 1 << iota
+	streamLedger stream = iota
 	streamTransactions
 	streamProposed // transactions_proposed
 	streamServer
@@ -50,27 +50,31 @@ type hub struct {
 
 	mu       sync.Mutex
 	conns    map[*wsConn]*subscriptions
-	accounts map[codec.AccountID]map[*wsConn]struct{} // final transactions
-	proposed map[codec.AccountID]map[*wsConn]struct{} // these and proposed ones
-	lastFees *feeSummary                              // of the last serverStatus
+	accounts map[codec.AccountID]map[*wsConn]uint64 // final transactions; from which event on
+	proposed map[codec.AccountID]map[*wsConn]uint64 // these and proposed ones; from which event on
+	lastFees *feeSummary                            // of the last serverStatus
 
 	epoch atomic.Uint64 // restarts of the node: what happened before one is not told after it
 
 	queueMu sync.Mutex
 	queue   []event
+	pushed  uint64 // events that ever were in queue
 	wake    chan struct{}
 	closed  chan struct{} // closed and made anew by each ledger that closes
 }
 
-// subscriptions are what one connection follows.
+// subscriptions are what one connection follows. It is told what happens after it subscribed, even where something that happened
+// before is still in the hub's queue.
 type subscriptions struct {
-	streams            stream
-	version            int // of the last subscribe
+	streams            map[stream]uint64 // from which event on
+	version            int               // of the last subscribe
 	accounts, proposed map[codec.AccountID]struct{}
 }
 
 // event is one thing that happened; which fields are set says what.
 type event struct {
+	nth uint64 // how many there were before it
+
 	tx     *codec.Tx // proposed
 	result engine.TER
 	seq    uint32
@@ -93,8 +97,8 @@ type feeSummary struct {
 func newHub() *hub {
 	return &hub{
 		conns:    map[*wsConn]*subscriptions{},
-		accounts: map[codec.AccountID]map[*wsConn]struct{}{},
-		proposed: map[codec.AccountID]map[*wsConn]struct{}{},
+		accounts: map[codec.AccountID]map[*wsConn]uint64{},
+		proposed: map[codec.AccountID]map[*wsConn]uint64{},
 		wake:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 	}
@@ -103,12 +107,21 @@ func newHub() *hub {
 func (h *hub) push(e event) {
 	e.epoch = h.epoch.Load()
 	h.queueMu.Lock()
+	e.nth = h.pushed
+	h.pushed++
 	h.queue = append(h.queue, e)
 	h.queueMu.Unlock()
 	select {
 	case h.wake <- struct{}{}:
 	default:
 	}
+}
+
+// next is the number of the next event.
+func (h *hub) next() uint64 {
+	h.queueMu.Lock()
+	defer h.queueMu.Unlock()
+	return h.pushed
 }
 
 // Proposed implements engine.Observer.
@@ -169,26 +182,49 @@ func (h *hub) tell(e event) {
 		close(h.closed)
 		h.closed = make(chan struct{})
 	case e.fees != nil:
-		h.tellFees(e.fees)
+		h.tellFees(e)
 	}
 }
 
-// each calls f for every connection that follows one of the streams.
-func (h *hub) each(s stream, f func(*wsConn, *subscriptions)) {
+// each calls f for every connection that followed the stream when the event happened.
+func (h *hub) each(e event, s stream, f func(*wsConn, *subscriptions)) {
 	for c, sub := range h.conns {
-		if sub.streams&s != 0 {
+		if sub.follows(e, s) {
 			f(c, sub)
 		}
 	}
 }
 
-func (h *hub) follows(s stream) bool {
+// follows tells whether somebody followed one of the streams when the event happened.
+func (h *hub) follows(e event, streams ...stream) bool {
 	for _, sub := range h.conns {
-		if sub.streams&s != 0 {
-			return true
+		for _, s := range streams {
+			if sub.follows(e, s) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+func (sub *subscriptions) follows(e event, s stream) bool {
+	since, ok := sub.streams[s]
+	return ok && e.nth >= since
+}
+
+// toldOf calls f once for each connection that followed one of the accounts when the event happened.
+func toldOf(e event, accounts []codec.AccountID, f func(*wsConn), followers ...map[codec.AccountID]map[*wsConn]uint64) {
+	told := map[*wsConn]bool{}
+	for _, a := range accounts {
+		for _, all := range followers {
+			for c, since := range all[a] {
+				if !told[c] && e.nth >= since {
+					told[c] = true
+					f(c)
+				}
+			}
+		}
+	}
 }
 
 // texts makes a message once for each version of the API that somebody wants it in.
@@ -202,8 +238,9 @@ func texts(make func(version int) obj) func(version int) []byte {
 	}
 }
 
-func (h *hub) tellFees(f *feeSummary) {
-	if !h.follows(streamServer) || h.lastFees != nil && *h.lastFees == *f {
+func (h *hub) tellFees(e event) {
+	f := e.fees
+	if !h.follows(e, streamServer) || h.lastFees != nil && *h.lastFees == *f {
 		return
 	}
 	h.lastFees = f
@@ -215,24 +252,16 @@ func (h *hub) tellFees(f *feeSummary) {
 		"load_factor_fee_queue":      clip32(f.minimum),
 		"load_factor_fee_reference":  clip32(f.reference),
 	})
-	h.each(streamServer, func(c *wsConn, _ *subscriptions) { c.push(text) })
+	h.each(e, streamServer, func(c *wsConn, _ *subscriptions) { c.push(text) })
 }
 
 func (h *hub) tellProposed(e event) {
-	if len(h.proposed) == 0 && !h.follows(streamProposed) {
+	if len(h.proposed) == 0 && !h.follows(e, streamProposed) {
 		return
 	}
 	text := texts(func(version int) obj { return proposedJSON(e, version) })
-	h.each(streamProposed, func(c *wsConn, sub *subscriptions) { c.push(text(sub.version)) })
-	told := map[*wsConn]bool{}
-	for _, a := range mentioned(e.tx) {
-		for c := range h.proposed[a] {
-			if !told[c] {
-				told[c] = true
-				c.push(text(h.conns[c].version))
-			}
-		}
-	}
+	h.each(e, streamProposed, func(c *wsConn, sub *subscriptions) { c.push(text(sub.version)) })
+	toldOf(e, mentioned(e.tx), func(c *wsConn) { c.push(text(h.conns[c].version)) }, h.proposed)
 }
 
 func proposedJSON(e event, version int) obj {
@@ -267,42 +296,31 @@ func closedTxJSON(l *engine.Ledger, r *engine.TxRecord, version int) obj {
 
 func (h *hub) tellClosed(e event) {
 	l := e.ledger
-	if h.follows(streamLedger) {
+	if h.follows(e, streamLedger) {
 		fees := l.Fees()
 		text := rjson.Append(nil, obj{
 			"type": "ledgerClosed", "ledger_index": l.Seq, "ledger_hash": l.Hash.String(), "ledger_time": l.CloseTime,
 			"fee_base": fees.Base, "reserve_base": fees.Reserve, "reserve_inc": fees.ReserveInc,
 			"txn_count": len(e.records), "validated_ledgers": h.completeAt(l.Seq),
 		})
-		h.each(streamLedger, func(c *wsConn, _ *subscriptions) { c.push(text) })
+		h.each(e, streamLedger, func(c *wsConn, _ *subscriptions) { c.push(text) })
 	}
-	if h.follows(streamBookChanges) {
+	if h.follows(e, streamBookChanges) {
 		text := rjson.Append(nil, obj{
 			"type": "bookChanges", "ledger_index": l.Seq, "ledger_hash": l.Hash.String(), "ledger_time": l.CloseTime, "changes": []any{},
 		})
-		h.each(streamBookChanges, func(c *wsConn, _ *subscriptions) { c.push(text) })
+		h.each(e, streamBookChanges, func(c *wsConn, _ *subscriptions) { c.push(text) })
 	}
-	if !h.follows(streamTransactions|streamProposed) && len(h.accounts) == 0 && len(h.proposed) == 0 {
+	if !h.follows(e, streamTransactions, streamProposed) && len(h.accounts) == 0 && len(h.proposed) == 0 {
 		return
 	}
 	for _, r := range e.records {
 		text := texts(func(version int) obj { return closedTxJSON(l, r, version) })
 		for _, s := range []stream{streamTransactions, streamProposed} { // who follows both is told twice, as by rippled
-			h.each(s, func(c *wsConn, sub *subscriptions) { c.push(text(sub.version)) })
+			h.each(e, s, func(c *wsConn, sub *subscriptions) { c.push(text(sub.version)) })
 		}
-		if len(h.accounts) == 0 && len(h.proposed) == 0 {
-			continue
-		}
-		told := map[*wsConn]bool{}
-		for _, a := range r.Affected() {
-			for _, followers := range []map[*wsConn]struct{}{h.proposed[a], h.accounts[a]} {
-				for c := range followers {
-					if !told[c] {
-						told[c] = true
-						c.push(text(h.conns[c].version))
-					}
-				}
-			}
+		if len(h.accounts) > 0 || len(h.proposed) > 0 {
+			toldOf(e, r.Affected(), func(c *wsConn) { c.push(text(h.conns[c].version)) }, h.proposed, h.accounts)
 		}
 	}
 }
@@ -333,7 +351,10 @@ func mentioned(t *codec.Tx) []codec.AccountID {
 func (h *hub) of(c *wsConn) *subscriptions {
 	sub := h.conns[c]
 	if sub == nil {
-		sub = &subscriptions{version: apiFirst, accounts: map[codec.AccountID]struct{}{}, proposed: map[codec.AccountID]struct{}{}}
+		sub = &subscriptions{
+			version: apiFirst, streams: map[stream]uint64{},
+			accounts: map[codec.AccountID]struct{}{}, proposed: map[codec.AccountID]struct{}{},
+		}
 		h.conns[c] = sub
 	}
 	return sub
@@ -348,13 +369,15 @@ func (h *hub) setVersion(c *wsConn, version int) {
 func (h *hub) subscribe(c *wsConn, s stream) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.of(c).streams |= s
+	if sub := h.of(c); !has(sub.streams, s) {
+		sub.streams[s] = h.next()
+	}
 }
 
 func (h *hub) unsubscribe(c *wsConn, s stream) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.of(c).streams &^= s
+	delete(h.of(c).streams, s)
 }
 
 func (h *hub) follow(c *wsConn, ids []codec.AccountID, proposed bool) bool {
@@ -368,12 +391,15 @@ func (h *hub) follow(c *wsConn, ids []codec.AccountID, proposed bool) bool {
 	if proposed {
 		mine, all = sub.proposed, h.proposed
 	}
+	next := h.next()
 	for _, a := range ids {
 		mine[a] = struct{}{}
 		if all[a] == nil {
-			all[a] = map[*wsConn]struct{}{}
+			all[a] = map[*wsConn]uint64{}
 		}
-		all[a][c] = struct{}{}
+		if !has(all[a], c) {
+			all[a][c] = next
+		}
 	}
 	return true
 }
@@ -392,7 +418,9 @@ func (h *hub) unfollow(c *wsConn, ids []codec.AccountID, proposed bool) {
 	}
 }
 
-func drop(all map[codec.AccountID]map[*wsConn]struct{}, a codec.AccountID, c *wsConn) {
+func has[K comparable, V any](m map[K]V, k K) bool { _, ok := m[k]; return ok }
+
+func drop(all map[codec.AccountID]map[*wsConn]uint64, a codec.AccountID, c *wsConn) {
 	delete(all[a], c)
 	if len(all[a]) == 0 {
 		delete(all, a)

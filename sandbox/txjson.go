@@ -30,6 +30,13 @@ var notSerialized = map[string]*codec.Field{
 	"Metadata": codec.SfPaths, // of a type that cannot be had from JSON
 }
 
+// typeNumbers are the numbers of their types (SField.h).
+var typeNumbers = map[string]int{
+	"hash": int(codec.TypeHash256), "index": int(codec.TypeHash256),
+	"Transaction": codec.SerializedTypes["Transaction"], "LedgerEntry": codec.SerializedTypes["LedgerEntry"],
+	"Validation": codec.SerializedTypes["Validation"], "Metadata": codec.SerializedTypes["Metadata"],
+}
+
 // refusal is an error in rippled's words.
 type refusal string
 
@@ -93,7 +100,7 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 		case v.IsInt() || v.IsUInt():
 			n, ok := asUInt(v)
 			if !ok {
-				return fieldError(name, "is out of range.")
+				return invalid
 			}
 			o.SetUint(f, uint64(n))
 		default:
@@ -105,7 +112,7 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 			return badType
 		}
 		b, ok := unhex(v.AsString())
-		if v.AsString() == "" {
+		if v.AsString() == "" || v.AsString() == "0" {
 			b = make([]byte, size)
 		} else if !ok || len(v.AsString()) != 2*size {
 			return invalid
@@ -127,12 +134,15 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 		}
 		o.SetDrops(f, n)
 	case codec.TypeVector256:
-		if !v.IsArray() {
+		if !v.IsArray() && !v.IsNull() {
 			return fieldError(name, "must be a JSON array.")
 		}
 		hs := make([]codec.Hash256, 0, v.Len())
 		for _, e := range v.Elements() {
-			h, ok := codec.ParseHash256(stringOf(e))
+			if e.IsArray() || e.IsObject() {
+				return invalid
+			}
+			h, ok := codec.ParseHash256(e.AsString())
 			if !ok {
 				return invalid
 			}
@@ -142,6 +152,10 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 	case codec.TypeAccountID:
 		if !v.IsString() {
 			return badType
+		}
+		if v.AsString() == "0" {
+			o.SetAccount(f, codec.AccountID{})
+			return nil
 		}
 		if b, ok := unhex(v.AsString()); ok && len(v.AsString()) == 40 {
 			o.SetAccount(f, codec.AccountID(b))
@@ -169,43 +183,65 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 	return nil
 }
 
-// small reads an integer of up to 32 bits; types of transactions and entries also by name.
+// small reads an integer of up to 32 bits; types of transactions and entries, and results, also by name. Which of three words is
+// said of what is none depends on the size.
 func (r jsonReader) small(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error {
-	if v.IsString() {
-		switch f {
-		case codec.SfTransactionType:
-			if t, ok := codec.TxTypeByName(v.AsString()); ok && r.known.KnowsTx(t) {
-				o.SetUint(f, uint64(t))
-				return nil
-			}
-		case codec.SfLedgerEntryType:
-			if t, ok := codec.LedgerEntryTypeByName(v.AsString()); ok && r.known.KnowsEntry(t) {
-				o.SetUint(f, uint64(t))
-				return nil
-			}
+	badType, invalid, outOfRange := fieldError(name, "has bad type."), fieldError(name, "has invalid data."), fieldError(name, "is out of range.")
+	most := uint64(math.MaxUint32)
+	tooLarge := invalid
+	switch f.Type {
+	case codec.TypeUInt8:
+		most, tooLarge = math.MaxUint8, outOfRange
+	case codec.TypeUInt16:
+		most = math.MaxUint16
+	}
+	switch {
+	case v.IsInt() || v.IsUInt():
+		n, ok := asUInt(v)
+		if !ok || uint64(n) > most {
+			return tooLarge
 		}
-		n, ok := rjson.ParseUint32(v.AsString())
-		if !ok {
-			return fieldError(name, "has invalid data.")
+		o.SetUint(f, uint64(n))
+		return nil
+	case !v.IsString():
+		return badType
+	}
+	s := v.AsString()
+	if f.Type != codec.TypeUInt32 && s != "" && (s[0] < '0' || s[0] > '9') {
+		n, ok := r.named(f, s)
+		switch {
+		case ok:
+			o.SetUint(f, n)
+			return nil
+		case f == codec.SfTransactionResult:
+			return outOfRange
+		case f.Type == codec.TypeUInt8:
+			return badType
 		}
-		return setSmall(o, f, name, uint64(n))
+		return invalid
 	}
-	if !v.IsInt() && !v.IsUInt() {
-		return fieldError(name, "has bad type.")
+	n, ok := rjson.ParseUint32(s)
+	if !ok || uint64(n) > most {
+		return invalid
 	}
-	n, ok := asUInt(v)
-	if !ok {
-		return fieldError(name, "is out of range.")
-	}
-	return setSmall(o, f, name, uint64(n))
+	o.SetUint(f, uint64(n))
+	return nil
 }
 
-func setSmall(o *codec.Object, f *codec.Field, name string, n uint64) error {
-	if f.Type == codec.TypeUInt8 && n > math.MaxUint8 || f.Type == codec.TypeUInt16 && n > math.MaxUint16 {
-		return fieldError(name, "is out of range.")
+// named is the number of what a field names.
+func (r jsonReader) named(f *codec.Field, name string) (uint64, bool) {
+	switch f {
+	case codec.SfTransactionType:
+		t, ok := codec.TxTypeByName(name)
+		return uint64(t), ok && r.known.KnowsTx(t)
+	case codec.SfLedgerEntryType:
+		t, ok := codec.LedgerEntryTypeByName(name)
+		return uint64(t), ok && r.known.KnowsEntry(t)
+	case codec.SfTransactionResult:
+		n, ok := codec.ResultCodes()[name]
+		return uint64(n), ok && n >= 0 && n <= math.MaxUint8
 	}
-	o.SetUint(f, n)
-	return nil
+	return 0, false
 }
 
 // array reads an array of objects with one member each, which is an object. What is wrong with one is told twice, from
@@ -225,7 +261,12 @@ func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson
 		var el codec.Element
 		var failed error
 		e.Members(func(key string, m *rjson.Value) {
-			if el.Field = codec.FieldByName(key); !r.known.Knows(el.Field) {
+			kind := 0
+			if el.Field = codec.FieldByName(key); r.known.Knows(el.Field) {
+				kind = int(el.Field.Type)
+			} else if notSerialized[key] != nil {
+				el.Field, kind = nil, typeNumbers[key]
+			} else {
 				failed = fieldError(name+"."+key, "is unknown.")
 				return
 			}
@@ -234,9 +275,9 @@ func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson
 				failed = refusal("Error at '" + at + "'. " + failed.Error())
 				return
 			}
-			if el.Field.Type != codec.TypeObject {
+			if kind != int(codec.TypeObject) {
 				failed = refusal(fmt.Sprintf("Item '%sField type: %d ' at index %d is not an object.  Arrays may only contain objects.",
-					at, el.Field.Type, i))
+					at, kind, i))
 			}
 		})
 		if failed != nil {
@@ -247,20 +288,3 @@ func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson
 	o.SetArray(f, elements)
 	return nil
 }
-
-// parseDrops reads an amount of XRP in drops: an integer, or a string of digits.
-func parseDrops(v *rjson.Value) (int64, bool) {
-	switch {
-	case v.IsInt():
-		return int64(v.AsInt()), true
-	case v.IsUInt():
-		return int64(v.AsUInt()), true
-	case v.IsString():
-		n, err := strconv.ParseInt(v.AsString(), 10, 64)
-		return n, err == nil && n <= maxDrops && n >= -maxDrops
-	}
-	return 0, false
-}
-
-// maxDrops is all XRP there is.
-const maxDrops = 100_000_000_000_000_000

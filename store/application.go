@@ -184,7 +184,7 @@ func (s *Store) applications(query querying, documents bool, condition string, a
 	}
 	var out []model.Application
 	rows, err := query("SELECT a.id, a.issuer, a.subject, a.type, a.expiration, a.uri, a.renew, a.proven, a.secret_hash, a.keep, a.state,"+
-		" coalesce(a.operation, ''), coalesce(o.state, ''), coalesce(a.decided_by, ''), coalesce(a.reason, ''), a.erase, a.request_id, a.created, a.updated,"+
+		" coalesce(a.operation, ''), coalesce(o.state, CASE WHEN a.operation IS NULL THEN '' ELSE 'pending' END), coalesce(a.decided_by, ''), coalesce(a.reason, ''), a.erase, a.request_id, a.created, a.updated,"+
 		" k.key, k.request_hash, "+sealed+" FROM applications a LEFT JOIN operations o ON o.id = a.operation"+
 		" LEFT JOIN idempotency_keys k ON k.application = a.id WHERE "+condition, args...)
 	err = each(rows, err, func(rows *sql.Rows) error {

@@ -39,7 +39,7 @@ func (h *harness) told(id model.OperationID) []string {
 	h.ok(err)
 	var out []string
 	for _, e := range events {
-		if e.Application != id || e.Issuer != issuerA || e.Subject == "" || e.Type == "" || e.Data != nil {
+		if e.Application != id || e.Issuer != issuerA || e.Subject == "" || e.Type == "" || (e.Data != nil) != (e.Kind == model.EventFailed) {
 			h.t.Errorf("%+v", e)
 		}
 		out = append(out, strings.TrimSpace(string(e.Kind)+" "+e.Actor+" "+string(e.Operation)))

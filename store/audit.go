@@ -89,20 +89,22 @@ type asked struct {
 	Expiration *uint32           `json:"expiration,omitempty"`
 	URI        string            `json:"uri,omitempty"`
 	Proven     bool              `json:"proven,omitempty"`
+	// Deletion is of what is renewed.
+	Deletion model.OperationID `json:"deletion,omitempty"`
 }
 
 func targetOf(subject model.Address, t model.CredentialType) string {
 	return string(subject) + "/" + t.Text()
 }
 
-// decided is the entry of an operation that was asked for.
-func decided(op *model.Operation) model.AuditEntry {
+// decided is the entry of an operation that was asked for, and of the one that deletes what it renews; empty for none.
+func decided(op *model.Operation, deletion model.OperationID) model.AuditEntry {
 	action := model.ActionIssue
 	if op.Kind == model.KindRevoke {
 		action = model.ActionRevoke
 	}
 	return model.AuditEntry{Actor: op.Actor, Action: action, Target: targetOf(op.Subject, op.Type), RequestID: op.RequestID,
-		Detail: object(asked{Operation: op.ID, Expiration: op.Expiration, URI: upperHex([]byte(op.URI)), Proven: op.Nonce != nil})}
+		Detail: object(asked{Operation: op.ID, Expiration: op.Expiration, URI: upperHex([]byte(op.URI)), Proven: op.Nonce != nil, Deletion: deletion})}
 }
 
 // chunk is what an entry says of rows of a batch.

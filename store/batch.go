@@ -181,6 +181,9 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 					c.op.Actor, c.op.RequestID = b.Actor, b.RequestID
 				}
 				c.op.Batch, c.op.Row = id, r.Row
+				if c.op.Limits != nil {
+					return misuse("row %d of a batch has limits", r.Row)
+				}
 				if err := checkRequested(c.op); err != nil {
 					return fmt.Errorf("row %d: %w", r.Row, err)
 				}
@@ -242,8 +245,9 @@ func (s *Store) SealBatch(ctx context.Context, id model.OperationID, rows int64)
 }
 
 // CancelBatch drops those of a batch's rows that are pending, and says how many; of one that is receiving no more rows are
-// taken. Rows that are signed go on. Where nothing is left to drop, it changes nothing. by is who does it: its Actor,
-// RequestID and Status. Error codes: batchNotFound, storeUnavailable.
+// taken. Rows that are signed go on. Where nothing is left to drop, it changes nothing. No event tells of the rows, unlike of an
+// operation that is cancelled by itself: a hundred thousand of them would say what whoever cancels knows. by is who does it: its
+// Actor, RequestID and Status. Error codes: batchNotFound, storeUnavailable.
 func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model.Failure, by model.AuditEntry) (int64, error) {
 	o := model.Outcome{State: model.StateCancelled}
 	if why.Code != "" {
@@ -265,6 +269,7 @@ func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model
 				var op model.OperationID
 				err := rows.Scan(&op)
 				t.final = append(t.final, op)
+				t.concluded[b.Issuer] = true
 				return err
 			})
 			n = len(t.final)

@@ -215,3 +215,30 @@ func BenchmarkFlush(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "flushes/s")
 }
+
+// Changes to credentials that a ledger told of, each an event, as an account's own operations made them.
+func BenchmarkApplyChanges1000(b *testing.B) {
+	onBothB(b, func(b *testing.B, h *harness) {
+		const n = 1000
+		ids, fence, sequence := h.prepare(n*b.N), h.take(), uint32(0)
+		h.ok(h.BeginListing(context.Background(), issuerA))
+		h.ok(h.FinishListing(context.Background(), issuerA, 10, ledgerTime(10)))
+		progress := make([]model.MirrorProgress, b.N)
+		for i := range progress {
+			attempts, _ := attemptsFor(ids[i*n:(i+1)*n], &sequence)
+			h.ok(h.Sign(context.Background(), fence, attempts))
+			ledger := uint32(11 + i)
+			progress[i] = model.MirrorProgress{Complete: ledger, CloseTime: ledgerTime(ledger)}
+			for j, a := range attempts {
+				c := change(model.ChangeCreated, credential(subject()), ledger, uint32(j))
+				c.Hash = a.Hash
+				progress[i].Changes = append(progress[i].Changes, c)
+			}
+		}
+		b.ResetTimer()
+		for _, p := range progress {
+			h.ok(h.ApplyChanges(context.Background(), issuerA, p))
+		}
+		perSecond(b, n)
+	})
+}

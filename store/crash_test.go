@@ -21,6 +21,7 @@ const (
 	crashPath = "STORE_TEST_CRASH_PATH"
 	crashURL  = "STORE_TEST_CRASH_URL"
 	crashFrom = "STORE_TEST_CRASH_FROM"
+	crashWhat = "STORE_TEST_CRASH_WHAT" // "renewals" or else operations
 )
 
 // crashChild writes as fast as it can, and says on its standard output what it was told is stored: one line each, when
@@ -56,6 +57,9 @@ func crashChild() {
 			_, _ = fmt.Fprintf(os.Stdout, format+"\n", args...)
 		}
 		say("lane %d", fence.Epoch)
+		if os.Getenv(crashWhat) == "renewals" {
+			return crashRenewals(ctx, s, fence, n, say)
+		}
 		for {
 			var wg sync.WaitGroup
 			attempts := make([]model.Attempt, 8)
@@ -109,32 +113,11 @@ func TestKilled(t *testing.T) {
 		const kills = 12
 		var all, last acknowledged
 		for round := range kills {
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), crashPath+"="+orDash(h.cfg.Path), crashURL+"="+h.cfg.URL, fmt.Sprint(crashFrom, "=", (round+1)*100_000))
-			var stderr strings.Builder
-			cmd.Stderr = &stderr
-			stdout, err := cmd.StdoutPipe()
-			h.ok(err)
-			h.ok(cmd.Start())
-			lines := bufio.NewScanner(stdout)
-			after := 1 + random.IntN(150) // lines
-			late := time.Duration(random.IntN(3000)) * time.Microsecond
-			killed := false
 			last = acknowledged{}
-			for n := 0; lines.Scan(); n++ {
-				f := strings.Fields(lines.Text())
+			h.killed("operations", (round+1)*100_000, 1+random.IntN(150), time.Duration(random.IntN(3000))*time.Microsecond, func(f []string) {
 				last.add(f)
 				all.add(f)
-				if n == after {
-					time.Sleep(late) // anywhere between two lines
-					h.ok(cmd.Process.Kill())
-					killed = true
-				}
-			}
-			_ = cmd.Wait()
-			if !killed {
-				t.Fatalf("round %d: the process ended by itself: %s", round, stderr.String())
-			}
+			})
 			h.checkAcknowledged(last)
 		}
 		h.checkAcknowledged(all)
@@ -144,6 +127,32 @@ func TestKilled(t *testing.T) {
 			t.Error("nothing was ever finished: this test proves nothing")
 		}
 	})
+}
+
+// killed starts this program again, and kills it some time after so many lines, of which it passes on all.
+func (h *harness) killed(what string, from, after int, late time.Duration, line func(words []string)) {
+	h.t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crashPath+"="+orDash(h.cfg.Path), crashURL+"="+h.cfg.URL, fmt.Sprint(crashFrom, "=", from), crashWhat+"="+what)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	h.ok(err)
+	h.ok(cmd.Start())
+	lines := bufio.NewScanner(stdout)
+	killed := false
+	for n := 0; lines.Scan(); n++ {
+		line(strings.Fields(lines.Text()))
+		if n == after {
+			time.Sleep(late) // anywhere between two lines
+			h.ok(cmd.Process.Kill())
+			killed = true
+		}
+	}
+	_ = cmd.Wait()
+	if !killed {
+		h.t.Fatalf("from %d on the process ended by itself: %s", from, stderr.String())
+	}
 }
 
 // orDash keeps crashPath from being empty, as it is what tells the child that it is one.

@@ -18,6 +18,8 @@ const rounds = 5
 type creation struct {
 	ctx context.Context
 	op  model.Operation
+	// deletion is what a renewal stores first.
+	deletion model.OperationID
 
 	id       model.OperationID // the operation that the caller gets
 	replayed bool              // it was there before
@@ -31,7 +33,15 @@ type creation struct {
 // operation is returned as it stands, and replayed is true. A caller that goes away before its turn leaves nothing
 // behind; one that goes away later may have stored its operation. Error codes: badRequest (the key's form), inProgress
 // (another operation for the subject and type is open; the cause says which), idempotencyKeyReused, proofRefused (the
-// nonce was used before, or is past its time), storeUnavailable.
+// nonce was used before, or is past its time), tooManyUnaccepted (its Limits), storeUnavailable.
+//
+// One that renews is stored as the operation that deletes what stands, for the same actor. Itself it is stored once that one
+// is concluded: as pending where it succeeded or nothing stood, or else as cancelled, with a failure that has its code. Until
+// then it can be read and waited for all the same, as pending, and no other operation for the credential is taken.
+//
+// Limits are looked at last, and exactly: of many at the same moment, in any two processes, no more are stored than there is
+// room for. What counts is each credential that the account's records have as not accepted, each for which an operation is
+// open, and each that was issued in a ledger which the records do not have yet.
 func (s *Store) Create(ctx context.Context, op model.Operation) (stored model.Operation, replayed bool, err error) {
 	if err := checkRequested(op); err != nil {
 		return model.Operation{}, false, err
@@ -62,6 +72,9 @@ func (s *Store) createAll(ctx context.Context, taken []*creation) {
 			c.err = fault("storing an operation", context.Cause(c.ctx))
 			continue
 		}
+		if c.op.Renew {
+			c.deletion = s.ids.next(s.now())
+		}
 		if c.op.ID == "" {
 			c.op.ID = s.ids.next(s.now())
 		}
@@ -76,7 +89,7 @@ func (s *Store) createAll(ctx context.Context, taken []*creation) {
 		}
 		for _, c := range group {
 			if c.inserted {
-				t.audit(decided(&c.op))
+				t.audit(decided(&c.op, c.deletion))
 			}
 		}
 		return nil
@@ -108,6 +121,9 @@ func (s *Store) create(t *txn, group []*creation) error {
 		c.op.Actor, c.op.RequestID = short(c.op.Actor), short(c.op.RequestID)
 		c.op.State, c.op.Created, c.op.Updated = model.StatePending, t.now, t.now
 		c.op.Attempts, c.op.Result, c.op.Failure = nil, nil, nil
+	}
+	if err := s.lockLimits(t, group); err != nil {
+		return err
 	}
 	open := group
 	for range rounds {
@@ -163,7 +179,7 @@ func (s *Store) createRound(t *txn, group []*creation) (again []*creation, err e
 	if insert, err = t.spendAll(insert); err != nil {
 		return nil, err
 	}
-	gone, err := s.insertPending(t, insert)
+	gone, err := s.insertWithin(t, insert)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +211,9 @@ func (s *Store) claimKeys(t *txn, keyed []*creation) (retry map[*creation]bool, 
 	claims := make([]keyClaim, len(keyed))
 	for i, c := range keyed {
 		claims[i] = keyClaim{issuer: c.op.Issuer, key: *c.op.Key, operation: c.op.ID}
+		if c.op.Renew {
+			claims[i].operation, claims[i].renewal = "", c.op.ID
+		}
 	}
 	if err := s.claim(t, claims); err != nil {
 		return nil, err
@@ -223,6 +242,7 @@ type keyClaim struct {
 	issuer                        model.Address
 	key                           model.IdempotencyKey
 	operation, batch, application model.OperationID // one of them
+	renewal                       model.OperationID // or an operation that is stored later
 
 	claimed bool // it has it now
 	found   bool // another has it
@@ -236,13 +256,13 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 	rows := make([]row, len(claims))
 	for i, c := range claims {
 		rows[i] = row{string(c.issuer), c.key.Key, hex.EncodeToString(c.key.RequestHash[:]), nullable(string(c.operation)),
-			nullable(string(c.batch)), nullable(string(c.application)), t.now.UnixMicro()}
+			nullable(string(c.batch)), nullable(string(c.application)), nullable(string(c.renewal)), t.now.UnixMicro()}
 	}
 	arg, err := rowsArg(rows)
 	if err != nil {
 		return err
 	}
-	columns := []string{"issuer text", "key text", "request_hash text", "operation text", "batch text", "application text", "created bigint"}
+	columns := []string{"issuer text", "key text", "request_hash text", "operation text", "batch text", "application text", "renewal text", "created bigint"}
 	_, err = t.exec("DELETE FROM idempotency_keys WHERE created < $2 AND EXISTS (SELECT 1 FROM "+t.rows(1, columns...)+
 		" WHERE r.issuer = idempotency_keys.issuer AND r.key = idempotency_keys.key) AND "+keyOver, arg, s.keyCutoff(t.now))
 	if err != nil {
@@ -252,8 +272,8 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 	for i := range claims {
 		byKey[[2]string{string(claims[i].issuer), claims[i].key.Key}] = &claims[i]
 	}
-	found, err := t.query("INSERT INTO idempotency_keys (issuer, key, request_hash, operation, batch, application, created)"+
-		" SELECT issuer, key, request_hash, operation, batch, application, created FROM "+t.rows(1, columns...)+
+	found, err := t.query("INSERT INTO idempotency_keys (issuer, key, request_hash, operation, batch, application, renewal, created)"+
+		" SELECT issuer, key, request_hash, operation, batch, application, renewal, created FROM "+t.rows(1, columns...)+
 		" WHERE true ORDER BY issuer, key ON CONFLICT (issuer, key) DO NOTHING RETURNING issuer, key", arg)
 	claimed := 0
 	err = each(found, err, func(rows *sql.Rows) error {
@@ -268,7 +288,7 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 	if err != nil || claimed == len(claims) {
 		return err
 	}
-	found, err = t.query("SELECT k.issuer, k.key, k.request_hash, coalesce(k.operation, ''), coalesce(k.batch, ''), coalesce(k.application, '')"+
+	found, err = t.query("SELECT k.issuer, k.key, k.request_hash, coalesce(k.operation, k.renewal, ''), coalesce(k.batch, ''), coalesce(k.application, '')"+
 		" FROM idempotency_keys k JOIN "+
 		t.rows(1, columns...)+" ON r.issuer = k.issuer AND r.key = k.key", arg)
 	return each(found, err, func(rows *sql.Rows) error {
@@ -314,6 +334,41 @@ func operationRow(op *model.Operation, state model.State, now time.Time) row {
 const insertOperations = "INSERT INTO operations (id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, updated, actor, request_id)" +
 	" SELECT id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, created, actor, request_id FROM "
 
+// rowID is the id of what is stored at once.
+func (c *creation) rowID() model.OperationID {
+	if c.op.Renew {
+		return c.deletion
+	}
+	return c.op.ID
+}
+
+func (c *creation) row(now time.Time) row {
+	op := c.op
+	if op.Renew {
+		op.ID, op.Kind, op.Expiration, op.URI = c.deletion, model.KindRevoke, nil, ""
+	}
+	return operationRow(&op, model.StatePending, now)
+}
+
+// insertWithin is insertPending within the limits of those that have some.
+func (s *Store) insertWithin(t *txn, group []*creation) (gone map[*creation]bool, err error) {
+	tallies, err := t.tallies(group)
+	if err != nil {
+		return nil, err
+	}
+	asCame := slices.Clone(group)
+	if gone, err = s.insertPending(t, group); err != nil {
+		return nil, err
+	}
+	if err := t.insertRenewals(group); err != nil || len(tallies) == 0 {
+		return gone, err
+	}
+	if gone == nil {
+		gone = map[*creation]bool{}
+	}
+	return gone, t.withinLimits(asCame, tallies, gone)
+}
+
 // insertPending stores operations, and says in each why not. It returns those for which something stood in the way
 // that was gone when it was looked at.
 func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]bool, err error) {
@@ -324,8 +379,8 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 	byID := map[model.OperationID]*creation{}
 	rows := make([]row, len(group))
 	for i, c := range group {
-		byID[c.op.ID] = c
-		rows[i] = operationRow(&c.op, model.StatePending, t.now)
+		byID[c.rowID()] = c
+		rows[i] = c.row(t.now)
 	}
 	arg, err := rowsArg(rows)
 	if err != nil {
@@ -340,7 +395,7 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 			return err
 		}
 		inserted[id] = true
-		byID[id].id, byID[id].inserted = id, true
+		byID[id].id, byID[id].inserted = byID[id].op.ID, true
 		t.pending[byID[id].op.Issuer] = true
 		return nil
 	})
@@ -349,7 +404,7 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 	}
 	blocked := map[credentialKey][]*creation{}
 	for _, c := range group {
-		if !inserted[c.op.ID] {
+		if !inserted[c.rowID()] {
 			blocked[keyOf(&c.op)] = append(blocked[keyOf(&c.op)], c)
 		}
 	}
@@ -361,7 +416,7 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 	for k, cs := range blocked {
 		for _, c := range cs {
 			gone[c] = true
-			rows = append(rows, row{string(k.issuer), string(k.subject), k.typ.Hex(), string(c.op.ID)})
+			rows = append(rows, row{string(k.issuer), string(k.subject), k.typ.Hex(), string(c.rowID())})
 		}
 	}
 	if arg, err = rowsArg(rows); err != nil {
@@ -369,9 +424,12 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 	}
 	// Its own, should it be there: the confirmation of a commit was lost, and the transaction is run again.
 	columns := []string{"issuer text", "subject text", "type text", "id text"}
-	fields := "SELECT o.issuer, o.subject, o.type, o.id, o.kind, o.state FROM operations o JOIN "
-	found, err := t.query(fields+t.rows(1, columns...)+" ON o.id = r.id UNION ALL "+fields+t.rows(1, columns...)+
-		" ON o.issuer = r.issuer AND o.subject = r.subject AND o.type = r.type WHERE o.state IN ('pending', 'signed')", arg)
+	// A renewal goes by what it issues.
+	fields := "SELECT o.issuer, o.subject, o.type, coalesce(n.id, o.id), CASE WHEN n.id IS NULL THEN o.kind ELSE 'issue' END," +
+		" CASE WHEN n.id IS NULL THEN o.state ELSE 'pending' END FROM operations o JOIN "
+	const renewal = " LEFT JOIN renewals n ON n.deletion = o.id"
+	found, err := t.query(fields+t.rows(1, columns...)+" ON o.id = r.id"+renewal+" UNION ALL "+fields+t.rows(1, columns...)+
+		" ON o.issuer = r.issuer AND o.subject = r.subject AND o.type = r.type"+renewal+" WHERE o.state IN ('pending', 'signed')", arg)
 	err = each(found, err, func(rows *sql.Rows) error {
 		var k credentialKey
 		var typ string
@@ -400,12 +458,15 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 
 // giveBack frees the keys and nonces of those that are not stored.
 func (t *txn) giveBack(group []*creation, gone map[*creation]bool) error {
-	var keys, nonces []string
+	var keys, renewals, nonces []string
 	for _, c := range group {
 		if c.replayed || c.err == nil && !gone[c] {
 			continue
 		}
-		if c.claimed {
+		switch {
+		case c.claimed && c.op.Renew:
+			renewals = append(renewals, string(c.op.ID))
+		case c.claimed:
 			keys = append(keys, string(c.op.ID))
 		}
 		if c.spent {
@@ -416,20 +477,25 @@ func (t *txn) giveBack(group []*creation, gone map[*creation]bool) error {
 	for _, back := range []struct {
 		table, column string
 		values        []string
-	}{{"idempotency_keys", "operation", keys}, {"spent_nonces", "nonce", nonces}} {
-		if len(back.values) == 0 {
-			continue
-		}
-		slices.Sort(back.values)
-		list, err := t.list(back.values)
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec("DELETE FROM "+back.table+" WHERE "+t.in(back.column, 1), list); err != nil {
+	}{{"idempotency_keys", "operation", keys}, {"idempotency_keys", "renewal", renewals}, {"spent_nonces", "nonce", nonces}} {
+		if err := t.remove(back.table, back.column, back.values); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// remove deletes the rows of a table whose column has one of the values.
+func (t *txn) remove(table, column string, values []string) error {
+	if len(values) == 0 {
+		return nil
+	}
+	slices.Sort(values)
+	list, err := t.list(values)
+	if err == nil {
+		_, err = t.exec("DELETE FROM "+table+" WHERE "+t.in(column, 1), list)
+	}
+	return err
 }
 
 // checkRequested refuses what the tables would refuse, and what would not come out as it went in.
@@ -443,6 +509,8 @@ func checkRequested(op model.Operation) error {
 		return misuse("an operation's type has %d bytes, its URI %d", len(op.Type), len(op.URI))
 	case op.Kind == model.KindRevoke && (op.Expiration != nil || op.URI != ""):
 		return misuse("a revocation has neither expiration nor URI")
+	case op.Renew && (op.Kind != model.KindIssue || op.Batch != ""):
+		return misuse("only an operation that issues can renew, and none of a batch")
 	case op.Tickets != 0:
 		return misuse("only the lane asks for tickets")
 	}
@@ -465,6 +533,7 @@ func checkID(id model.OperationID, key *model.IdempotencyKey) error {
 
 // keyOver holds for keys whose operation or batch is over, or whose request is decided on, as far as is stored.
 const keyOver = "NOT EXISTS (SELECT 1 FROM operations o WHERE o.id = idempotency_keys.operation AND o.state IN ('pending', 'signed'))" +
+	" AND NOT EXISTS (SELECT 1 FROM renewals n WHERE n.id = idempotency_keys.renewal AND n.state = 'waiting')" +
 	" AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.id = idempotency_keys.batch AND b.state = 'receiving')" +
 	" AND NOT EXISTS (SELECT 1 FROM applications a WHERE a.id = idempotency_keys.application AND a.state = 'waiting')"
 

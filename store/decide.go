@@ -16,7 +16,7 @@ import (
 // time after the decision is over. Of several words at once the first counts. The same one again (the same actor, call and
 // verdict) changes nothing, and returns the request as it stands, which is always without its documents. Error codes:
 // requestNotFound, alreadyDecided (the message says what it is now, and not by whom), inProgress (another operation for the
-// subject and type is open), badRequest (the reason's length), storeUnavailable.
+// subject and type is open), tooManyUnaccepted (the operation's Limits), badRequest (the reason's length), storeUnavailable.
 func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application, error) {
 	d.Actor, d.RequestID, d.Reason = short(d.Actor), short(d.RequestID), text(d.Reason)
 	if err := checkDecision(d); err != nil {
@@ -26,7 +26,7 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 	if call == "" {
 		call = string(s.ids.next(s.now())) // the same when the transaction is run again
 	}
-	id := s.ids.next(s.now())
+	deletion, id := s.ids.next(s.now()), s.ids.next(s.now())
 	var decided model.Application
 	err := s.write(ctx, "deciding on a request", func(t *txn) error {
 		a, err := s.lockApplication(t, d.Application, call, d)
@@ -37,7 +37,7 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 		state := model.ApplicationRejected
 		if d.Approve {
 			state = model.ApplicationApproved
-			if a.Operation, err = s.approve(t, &a.Application, id, d); err != nil {
+			if a.Operation, err = s.approve(t, &a.Application, id, deletion, d); err != nil {
 				return err
 			}
 		}
@@ -131,13 +131,16 @@ func alreadyDecided(how string) error {
 }
 
 // approve stores the operation of an approval.
-func (s *Store) approve(t *txn, a *model.Application, id model.OperationID, d model.Decision) (model.OperationID, error) {
+func (s *Store) approve(t *txn, a *model.Application, id, deletion model.OperationID, d model.Decision) (model.OperationID, error) {
 	op := *d.Operation
 	if op.Issuer != a.Issuer || op.Subject != a.Subject || op.Type != a.Type {
 		return "", misuse("request %s is for another credential than its approval", a.ID)
 	}
 	op.ID, op.Actor, op.RequestID = id, d.Actor, d.RequestID
 	c := &creation{ctx: t.ctx, op: op}
+	if op.Renew {
+		c.deletion = deletion
+	}
 	if err := s.create(t, []*creation{c}); err != nil {
 		return "", err
 	}

@@ -183,8 +183,9 @@ func TestDecideAgain(t *testing.T) {
 		}
 		_, err = h.Decide(h.ctx(), approval(a, "dave"))
 		h.code(err, model.CodeDecided)
-		want := []string{"request.received applicant", "request.approved alice " + string(first.Operation), "request.approved bob " + string(second.Operation),
-			"request.rejected carol " + string(second.Operation)}
+		want := []string{"request.received applicant", "request.approved alice " + string(first.Operation),
+			"credential.failed alice " + string(first.Operation), "request.approved bob " + string(second.Operation),
+			"credential.failed bob " + string(second.Operation), "request.rejected carol " + string(second.Operation)}
 		if got := h.told(a.ID); !slices.Equal(got, want) {
 			t.Errorf("told %v, want %v", got, want)
 		}

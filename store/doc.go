@@ -1,6 +1,7 @@
 // Package store keeps what must outlive the process: the journal of operations and of what was signed for them, the
 // batches they came in, the callers' idempotency keys, the requests that a person decides on, the administrators' tokens,
-// the audit log, the events, and the lease on each issuing account's lane. It works on SQLite
+// the audit log, the events and who is to be told of them, what validated ledgers say of an account's credentials, and the
+// lease on each issuing account's lane. It works on SQLite
 // (one process that issues, nothing to install) and on PostgreSQL (several replicas for one issuer), with the same
 // guarantees and the same tests.
 //
@@ -52,6 +53,16 @@
 //	           reviewer moves it on: to rejected, or to approved with another operation.
 //	rejected   final.
 //
+// A renewal is two operations: one that deletes what stands, and one that issues, which has its id from the start:
+//
+//	waiting ──> over
+//
+//	waiting    the deletion is stored, as an operation like any other. The other one is shown as pending, and goes by its own
+//	           id whatever is asked: reading, waiting, its idempotency key, who stands in the way. Cancelling it cancels the
+//	           deletion, while that is pending.
+//	over       the deletion is final, and the other one is stored, in the same transaction: as pending where the deletion
+//	           succeeded or found nothing (tecNO_ENTRY), and else as cancelled, with the deletion's code.
+//
 // At most one application for an issuer, subject and type waits, by a partial unique index: whoever asks for the same
 // meanwhile is told so ([model.CodeInProgress]), as a second one could only be decided against the first. An idempotency key
 // that came with it is kept for as long as it waits.
@@ -68,6 +79,21 @@
 // At most one blob can apply. A new attempt of an operation is stored only when every earlier one is absent, or when it
 // shares the sequence or the ticket of all that are not. No two operations hold the same sequence or ticket.
 //
+// The ledger's word. Records of credentials are moved on by validated ledgers alone ([Store.ApplyChanges]), by each change once,
+// however often it is told of: it counts when it is later in the ledger than what the record has. What was deleted stays as a
+// tombstone until its ledger is complete. Where history is missing, all that stands is listed anew ([Store.BeginListing]); each
+// record carries the ledger that it was found in, so that a listing that was broken off is simply begun again, and one that is
+// late changes nothing. Records say what is due and what to tell of; what stands is for the ledger to say.
+//
+// Limits are exact. Operations with limits of unaccepted credentials ([model.UnacceptedLimits]) are stored one transaction at a
+// time for an account, in any two processes, and each counts what the records have as unaccepted, what is open, renewals
+// included, and what has succeeded in ledgers that the records do not have. A credential counts once. Before an account's
+// credentials were ever listed, all that was ever issued counts.
+//
+// Told in order. Each endpoint of a webhook has a delivery for each event behind the one at which it was subscribed, until it
+// is delivered or given up ([Store.SettleDeliveries]). Of a credential the oldest is due first, and none that tells of it while
+// its operation is not final ([Store.DueDeliveries]).
+//
 // One at a time. At most one operation for an issuer, subject and type is open (pending or signed), by a partial unique
 // index: of two requests at the same moment, in any two processes, the second hears which operation stands.
 //
@@ -80,10 +106,11 @@
 // One decision. Of many words on an application at the same moment, in any two processes, the first counts; its operation,
 // its event and its audit entry are stored with it, or none of them.
 //
-// Two logs without gaps. Every change of an application's state is an event, and every decision an entry of the audit log,
+// Two logs without gaps. Every change of an application's state is an event, as is what validated ledgers did to a credential,
+// its expiry, and that an operation came to nothing (but of the rows of a batch that is cancelled); and every decision an entry of the audit log,
 // stored in the transaction that makes it: what [Store.Create], [Store.AddRows] (one entry for a call), [Store.Cancel],
 // [Store.CancelBatch], [Store.CreateApplication], [Store.Decide], [Store.EraseDocuments], [Store.CreateToken] and
-// [Store.RevokeToken] have done. What the lane makes for itself leaves none. Both logs are written at the very end of the
+// [Store.RevokeToken] have done; a renewal is one decision. What the lane makes for itself leaves none. Both logs are written at the very end of the
 // transaction, under one row that is locked until the commit: so they are numbered in the order of the commits, who reads
 // on from the last number misses nothing, and, as nothing is locked after that row, no two transactions wait for each other
 // because of it. Each audit entry holds the hash of the one before ([model.AuditEntry.Sum]), and the row the last one's:
@@ -109,7 +136,7 @@
 //
 // # Waiting
 //
-// [Store.Wait] and [Store.Watch] hear of what the same process commits at once, and of what others commit through
+// [Store.Wait], [Store.Watch] and [Store.WatchEvents] hear of what the same process commits at once, and of what others commit through
 // LISTEN/NOTIFY on PostgreSQL, by a connection that is made anew whenever it is lost. Notifications only wake; what is
 // true is read. And since they can be lost, everything that somebody waits for is read again every
 // [Config.PollInterval].
@@ -132,5 +159,6 @@
 // # Goroutines
 //
 // A [Store] owns three: one that polls for those who wait, one that listens (PostgreSQL), and one that forgets old
-// keys and nonces. [Store.Close] ends them and waits for them.
+// keys, nonces, and events that nobody is to be told of any more and that are of no request.
+// [Store.Close] ends them and waits for them.
 package store

@@ -137,6 +137,15 @@ func standing(e *model.StandingError) error {
 		Message: fmt.Sprintf("operation %s for this subject and credential is under way (%s, %s): wait for it", e.Operation, e.Kind, e.State)}
 }
 
+// standingOf returns which operation stood in the way; nil where err is something else.
+func standingOf(err error) *model.StandingError {
+	var e *model.StandingError
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
 func keyReused() error {
 	return &model.Error{Code: model.CodeKeyReused,
 		Message: "this Idempotency-Key came before with another request: use a new key for a new request"}

@@ -282,6 +282,8 @@ func TestRecordsWithoutDatabase(t *testing.T) {
 	decision := approval(before, "alice")
 	decision.RequestID = "r"
 	pending := h.create(issue())
+	h.mirrored(10)
+	told := model.MirrorProgress{Complete: 11, CloseTime: ledgerTime(12)}
 	err := func(_ any, err error) error { return err }
 	calls := map[string]func() error{
 		"CreateToken":       func() error { return h.CreateToken(h.ctx(), token("id", "name"), byCLI) },
@@ -298,6 +300,17 @@ func TestRecordsWithoutDatabase(t *testing.T) {
 		"Events":            func() error { return err(h.Events(h.ctx(), issuerA, 0, 0)) },
 		"ApplicationEvents": func() error { return err(h.ApplicationEvents(h.ctx(), before.ID)) },
 		"SweepNonces":       func() error { return err(h.SweepNonces(h.ctx())) },
+		"Mirror":            func() error { _, _, err := h.Mirror(h.ctx(), issuerA); return err },
+		"MirrorStatus":      func() error { return err(h.MirrorStatus(h.ctx(), issuerA)) },
+		"ApplyChanges":      func() error { return h.ApplyChanges(h.ctx(), issuerA, told) },
+		"BeginListing":      func() error { return h.BeginListing(h.ctx(), issuerA) },
+		"FinishListing":     func() error { return h.FinishListing(h.ctx(), issuerA, 12, ledgerTime(12)) },
+		"TellExpired":       func() error { return err(h.TellExpired(h.ctx(), issuerA, 1, 1)) },
+		"Expired":           func() error { return err(h.Expired(h.ctx(), issuerA, "", 1, model.CredentialRecord{}, 1)) },
+		"SetEndpoints":      func() error { return err(h.SetEndpoints(h.ctx(), issuerA, []string{"a"})) },
+		"DueDeliveries":     func() error { return err(h.DueDeliveries(h.ctx(), issuerA, "a", h.clock.Now(), 1)) },
+		"SettleDeliveries":  func() error { return h.SettleDeliveries(h.ctx(), issuerA, "a", nil) },
+		"SweepEvents":       func() error { return err(h.SweepEvents(h.ctx())) },
 		"Cancel":            func() error { return h.Cancel(h.ctx(), pending.ID, model.Failure{}, byCLI) },
 	}
 	later := map[string]func() error{ // these need what the others make
@@ -324,7 +337,7 @@ func TestRecordsWithoutDatabase(t *testing.T) {
 		all(later, "")
 	}
 	// Two before, then a token made and revoked, a request, a decision, a cancellation.
-	if n := len(h.chain(h.Store)); n != 7 || h.count("events") != 3 || h.count("applications") != 2 || h.count("operations") != 2 {
+	if n := len(h.chain(h.Store)); n != 7 || h.count("events") != 4 || h.count("applications") != 2 || h.count("operations") != 2 {
 		t.Errorf("%d entries, %d events", n, h.count("events"))
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"fmt"
 	"net/url"
 	"os"
@@ -319,4 +320,36 @@ func (h *harness) prepare(n int) []model.OperationID {
 		ids[i] = op.ID
 	}
 	return ids
+}
+
+// plan checks that a query goes by an index, and sorts nothing.
+func (h *harness) plan(index, query string) {
+	h.t.Helper()
+	tx, err := h.writeDB.BeginTx(h.ctx(), nil)
+	h.ok(err)
+	defer func() { _ = tx.Rollback() }()
+	explain, width := "EXPLAIN QUERY PLAN ", 4
+	if h.Driver() == "postgres" {
+		explain, width = "EXPLAIN ", 1
+		// Of tables with nothing in them it reads all, and sorts: it must be able to do without.
+		for _, off := range []string{"enable_seqscan", "enable_sort", "enable_bitmapscan"} {
+			_, err := tx.Exec("SET LOCAL " + off + " = off")
+			h.ok(err)
+		}
+	}
+	rows, err := tx.Query(explain + query)
+	var plan []string
+	h.ok(each(rows, err, func(rows *sql.Rows) error {
+		values := make([]any, width)
+		for i := range values {
+			values[i] = new(any)
+		}
+		err := rows.Scan(values...)
+		plan = append(plan, fmt.Sprint(*values[width-1].(*any)))
+		return err
+	}))
+	whole := strings.Join(plan, "\n")
+	if !strings.Contains(whole, index) || strings.Contains(whole, "B-TREE") || strings.Contains(whole, "Sort ") || strings.Contains(whole, "SCAN ") {
+		h.t.Errorf("%s\ndoes not go by %s alone:\n%s", query, index, whole)
+	}
 }

@@ -33,6 +33,7 @@ func (t *txn) checkFence(f model.Fence) error {
 // entry is an operation as far as signing and concluding need it.
 type entry struct {
 	issuer   model.Address
+	kind     model.Kind
 	state    model.State
 	attempts []model.Attempt // in order; without their blobs
 }
@@ -45,11 +46,11 @@ func (t *txn) entries(ids []model.OperationID) (map[model.OperationID]*entry, er
 		return nil, err
 	}
 	found := make(map[model.OperationID]*entry, len(ids))
-	rows, err := t.query("SELECT id, issuer, state FROM operations WHERE "+t.in("id", 1)+" ORDER BY id"+t.forUpdate, list)
+	rows, err := t.query("SELECT id, issuer, kind, state FROM operations WHERE "+t.in("id", 1)+" ORDER BY id"+t.forUpdate, list)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var id model.OperationID
 		e := &entry{}
-		if err := rows.Scan(&id, &e.issuer, &e.state); err != nil {
+		if err := rows.Scan(&id, &e.issuer, &e.kind, &e.state); err != nil {
 			return err
 		}
 		found[id] = e
@@ -345,7 +346,9 @@ func isHex(s string) bool {
 }
 
 // Conclude stores what validated ledgers say of operations: all of it, or nothing. Those that wait for an operation that
-// becomes final are woken. An outcome that is stored already is passed over. Error codes: fenced, operationNotFound,
+// becomes final are woken. An outcome that is stored already is passed over. An operation that was asked for and did not
+// succeed is told of by an event, and where it deletes what is to be renewed, the one that issues goes on, or is cancelled and
+// told of instead. Error codes: fenced, operationNotFound,
 // wrongState (the operation is final with another outcome, or it cannot become what the outcome says: a blob is left that
 // is not settled, or the transaction is not one of its blobs), storeUnavailable.
 func (s *Store) Conclude(ctx context.Context, fence model.Fence, outcomes []model.Outcome) error {
@@ -385,7 +388,7 @@ func (s *Store) Conclude(ctx context.Context, fence model.Fence, outcomes []mode
 		for _, hash := range c.contradicted {
 			s.log.Error("a transaction that was taken for absent is in a validated ledger", "hash", hash)
 		}
-		return c.store(t)
+		return c.store(t, fence.Issuer)
 	})
 }
 
@@ -413,6 +416,8 @@ type conclusion struct {
 	absent       []string
 	final        []model.OperationID
 	contradicted []string
+	deletions    []row               // those of operations that delete
+	failed       []model.OperationID // of those that were asked for
 }
 
 // add checks an outcome against what is stored of its operation.
@@ -482,6 +487,12 @@ func (c *conclusion) add(o model.Outcome, e *entry) error {
 		r[2], r[3] = text(string(f.Code)), text(f.Message)
 	}
 	c.operations = append(c.operations, r)
+	if e.kind == model.KindRevoke {
+		c.deletions = append(c.deletions, r)
+	}
+	if e.kind.Requested() && o.State != model.StateSucceeded {
+		c.failed = append(c.failed, o.Operation)
+	}
 	c.final = append(c.final, o.Operation)
 	return nil
 }
@@ -507,7 +518,7 @@ func failureOf(o model.Outcome) model.Failure {
 	return f
 }
 
-func (c *conclusion) store(t *txn) error {
+func (c *conclusion) store(t *txn, issuer model.Address) error {
 	if len(c.absent) > 0 {
 		list, err := t.list(c.absent)
 		if err != nil {
@@ -539,30 +550,87 @@ func (c *conclusion) store(t *txn) error {
 	}
 	_, err = t.exec("UPDATE operations SET state = r.state, failure_code = r.code, failure_message = r.message, updated = $2 FROM "+
 		t.rows(1, "id text", "state text", "code text", "message text")+" WHERE operations.id = r.id", arg, t.now.UnixMicro())
+	if err != nil {
+		return err
+	}
 	t.final = append(t.final, c.final...)
-	return err
+	t.concluded[issuer] = true
+	renewed, err := t.renew(c.deletions, issuer)
+	if err != nil {
+		return err
+	}
+	var failed []string
+	for _, id := range c.failed {
+		switch issue, renews := renewed[id]; {
+		case !renews:
+			failed = append(failed, string(id))
+		case issue != nil:
+			failed = append(failed, string(*issue)) // what was asked for
+		}
+	}
+	return t.tellFailed(failed)
 }
 
-// Cancel drops an operation that is pending. One that is cancelled already is left as it is. by is who does it: its Actor,
-// RequestID and Status. Error codes: operationNotFound, wrongState (something is signed, or it is final),
+// failed is the data of an event that tells of an operation which came to nothing.
+type failed struct {
+	Kind        model.Kind `json:"kind"`
+	Code        string     `json:"code"`
+	Message     string     `json:"message"`
+	Hash        string     `json:"hash,omitempty"`
+	LedgerIndex uint32     `json:"ledger_index,omitempty"`
+}
+
+// tellFailed adds the events of operations that came to nothing.
+func (t *txn) tellFailed(ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := t.list(ids)
+	if err != nil {
+		return err
+	}
+	rows, err := t.query("SELECT o.id, o.kind, o.issuer, o.subject, o.type, o.actor, o.failure_code, o.failure_message, coalesce(p.id, ''),"+
+		" coalesce(v.hash, ''), coalesce(v.ledger_index, 0) FROM operations o LEFT JOIN applications p ON p.operation = o.id"+
+		" LEFT JOIN attempts v ON v.operation = o.id AND v.state = 'validated' WHERE "+t.in("o.id", 1)+" ORDER BY o.id", list)
+	return each(rows, err, func(rows *sql.Rows) error {
+		e := model.Event{Kind: model.EventFailed}
+		var typ string
+		var f failed
+		err := rows.Scan(&e.Operation, &f.Kind, &e.Issuer, &e.Subject, &typ, &e.Actor, &f.Code, &f.Message, &e.Application, &f.Hash, &f.LedgerIndex)
+		if err != nil {
+			return err
+		}
+		if e.Type, err = model.ParseTypeHex(typ); err != nil {
+			return err
+		}
+		f.Message = short(f.Message)
+		e.Data = object(f)
+		t.tell(e)
+		return nil
+	})
+}
+
+// Cancel drops an operation that is pending, and tells of it by an event. One that is cancelled already is left as it is. One
+// that renews is dropped with the deletion, while that is pending. by is who does it: its Actor, RequestID and Status. Error codes: operationNotFound, wrongState (something is signed, or it is final),
 // storeUnavailable.
 func (s *Store) Cancel(ctx context.Context, id model.OperationID, why model.Failure, by model.AuditEntry) error {
-	o := model.Outcome{Operation: id, State: model.StateCancelled}
+	o := model.Outcome{State: model.StateCancelled}
 	if why.Code != "" {
 		o.Failure = &why
 	}
 	return s.write(ctx, "cancelling an operation", func(t *txn) error {
-		found, err := t.entries([]model.OperationID{id})
+		target, e, err := t.lockCancelled(id)
 		if err != nil {
 			return err
 		}
+		o.Operation = target
 		var c conclusion
-		if err := c.add(o, found[id]); err != nil {
+		if err := c.add(o, e); err != nil {
 			return err
 		}
 		if len(c.final) > 0 {
 			t.audit(doneBy(by, model.ActionCancel, string(id), cancelled{Code: failureOf(o).Code}))
 		}
-		return c.store(t)
+		return c.store(t, e.issuer)
 	})
 }

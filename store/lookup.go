@@ -14,7 +14,7 @@ import (
 // a request that a person decides on),
 // storeUnavailable.
 func (s *Store) ByKey(ctx context.Context, issuer model.Address, key model.IdempotencyKey) (model.Operation, error) {
-	owner, err := s.keyOwner(ctx, issuer, key, "operation",
+	owner, err := s.keyOwner(ctx, issuer, key, "coalesce(operation, renewal)",
 		&model.Error{Code: model.CodeOperationNotFound, Message: "no request came with this Idempotency-Key"})
 	if err != nil {
 		return model.Operation{}, err
@@ -42,11 +42,18 @@ func (s *Store) keyOwner(ctx context.Context, issuer model.Address, key model.Id
 	return owner.String, nil
 }
 
-// Standing returns the operation for an issuer, subject and type that is not final, with its attempts. Error codes:
+// Standing returns the operation for an issuer, subject and type that is not final, with its attempts; while what is renewed
+// is being deleted, the one that will issue. Error codes:
 // operationNotFound, storeUnavailable.
 func (s *Store) Standing(ctx context.Context, issuer, subject model.Address, t model.CredentialType) (model.Operation, error) {
 	ops, err := s.operations(ctx, true, "o.issuer = $1 AND o.subject = $2 AND o.type = $3 AND o.state IN ('pending', 'signed')",
 		string(issuer), string(subject), t.Hex())
+	if err == nil && len(ops) == 1 && ops[0].Kind == model.KindRevoke {
+		var renewals []model.Operation
+		if renewals, err = s.renewals(ctx, "n.deletion = $1", string(ops[0].ID)); len(renewals) == 1 {
+			ops = renewals
+		}
+	}
 	return one(ops, err, "looking for what is under way",
 		&model.Error{Code: model.CodeOperationNotFound, Message: "nothing is under way for this subject and credential"})
 }

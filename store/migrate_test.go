@@ -58,7 +58,7 @@ func TestMigrationsSayTheSame(t *testing.T) {
 // What the CHECK constraints list is what model has.
 func TestChecksListTheStates(t *testing.T) {
 	var b []byte
-	for _, name := range []string{"0001_journal", "0003_records"} {
+	for _, name := range []string{"0001_journal", "0003_records", "0004_keeping"} {
 		text, err := migrations.ReadFile("migrations/sqlite/" + name + ".sql")
 		if err != nil {
 			t.Fatal(err)
@@ -103,6 +103,11 @@ func TestChecksRefuse(t *testing.T) {
 		pending := h.create(issue())
 		waiting := h.apply(application(1))
 		decided := h.decide(rejection(h.apply(application(1)), "x"))
+		h.mirrored(10)
+		h.endpoints("a")
+		h.create(renewal())
+		h.move(11, change(model.ChangeCreated, credential(subject()), 11, 0))
+		h.dueNow("a", 1)
 		for _, c := range []struct {
 			sql  string
 			args []any
@@ -125,6 +130,14 @@ func TestChecksRefuse(t *testing.T) {
 			{"INSERT INTO batches (id, issuer, state, created, updated) VALUES ('x', $1, 'receiving', 0, 0)", []any{issuerA}}, // id
 			{"INSERT INTO idempotency_keys (issuer, key, request_hash, created) VALUES ($1, 'k', 'h', 0)", []any{issuerA}},    // whose?
 			{"DELETE FROM operations WHERE id = $1", []any{done.ID}},                                                          // it has attempts
+			{"UPDATE mirrors SET known = 0 WHERE issuer = $1", []any{issuerA}},                                                // complete
+			{"UPDATE credentials SET accepted = 2 WHERE issuer = $1", []any{issuerA}},                                         //
+			{"UPDATE credentials SET expiration = 0 WHERE issuer = $1", []any{issuerA}},                                       //
+			{"UPDATE credentials SET entry = 'x' WHERE issuer = $1", []any{issuerA}},                                          //
+			{"UPDATE renewals SET state = 'unknown' WHERE issuer = $1", []any{issuerA}},                                       //
+			{"UPDATE renewals SET deletion = 'x' WHERE issuer = $1", []any{issuerA}},                                          // no operation
+			{"UPDATE deliveries SET state = 'delivered' WHERE issuer = $1", []any{issuerA}},                                   //
+			{"UPDATE deliveries SET attempts = -1 WHERE issuer = $1", []any{issuerA}},                                         //
 			{"UPDATE applications SET state = 'unknown' WHERE id = $1", []any{waiting.ID}},
 			{"UPDATE applications SET state = 'approved', decided_by = 'x', decision = 'x', erase = 0 WHERE id = $1", []any{waiting.ID}}, // no operation
 			{"UPDATE applications SET state = 'rejected', decided_by = 'x', decision = 'x', erase = 0 WHERE id = $1", []any{waiting.ID}}, // no reason

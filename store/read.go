@@ -13,21 +13,23 @@ import (
 
 // selectOperations is followed by a condition on o. scanOperation reads it.
 const selectOperations = "SELECT o.id, o.issuer, o.kind, o.subject, o.type, o.expiration, o.uri, o.tickets, o.batch, o.batch_row, o.state," +
-	" o.failure_code, o.failure_message, o.created, o.updated, o.actor, o.request_id, k.key, k.request_hash" +
-	" FROM operations o LEFT JOIN idempotency_keys k ON k.operation = o.id WHERE "
+	" o.failure_code, o.failure_message, o.created, o.updated, o.actor, o.request_id," +
+	" CASE WHEN n.id IS NULL THEN 0 ELSE 1 END, k.key, k.request_hash" +
+	" FROM operations o LEFT JOIN idempotency_keys k ON k.operation = o.id LEFT JOIN renewals n ON n.id = o.id WHERE "
 
 func scanOperation(rows *sql.Rows) (model.Operation, error) {
 	var op model.Operation
 	var subject, typ, uri, batch, code, message, key, hash sql.NullString
 	var expiration, tickets, row sql.NullInt64
 	var created, updated int64
+	var renew int
 	err := rows.Scan(&op.ID, &op.Issuer, &op.Kind, &subject, &typ, &expiration, &uri, &tickets, &batch, &row, &op.State,
-		&code, &message, &created, &updated, &op.Actor, &op.RequestID, &key, &hash)
+		&code, &message, &created, &updated, &op.Actor, &op.RequestID, &renew, &key, &hash)
 	if err != nil {
 		return op, err
 	}
 	op.Subject, op.Batch, op.Row = model.Address(subject.String), model.OperationID(batch.String), row.Int64
-	op.Tickets = uint32(tickets.Int64)
+	op.Tickets, op.Renew = uint32(tickets.Int64), renew == 1
 	op.Created, op.Updated = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
 	if typ.Valid {
 		if op.Type, err = model.ParseTypeHex(typ.String); err != nil {
@@ -126,9 +128,12 @@ func (s *Store) operations(ctx context.Context, attempts bool, condition string,
 	return ops, err
 }
 
-// Operation returns an operation with its attempts. Error codes: operationNotFound, storeUnavailable.
+// Operation returns an operation with its attempts; one that renews and is not stored yet as pending. Error codes: operationNotFound, storeUnavailable.
 func (s *Store) Operation(ctx context.Context, id model.OperationID) (model.Operation, error) {
 	ops, err := s.operations(ctx, true, "o.id = $1", text(string(id)))
+	if err == nil && len(ops) == 0 {
+		ops, err = s.byID(ctx, []string{text(string(id))})
+	}
 	return one(ops, err, "reading operation "+text(string(id)), noOperation(id))
 }
 

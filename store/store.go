@@ -34,6 +34,8 @@ type Config struct {
 	Path string
 	// IdempotencyKeep is how long callers' keys are kept; 24 h by default.
 	IdempotencyKeep time.Duration
+	// EventKeep is how long events are kept that are of no request; 30 days by default.
+	EventKeep time.Duration
 	// PollInterval is how often what somebody waits for is read again, in case that a notification was lost; 2 s by
 	// default.
 	PollInterval time.Duration
@@ -100,6 +102,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.IdempotencyKeep <= 0 {
 		cfg.IdempotencyKeep = 24 * time.Hour
+	}
+	if cfg.EventKeep <= 0 {
+		cfg.EventKeep = 30 * 24 * time.Hour
 	}
 	if cfg.PollInterval <= 0 {
 		cfg.PollInterval = 2 * time.Second
@@ -202,6 +207,8 @@ type txn struct {
 	final   []model.OperationID
 	pending map[model.Address]bool
 	lanes   map[model.Address]bool
+	// concluded are accounts with operations that became final.
+	concluded map[model.Address]bool
 }
 
 func (t *txn) exec(query string, args ...any) (int64, error) {
@@ -263,7 +270,8 @@ func (s *Store) tryWrite(ctx context.Context, f func(t *txn) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing once it is committed
-	t := &txn{dialect: s.d, ctx: ctx, tx: tx, now: s.now(), pending: map[model.Address]bool{}, lanes: map[model.Address]bool{}}
+	t := &txn{dialect: s.d, ctx: ctx, tx: tx, now: s.now(), pending: map[model.Address]bool{}, lanes: map[model.Address]bool{},
+		concluded: map[model.Address]bool{}}
 	if err := f(t); err != nil {
 		return err
 	}
@@ -289,7 +297,7 @@ func (s *Store) txOptions() *sql.TxOptions {
 	return nil
 }
 
-// sweep forgets old keys and nonces, and tells of batches that were not completed.
+// sweep forgets old keys, nonces and events, and tells of batches that were not completed.
 func (s *Store) sweep(ctx context.Context) {
 	ticker := time.NewTicker(keySweep)
 	defer ticker.Stop()
@@ -302,7 +310,7 @@ func (s *Store) sweep(ctx context.Context) {
 		if n, oldest, err := s.Receiving(ctx, s.now().Add(-staleBatch)); err == nil && n > 0 {
 			s.log.Warn("batches wait for the rest of their rows: send them again, or cancel them", "count", n, "oldest", oldest)
 		}
-		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces} {
+		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces, "events": s.SweepEvents} {
 			n, err := sweep(ctx)
 			switch {
 			case ctx.Err() != nil:

@@ -27,11 +27,13 @@ type hub struct {
 	mu       sync.Mutex
 	waiters  map[model.OperationID]map[chan struct{}]bool
 	watchers map[model.Address]map[chan struct{}]bool
+	tellers  map[model.Address]map[chan struct{}]bool // they tell of events
 }
 
 func newHub(s *Store) *hub {
 	return &hub{s: s, self: rand.Text()[:8], closed: make(chan struct{}),
-		waiters: map[model.OperationID]map[chan struct{}]bool{}, watchers: map[model.Address]map[chan struct{}]bool{}}
+		waiters: map[model.OperationID]map[chan struct{}]bool{}, watchers: map[model.Address]map[chan struct{}]bool{},
+		tellers: map[model.Address]map[chan struct{}]bool{}}
 }
 
 func (h *hub) close() { close(h.closed) }
@@ -77,9 +79,22 @@ func (h *hub) committed(t *txn) {
 	for issuer := range t.lanes {
 		signal(h.watchers[issuer])
 	}
+	for issuer := range t.news() {
+		signal(h.tellers[issuer])
+	}
 }
 
-// messages says the same to other processes: who sends, "f" and final operations, or "w" and an issuer to look at.
+// news returns the accounts whose webhooks may have something to tell of.
+func (t *txn) news() map[model.Address]bool {
+	news := maps.Clone(t.concluded)
+	for _, e := range t.events {
+		news[e.Issuer] = true
+	}
+	return news
+}
+
+// messages says the same to other processes: who sends, "f" and final operations, or "w" or "e" and an issuer to look at, for
+// work or for events.
 func (h *hub) messages(t *txn) []string {
 	var out []string
 	for chunk := range slices.Chunk(t.final, maxNotified) {
@@ -93,6 +108,9 @@ func (h *hub) messages(t *txn) []string {
 		for _, issuer := range slices.Sorted(maps.Keys(issuers)) {
 			out = append(out, h.self+" w "+string(issuer))
 		}
+	}
+	for _, issuer := range slices.Sorted(maps.Keys(t.news())) {
+		out = append(out, h.self+" e "+string(issuer))
 	}
 	return out
 }
@@ -114,6 +132,10 @@ func (h *hub) heard(message string) {
 		for _, issuer := range words[2:] {
 			signal(h.watchers[model.Address(issuer)])
 		}
+	case "e":
+		for _, issuer := range words[2:] {
+			signal(h.tellers[model.Address(issuer)])
+		}
 	}
 }
 
@@ -124,8 +146,10 @@ func (h *hub) wakeAll() {
 	for _, chans := range h.waiters {
 		signal(chans)
 	}
-	for _, chans := range h.watchers {
-		signal(chans)
+	for _, m := range []map[model.Address]map[chan struct{}]bool{h.watchers, h.tellers} {
+		for _, chans := range m {
+			signal(chans)
+		}
 	}
 }
 
@@ -141,8 +165,10 @@ func (h *hub) poll(ctx context.Context) {
 		}
 		h.mu.Lock()
 		waited := slices.Collect(maps.Keys(h.waiters))
-		for _, chans := range h.watchers {
-			signal(chans)
+		for _, m := range []map[model.Address]map[chan struct{}]bool{h.watchers, h.tellers} {
+			for _, chans := range m {
+				signal(chans)
+			}
 		}
 		h.mu.Unlock()
 		for chunk := range slices.Chunk(waited, 1000) {
@@ -230,11 +256,7 @@ func (s *Store) readAll(ctx context.Context, group []*reading) {
 	for i, r := range group {
 		ids[i] = r.id
 	}
-	list, err := s.d.list(texts(ids))
-	var ops []model.Operation
-	if err == nil {
-		ops, err = s.operations(ctx, true, s.d.in("o.id", 1), list)
-	}
+	ops, err := s.byID(ctx, texts(ids))
 	found := make(map[model.OperationID]model.Operation, len(ops))
 	for _, op := range ops {
 		found[op.ID] = op

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -27,8 +26,19 @@ const atOnce = 8
 // often than a public network, and a machine that is busy for a moment must not make transactions expire.
 const sandboxOffset = 30
 
+// commands are what the program does besides accepting, by their first word.
+var commands = map[string]func(ctx context.Context, args []string, dotenv string, in *os.File, out, errs io.Writer) error{
+	"follow": runFollow,
+	"prove":  runProve,
+}
+
 // run is the program. Its error is what main prints and leaves with.
 func run(ctx context.Context, args []string, dotenv string, in *os.File, out, errs io.Writer) error {
+	if len(args) > 0 {
+		if command := commands[args[0]]; command != nil {
+			return command(ctx, args[1:], dotenv, in, out, errs)
+		}
+	}
 	o, flags, err := readOptions(args, dotenv)
 	if errors.Is(err, pflag.ErrHelp) {
 		return usage(out, flags)
@@ -47,12 +57,7 @@ func run(ctx context.Context, args []string, dotenv string, in *os.File, out, er
 		o.account = seed.Address()
 	}
 
-	err = accept(ctx, o, seed, in, out, errs)
-	var said errSaid
-	if err != nil && o.json && exitStatus(err) == 1 && !errors.As(err, &said) {
-		return errors.Join(err, printFailed(out, nil, err))
-	}
-	return err
+	return forPrograms(o.json, out, accept(ctx, o, seed, in, out, errs))
 }
 
 // findSeed returns the seed from the settings, or else asks for it.
@@ -133,11 +138,8 @@ func accept(ctx context.Context, o options, seed ledger.Seed, in *os.File, out, 
 
 // onSandbox adds to a node that does not answer what mends it on the sandbox.
 func onSandbox(o options, err error) error {
-	var e *model.Error
-	if errors.As(err, &e) && o.network.Name == config.Sandbox {
-		hint := *e
-		hint.Message = strings.TrimSuffix(e.Message, ".") + fmt.Sprintf(" (%s). Is the service running? `make run` starts it with its ledger; SANDBOX_LISTEN or XRPL_NETWORK says where another one is", o.network.Node)
-		return &hint
+	if model.CodeOf(err) != "" && o.network.Name == config.Sandbox {
+		return hinted(err, fmt.Sprintf(" (%s). Is the service running? `make run` starts it with its ledger; SANDBOX_LISTEN or XRPL_NETWORK says where another one is", o.network.Node))
 	}
 	return err
 }
@@ -258,9 +260,7 @@ func submit(ctx context.Context, o options, seed ledger.Seed, client *ledger.Cli
 	if len(chosen) > 1 {
 		what = fmt.Sprintf("Waiting for validation of %d credentials", len(chosen))
 	}
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	line := startWaiting(errs, isTerminal(errs), what, time.Now, second.C)
+	line := newLine(errs, what)
 
 	type result struct {
 		validated model.Validated

@@ -10,5 +10,9 @@
 // What others wrote there reaches the screen only as printable ASCII. The seed is held in memory alone, is never an
 // argument of a command line, and is never printed.
 //
+// With the word prove it asks a service for a credential, and signs that its holder has the account's key. It signs no text
+// that a service chose: it puts the challenge's message together itself and compares. With the word follow it waits until a
+// person has decided. Both talk to the service over HTTP, at the address that was named and to no other.
+//
 // A credential that has expired is not offered. Accepting it would only delete it, for a fee, and fail.
 package main

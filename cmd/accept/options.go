@@ -48,23 +48,7 @@ func readOptions(args []string, dotenv string) (options, *pflag.FlagSet, error) 
 
 	o.network = v.Network()
 	o.maxFee = v.Int("MAX_FEE_DROPS", 10, 100_000_000)
-	o.seed = v.String("SUBJECT_ACCOUNT_SEED")
-	if path := v.String("SUBJECT_ACCOUNT_SEED_FILE"); path != "" {
-		seed, err := config.SecretFile(path)
-		switch {
-		case err != nil:
-			v.Wrong("SUBJECT_ACCOUNT_SEED_FILE: " + err.Error())
-		case o.seed != "" && o.seed != seed:
-			v.Wrong("SUBJECT_ACCOUNT_SEED and SUBJECT_ACCOUNT_SEED_FILE hold different seeds: set one of them")
-		default:
-			o.seed = seed
-		}
-	}
-	if s := v.String("SUBJECT_ACCOUNT_ADDRESS"); s != "" {
-		if o.account, err = model.ParseAddress(s); err != nil {
-			v.Fault("SUBJECT_ACCOUNT_ADDRESS", err.Error())
-		}
-	}
+	o.readSubject(v)
 	if flags.Changed("credential") {
 		if o.credential, err = model.ParseShownType(*credential); err != nil {
 			v.Fault("--credential", err.Error())
@@ -88,6 +72,29 @@ func readOptions(args []string, dotenv string) (options, *pflag.FlagSet, error) 
 	return o, flags, v.Err()
 }
 
+// readSubject reads whose account it is, and its seed.
+func (o *options) readSubject(v *config.Values) {
+	o.seed = v.String("SUBJECT_ACCOUNT_SEED")
+	if path := v.String("SUBJECT_ACCOUNT_SEED_FILE"); path != "" {
+		seed, err := config.SecretFile(path)
+		switch {
+		case err != nil:
+			v.Wrong("SUBJECT_ACCOUNT_SEED_FILE: " + err.Error())
+		case o.seed != "" && o.seed != seed:
+			v.Wrong("SUBJECT_ACCOUNT_SEED and SUBJECT_ACCOUNT_SEED_FILE hold different seeds: set one of them")
+		default:
+			o.seed = seed
+		}
+	}
+	if s := v.String("SUBJECT_ACCOUNT_ADDRESS"); s != "" {
+		address, err := model.ParseAddress(s)
+		if err != nil {
+			v.Fault("SUBJECT_ACCOUNT_ADDRESS", err.Error())
+		}
+		o.account = address
+	}
+}
+
 func count(conditions ...bool) int {
 	n := 0
 	for _, c := range conditions {
@@ -106,9 +113,12 @@ func usage(w io.Writer, flags *pflag.FlagSet) error {
   accept --list [--json]                        show what is pending
   accept --credential TYPE [--issuer ADDRESS]   accept that one
   accept --all                                  accept all that are pending
+  accept prove                                  ask a service for a credential, with a proof that the account is yours
+  accept follow LINK                            wait until a person has decided on that
 
 The seed comes from SUBJECT_ACCOUNT_SEED in the environment or in .env, from the file that SUBJECT_ACCOUNT_SEED_FILE
-names, or from a masked prompt. Exit status: 0 done or nothing to do, 1 failed, 2 wrong use.
+names, or from a masked prompt. prove and follow tell more with --help. Exit status: 0 done or nothing to do, 1 failed, 2
+wrong use.
 
 %s`, flags.FlagUsages())
 	return err

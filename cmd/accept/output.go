@@ -61,12 +61,57 @@ func printAccepted(w io.Writer, asJSON bool, c model.Credential, v model.Validat
 	var b strings.Builder
 	fmt.Fprintf(&b, "Transaction:\n%s\n", tx.Bytes())
 	fmt.Fprintf(&b, "Accepted %s issued by %s.\n", quote(c.Type), c.Issuer)
-	fmt.Fprintf(&b, "    result  %s: %s\n", printable(v.EngineResult), printable(v.EngineResultMessage))
-	fmt.Fprintf(&b, "    hash    %s\n", printable(v.Hash))
-	fmt.Fprintf(&b, "    ctid    %s\n", printable(v.CTID))
-	fmt.Fprintf(&b, "    ledger  %d, validated, closed %s\n", v.LedgerIndex, printable(parts.CloseTime))
+	b.WriteString(settled{v.EngineResult, v.EngineResultMessage, v.Hash, v.CTID, v.LedgerIndex, parts.CloseTime}.String())
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// settled is what became of a transaction, as the service and nodes tell it.
+type settled struct {
+	Result    string `json:"engine_result"`
+	Message   string `json:"engine_result_message"`
+	Hash      string `json:"hash"`
+	CTID      string `json:"ctid"`
+	Ledger    uint32 `json:"ledger_index"`
+	CloseTime string `json:"close_time_iso"`
+}
+
+// String is for people: a line for each.
+func (s settled) String() string {
+	return fmt.Sprintf("    result  %s: %s\n    hash    %s\n    ctid    %s\n    ledger  %d, validated, closed %s\n",
+		printable(s.Result), printable(s.Message), printable(s.Hash), printable(s.CTID), s.Ledger, printable(s.CloseTime))
+}
+
+// forPrograms prints a failure, where programs read what is printed and nothing was said of it yet.
+func forPrograms(asJSON bool, out io.Writer, err error) error {
+	var said errSaid
+	if err == nil || !asJSON || exitStatus(err) != 1 || errors.As(err, &said) {
+		return err
+	}
+	var no *errAnswer
+	if errors.As(err, &no) {
+		return errors.Join(err, printJSON(out, no.body))
+	}
+	return errors.Join(err, printFailed(out, nil, err))
+}
+
+// hinted adds to an error what to do about it.
+func hinted(err error, hint string) error {
+	var e *model.Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("%w%s", err, hint)
+	}
+	more := *e
+	more.Message = strings.TrimSuffix(e.Message, ".") + hint
+	return &more
+}
+
+// shellWord writes text as one word of a command line.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // printFailed writes an error for programs, in the form of the service's errors; c says of which credential, where the

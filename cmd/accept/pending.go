@@ -78,6 +78,9 @@ func describe(c model.Credential, closeTime uint32) string {
 
 // quote puts a type into single quotes. A type may hold a quote itself, and so spell the issuer that its real one wants
 // to be taken for: that one is escaped, as no issuer's address is.
-func quote(t model.CredentialType) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(t.Text()) + "'"
+func quote(t model.CredentialType) string { return quoteText(t.Text()) }
+
+// quoteText is quote of a type that somebody else has written as text already.
+func quoteText(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(printable(text)) + "'"
 }

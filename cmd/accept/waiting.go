@@ -22,6 +22,11 @@ type waiting struct {
 	done    chan struct{}
 }
 
+// newLine begins to show, by this machine's clock.
+func newLine(w io.Writer, what string) *waiting {
+	return startWaiting(w, isTerminal(w), what, time.Now, time.Tick(time.Second))
+}
+
 // startWaiting begins to show; the caller must call end. what is a few words: "Waiting for validation".
 func startWaiting(w io.Writer, terminal bool, what string, now func() time.Time, ticks <-chan time.Time) *waiting {
 	s := &waiting{w: w, terminal: terminal, what: what, now: now, ticks: ticks,

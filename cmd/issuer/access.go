@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,32 +72,6 @@ func readAccess(v *config.Values, onSandbox bool) accessSettings {
 		v.Fault("OIDC_ROLES", err.Error())
 	}
 	s.oidc = &access.OIDC{Issuer: provider, Audience: audience, RoleClaim: v.String("OIDC_ROLE_CLAIM"), Roles: roles}
-	return s
-}
-
-// webhookSettings are where events go.
-type webhookSettings struct {
-	urls         []string
-	secret       string // may be several, separated by commas
-	allowPrivate bool
-}
-
-func readWebhooks(v *config.Values) webhookSettings {
-	s := webhookSettings{secret: v.String("WEBHOOK_SECRET"), allowPrivate: v.OneOf("WEBHOOK_ALLOW_PRIVATE", "true", "false") == "true"}
-	for _, text := range strings.Split(v.String("WEBHOOK_URLS"), ",") {
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
-		u, err := url.Parse(text)
-		if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !s.allowPrivate) {
-			v.Fault("WEBHOOK_URLS", "must be https:// addresses without a password, separated by commas; http:// ones only with WEBHOOK_ALLOW_PRIVATE=true")
-			continue
-		}
-		s.urls = append(s.urls, text)
-	}
-	if len(s.urls) > 0 && s.secret == "" {
-		v.Fault("WEBHOOK_SECRET", "must be set beside WEBHOOK_URLS: whoever receives events has to know that they are from here")
-	}
 	return s
 }
 

@@ -24,7 +24,7 @@ const auditUsage = `issuer audit reads the audit log: every decision and every c
 
 Each entry holds the hash of the one before. That its end was cut off shows only against a hash that was noted before: verify
 prints the last entry's, to be kept elsewhere and given as --head the next time. DATA_DIR or DATABASE_URL must be those of
-the service, which need not stop. Exit status: 0 whole, 1 not whole or not to be read, 2 wrong use.
+the service, which need not stop. Exit status: 0 whole, 1 not whole, 2 wrong use, 3 it could not be read.
 
 %s`
 
@@ -43,7 +43,7 @@ func runAudit(ctx context.Context, args []string, dotenv string, c console) (err
 			head = f.String("head", "", "the entry that an earlier verify printed, which must still be there")
 		}
 	})
-	if errors.Is(err, pflag.ErrHelp) || what == "" || what == "--help" || what == "-h" {
+	if errors.Is(err, pflag.ErrHelp) || what == "--help" || what == "-h" {
 		_, err := fmt.Fprintf(c.out, auditUsage, s.flags.FlagUsages())
 		return err
 	}
@@ -62,9 +62,9 @@ func runAudit(ctx context.Context, args []string, dotenv string, c console) (err
 	default:
 		v.Wrong("issuer audit must be followed by verify or export")
 	}
-	st, err := s.open(ctx, v, 0)
+	st, err := s.open(ctx, v, 0, mustBe)
 	if err != nil {
-		return err
+		return errUndecided{err}
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	if what == "export" {
@@ -116,7 +116,7 @@ func auditEntries(ctx context.Context, st *store.Store) iter.Seq2[model.AuditEnt
 func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) error {
 	headSeq, headHash, err := st.AuditHead(ctx)
 	if err != nil {
-		return told(err)
+		return errUndecided{told(err)}
 	}
 	var last model.AuditEntry
 	var faults int
@@ -127,18 +127,20 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 	seen := head == nil
 	for e, err := range auditEntries(ctx, st) {
 		if err != nil {
-			return told(err)
+			return errUndecided{told(err)}
 		}
 		switch {
 		case e.Seq == last.Seq+2:
 			fault("entry %d is missing", last.Seq+1)
 		case e.Seq > last.Seq+1:
 			fault("entries %d to %d are missing", last.Seq+1, e.Seq-1)
+		case e.Previous != last.Hash && last.Seq == 0:
+			fault("entry 1 was not the first one: those before it are missing, or it was changed")
 		case e.Previous != last.Hash:
 			fault("entry %d does not follow entry %d: one of them was changed, or put elsewhere", e.Seq, last.Seq)
 		}
 		if e.Sum() != e.Hash {
-			fault("entry %d was changed: %s %s by %s at %s", e.Seq, e.Action, e.Target, e.Actor, e.Time.UTC().Format("2006-01-02T15:04:05Z"))
+			fault("entry %d was changed: %s %s by %s at %s", e.Seq, plain(e.Action), plain(e.Target), plain(e.Actor), e.Time.UTC().Format("2006-01-02T15:04:05Z"))
 		}
 		if head != nil && e.Seq == head.seq {
 			seen = true
@@ -146,19 +148,28 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 				fault("entry %d is not the one that was noted", e.Seq)
 			}
 		}
+		if e.Seq == headSeq && e.Hash != headHash {
+			fault("entry %d is not the one that was written as the last one", e.Seq)
+		}
 		last = e
 	}
-	// Entries that came while this was reading are behind the head that was read first.
-	if last.Seq < headSeq {
+	// Entries that came while this was reading are behind the head that was read first, and not behind the one that is now.
+	if now, _, err := st.AuditHead(ctx); err != nil {
+		return errUndecided{told(err)}
+	} else if last.Seq > now {
+		fault("entries behind %d were not written by the service: the log knows of no more", now)
+	}
+	switch missing := headSeq - last.Seq; {
+	case missing == 1:
+		fault("entry %d is missing: the end was cut off", headSeq)
+	case missing > 1:
 		fault("entries %d to %d are missing: the end was cut off", last.Seq+1, headSeq)
-	} else if last.Seq == headSeq && last.Hash != headHash {
-		fault("entry %d is not the one that was written last", last.Seq)
 	}
 	if !seen {
 		fault("entry %d, which was noted, is missing", head.seq)
 	}
 	if faults > 0 {
-		return fmt.Errorf("the audit log is not whole: %d faults in %d entries", faults, last.Seq)
+		return fmt.Errorf("the audit log is not whole: faults: %d", faults)
 	}
 	if last.Seq == 0 {
 		_, err = fmt.Fprintln(c.out, "The audit log is empty.")
@@ -169,15 +180,24 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 	return err
 }
 
+// plain shows what may be anybody's words by now, without what a terminal would act on.
+func plain(s string) string {
+	quoted := strconv.QuoteToASCII(s)
+	return quoted[1 : len(quoted)-1]
+}
+
 // exportAudit writes the log as NDJSON.
 func exportAudit(ctx context.Context, st *store.Store, c console) error {
 	w := bufio.NewWriter(c.out)
-	out := json.NewEncoder(w)
 	for e, err := range auditEntries(ctx, st) {
 		if err != nil {
-			return errors.Join(told(err), w.Flush())
+			return errors.Join(errUndecided{told(err)}, w.Flush())
 		}
-		if err := out.Encode(e); err != nil {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(append(model.ShownJSON(line), '\n')); err != nil {
 			return err
 		}
 	}

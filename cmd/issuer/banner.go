@@ -23,6 +23,8 @@ type banner struct {
 	dataDir       string
 	// On the sandbox alone: an account to try things with, and its seed.
 	subject *wallet
+	// types are those that have a policy; none where there are no policies.
+	types []model.CredentialType
 	// credential is a type that the subject does not hold yet, so that what is printed works when it is pasted.
 	credential model.CredentialType
 }
@@ -62,8 +64,14 @@ func (b banner) String() string {
 	} else {
 		s.WriteString(" in the same folder")
 	}
-	s.WriteString(":\n\n1. Request a credential\n\n")
-	fmt.Fprintf(&s, post, "", "POST", subject, b.credential, `, "documents": {"reason": "please"}`, url+"/credential")
+	s.WriteString(":\n\n1. Request a credential")
+	if len(b.types) > 0 {
+		b.credential = b.types[0]
+		fmt.Fprintf(&s, " (%s), with documents as its policy wants them\n\n%s\n", b.offered(), b.command("prove --credential "+b.credential.Text()+" --documents FILE", url))
+	} else {
+		s.WriteString("\n\n")
+		fmt.Fprintf(&s, post, "", "POST", subject, b.credential, `, "documents": {"reason": "please"}`, url+"/credential")
+	}
 	fmt.Fprintf(&s, "\n2. List what was issued\n\ncurl %s%s/admin/credential\n", token, url)
 	s.WriteString("\n3. Accept it, as its subject\n\n" + b.accept() + "\n")
 	s.WriteString("\n4. Revoke it\n\n")
@@ -76,14 +84,49 @@ func (b banner) String() string {
 	return s.String()
 }
 
+// mostOffered bounds the types that the banner names.
+const mostOffered = 5
+
+// offered names the types that have a policy.
+func (b banner) offered() string {
+	var names []string
+	for i, t := range b.types {
+		if i == mostOffered {
+			names = append(names, fmt.Sprintf("and %d more", len(b.types)-i))
+			break
+		}
+		names = append(names, t.Text())
+	}
+	return strings.Join(names, ", ")
+}
+
 // accept is the command that accepts, with the settings that it needs to find the same ledger.
 func (b banner) accept() string {
 	if b.subject == nil {
 		return fmt.Sprintf("XRPL_NETWORK='%s' go run ./cmd/accept", b.network.Name)
 	}
-	s := "SUBJECT_ACCOUNT_SEED=" + b.subject.secret + " "
+	sandbox := ""
 	if b.sandboxListen != "" {
-		s += "SANDBOX_LISTEN=" + b.sandboxListen + " "
+		sandbox = "SANDBOX_LISTEN=" + b.sandboxListen + " "
 	}
-	return s + "go run ./cmd/accept"
+	return b.seed() + sandbox + "go run ./cmd/accept"
 }
+
+// command is one of the accept command's that asks the service.
+func (b banner) command(words, url string) string {
+	at := ""
+	if url != "http://"+defaultListen {
+		at = "ISSUER_URL=" + url + " "
+	}
+	return b.seed() + at + "go run ./cmd/accept " + words
+}
+
+// seed is the setting with the subject's; nothing on other networks, where the command asks.
+func (b banner) seed() string {
+	if b.subject == nil {
+		return ""
+	}
+	return "SUBJECT_ACCOUNT_SEED=" + b.subject.secret + " "
+}
+
+var defaultListen = config.Pick("HTTP_LISTEN")[0].Default

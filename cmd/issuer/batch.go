@@ -49,6 +49,7 @@ type batchSettings struct {
 	file   string // "-" is standard input
 	format string // its media type
 	url    string // of the service
+	token  string // a secret; empty: none
 	batch  string // the one to go on with
 	key    string // the request's idempotency key
 	cancel string // the one to cancel; nothing is sent then
@@ -62,18 +63,15 @@ func readBatchSettings(args []string, dotenv string) (batchSettings, *pflag.Flag
 	cancel := flags.String("cancel", "", "cancel a batch, by its id: rows that nothing is signed for are dropped, the others go on; without FILE")
 	format := flags.String("format", "", "ndjson or csv; where it is not set, by the end of FILE's name")
 	quiet := flags.BoolP("quiet", "q", false, "no progress; failures and the summary are printed all the same")
-	v, err := config.Read(flags, config.Pick("HTTP_LISTEN", "ISSUER_URL"), args, dotenv)
+	v, err := config.Read(flags, config.Pick("HTTP_LISTEN", "ISSUER_URL", "ISSUER_TOKEN"), args, dotenv)
 	if err != nil {
 		return batchSettings{}, flags, err
 	}
-	s := batchSettings{batch: strings.TrimSpace(*batch), key: strings.TrimSpace(*key), cancel: strings.TrimSpace(*cancel), quiet: *quiet, url: v.String("ISSUER_URL")}
-	if listen := v.HostPort("HTTP_LISTEN"); s.url == "" {
-		s.url = "http://" + config.Dialable(listen)
+	s := batchSettings{batch: strings.TrimSpace(*batch), key: strings.TrimSpace(*key), cancel: strings.TrimSpace(*cancel), quiet: *quiet,
+		url: v.Service(), token: v.String("ISSUER_TOKEN")}
+	if strings.ContainsFunc(s.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		v.Fault("ISSUER_TOKEN", "must be a token as issuer token create prints it, in one line")
 	}
-	if u, err := url.Parse(s.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		v.Fault("ISSUER_URL", "must be the service's address, such as http://127.0.0.1:8080")
-	}
-	s.url = strings.TrimRight(s.url, "/")
 	if flags.Changed("cancel") {
 		if s.cancel == "" || s.batch+s.key+*format != "" || flags.NArg() > 0 {
 			v.Wrong("--cancel needs the batch's id, and neither FILE nor --batch, --key or --format")
@@ -113,7 +111,7 @@ func batchUsage(w io.Writer, flags *pflag.FlagSet) error {
   issuer batch --format csv -      from standard input
   issuer batch --cancel ID         drops what of a batch is not signed yet
 
-The service stores the rows and goes on by itself: this command may end before it. Rows that came to nothing are printed
+A service that has tokens wants one with the role admin: ISSUER_TOKEN. The service stores the rows and goes on by itself: this command may end before it. Rows that came to nothing are printed
 to standard output, as CSV: row, subject, credential, error, message; all else goes to standard error. Exit status:
 0 every row was issued, 1 failed, 2 wrong use, 3 the batch is over and some rows came to nothing.
 
@@ -130,8 +128,14 @@ func runBatch(ctx context.Context, args []string, dotenv string, c console) erro
 	if err != nil {
 		return err
 	}
-	b := &batchRun{settings: s, console: c, id: s.batch, client: &http.Client{Transport: &http.Transport{}}}
+	b := &batchRun{settings: s, console: c, id: s.batch, client: &http.Client{
+		Transport:     &http.Transport{},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a token goes to the address that was named, and to no other
+	}}
 	defer b.client.CloseIdleConnections()
+	if s.token != "" && config.OpenToOthers(s.url) {
+		b.say("the way to " + s.url + " is not encrypted: the token can be read on it")
+	}
 	if s.cancel != "" {
 		return b.cancel(ctx)
 	}
@@ -382,6 +386,9 @@ func (c *countingReader) Read(p []byte) (int, error) {
 // do sends a request and reads its answer. The batch's id is taken from the answer's head, also from that of a refusal.
 func (b *batchRun) do(request *http.Request, want int) (batchView, error) {
 	var v batchView
+	if b.settings.token != "" {
+		request.Header.Set("Authorization", "Bearer "+b.settings.token)
+	}
 	response, err := b.client.Do(request)
 	if err != nil {
 		return v, fmt.Errorf("the service at %s does not answer: %w", b.settings.url, err)
@@ -395,12 +402,29 @@ func (b *batchRun) do(request *http.Request, want int) (batchView, error) {
 		return v, fmt.Errorf("the service's answer broke off: %w", err)
 	}
 	if err := json.Unmarshal(text, &v); err != nil {
+		if strings.Contains(string(text), "HTTP request to an HTTPS server") { // as Go's server has it
+			return v, refusedError{response.StatusCode, strconv.Itoa(response.StatusCode), "the service at " + b.settings.url + " answers HTTPS: set ISSUER_URL to https://…"}
+		}
 		return v, refusedError{response.StatusCode, strconv.Itoa(response.StatusCode), "what answers at " + b.settings.url + " is not the service"}
 	}
 	if response.StatusCode != want {
-		return v, refusedError{response.StatusCode, v.Error, v.Message}
+		return v, refusedError{response.StatusCode, v.Error, v.Message + b.whatToDo(response.StatusCode)}
 	}
 	return v, nil
+}
+
+// whatToDo goes on from the words that the service does not let the command in with.
+func (b *batchRun) whatToDo(status int) string {
+	const make = "set ISSUER_TOKEN to what issuer token create --name NAME --role admin prints"
+	switch {
+	case status == http.StatusUnauthorized && b.settings.token == "":
+		return "; " + make
+	case status == http.StatusUnauthorized:
+		return "; ISSUER_TOKEN is set, and is no token of this service, or was revoked, or has expired; " + make
+	case status == http.StatusForbidden:
+		return "; " + make
+	}
+	return ""
 }
 
 func (b *batchRun) status(ctx context.Context, after int64, limit int) (batchView, error) {

@@ -211,3 +211,42 @@ func TestCell(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchToken: a service that has tokens wants one with the role admin, and what is missing is told with what to do.
+func TestBatchToken(t *testing.T) {
+	dir := t.TempDir()
+	reader, admin := makeToken(t, "eve", "reader", "--data-dir="+dir), makeToken(t, "nightly", "admin", "--data-dir="+dir)
+	s := boot(t, onSandbox(dir)...)
+	const make = "set ISSUER_TOKEN to what issuer token create --name NAME --role admin prints"
+	for i, tc := range []struct {
+		name, token string
+		status      int
+		want        []string
+	}{
+		{"none", "", 1, []string{"unauthorized", make}},
+		{"a reader's", reader, 1, []string{"needs the role admin, and the token has the role reader", "forbidden", make}},
+		{"another's", "xci_aaaaaaaaaaaaaaaa_" + strings.Repeat("a", 48), 1, []string{"ISSUER_TOKEN is set, and is no token of this service", make}},
+		{"two lines", "xci_aaa\nxci_bbbbbbb", 2, []string{"ISSUER_TOKEN must be a token"}},
+		{"an admin's", admin, 0, []string{"1 of 1 rows issued"}},
+		{"with a space", " " + admin + " ", 0, []string{"1 of 1 rows issued"}},
+	} {
+		t.Setenv("ISSUER_TOKEN", tc.token)
+		line := fmt.Sprintf(`{"subject":"%s","credential":"RowT%d","documents":{"reason":"please"}}`, s.field(t, "Subject"), i)
+		out, log, err := batchCommand(t, line, "--issuer-url="+s.field(t, "HTTP"), "--format=ndjson", "-")
+		if err != nil {
+			log += err.Error()
+		}
+		if exitStatus(err) != tc.status || tc.token != "" && strings.Contains(out+log, strings.TrimSpace(tc.token)[8:]) {
+			t.Errorf("%s: %v\n%s%s", tc.name, err, out, log)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(log, want) {
+				t.Errorf("%s: %q is not in %s", tc.name, want, log)
+			}
+		}
+	}
+	t.Setenv("ISSUER_TOKEN", reader)
+	if _, _, err := batchCommand(t, "", "--issuer-url="+s.field(t, "HTTP"), "--cancel=01JD8Q4Z7T9XW3V5K2M6N8P0RS"); err == nil || !strings.Contains(err.Error(), make) {
+		t.Errorf("cancel: %v", err)
+	}
+}

@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// A terminal that is closed sends SIGHUP too. A service that was started on one would run on, unseen, and keep its port: such a
+// hang-up stops it.
+
 // onHangup calls what is to be done at each SIGHUP, one after the other, until ctx ends; done closes then.
 func onHangup(ctx context.Context, act func()) (done <-chan struct{}) {
 	hangup := make(chan os.Signal, 1)

@@ -8,7 +8,8 @@
 // lane, which waits a moment for what is in flight; the journal, which has all that a next start needs to go on; the
 // connection to the node; the embedded ledger. A second interrupt ends the process at once, and loses nothing either.
 //
-// With the word batch it is a client of a running service, and has it issue the rows of a file.
+// With the word batch it is a client of a running service, and has it issue the rows of a file; with token and audit it works
+// on the journal of a service, running or not; with verify it asks a node about a credential, and needs no service.
 //
 // Results go to standard output: the banner, or the help text. Log and prompt go to standard error. No seed is ever
 // printed, but that of the sandbox's own subject, which is worth nothing and made to be tried.
@@ -21,7 +22,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
+
+	"golang.org/x/term"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
 	"github.com/xrplissuer/credential-issuer/cmd/internal/heap"
@@ -45,7 +49,7 @@ func main() {
 	}()
 	heap.Keep(heap.Spare)
 	err := run(ctx, os.Args[1:], ".env", console{os.Stdin, os.Stdout, os.Stderr})
-	if err != nil {
+	if err != nil && !errors.Is(err, errNotValid) { // that is an answer, and was given
 		_, _ = fmt.Fprintln(os.Stderr, "issuer: "+err.Error())
 	}
 	os.Exit(exitStatus(err))
@@ -54,18 +58,37 @@ func main() {
 // interrupted is the exit status after a second signal, as shells give it to what an interrupt ended.
 const interrupted = 130
 
-// exitStatus is 2 where the settings are wrong, 3 where a batch is over and some of its rows came to nothing, and 1 where
-// the program failed with right settings.
+// errUndecided says that a question could not be answered: neither yes nor no.
+type errUndecided struct{ error }
+
+func (e errUndecided) Unwrap() error { return e.error }
+
+// exitStatus is 2 where the settings are wrong, 3 where a batch is over and some of its rows came to nothing, or where a question
+// could not be answered, and 1 where the program failed with right settings, or the answer is no.
 func exitStatus(err error) int {
 	var faults config.Faults
 	var rows errRowsFailed
+	var undecided errUndecided
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &faults):
 		return 2
-	case errors.As(err, &rows):
+	case errors.As(err, &rows), errors.As(err, &undecided):
 		return 3
 	}
 	return 1
+}
+
+// watchTerminal returns what says whether the terminal that the program was started on is gone. Without one it never is.
+func watchTerminal(c console) (gone func() bool) {
+	var had []*os.File
+	for _, end := range []any{c.in, c.out, c.err} {
+		if file, ok := end.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			had = append(had, file)
+		}
+	}
+	return func() bool {
+		return len(had) > 0 && !slices.ContainsFunc(had, func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) })
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/creack/pty"
 )
 
 // process starts the program in a process of its own and returns when it shows its banner.
@@ -97,5 +99,37 @@ func TestWrongUse(t *testing.T) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.HasPrefix(string(said), "issuer: LOG_LEVEL must be") {
 		t.Errorf("%v: %s", err, said)
+	}
+}
+
+// TestTerminalClosed: a service whose terminal is closed stops, although SIGHUP has it read its files again.
+func TestTerminalClosed(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, onSandbox("data")...)
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), asProgram+"=1")
+	terminal, err := pty.Start(cmd)
+	if err != nil {
+		t.Skipf("no terminal can be had here: %v", err)
+	}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	out := newTerminal()
+	_, _ = io.WriteString(out, strings.ReplaceAll(until(t, terminal, "Ctrl-C stops"), "\r\n", "\n"))
+	s := &service{out: out, log: out}
+	if got := s.get(t, "/healthz", ""); got != 200 { // from here on it looks at the signal
+		t.Fatal(got)
+	}
+	if err := terminal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("ended with %v", err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/xrplissuer/credential-issuer/issuer"
+	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/store"
@@ -163,9 +165,7 @@ func (j journal) Conclude(ctx context.Context, fence model.Fence, outcomes []mod
 }
 
 // watch adds what is asked for at each scrape: of the node, and of the database.
-func (m *metrics) watch(account model.Address, node nodeReader, depth depthReader, lane laneReader, now func() time.Time) {
-	m.registry.MustRegister(&scraped{account, node, depth, lane, now})
-}
+func (m *metrics) watch(s *scraped) { m.registry.MustRegister(s) }
 
 type nodeReader interface {
 	Ledger(ctx context.Context) (model.Ledger, error)
@@ -174,6 +174,15 @@ type nodeReader interface {
 
 type depthReader interface {
 	Depth(ctx context.Context, issuer model.Address) (store.Depth, error)
+	CountRequests(ctx context.Context, issuer model.Address, now time.Time) (waiting, erasable int64, err error)
+	MirrorStatus(ctx context.Context, issuer model.Address) (model.MirrorStatus, error)
+	Backlogs(ctx context.Context, issuer model.Address) ([]model.Backlog, error)
+}
+
+type keeperReader interface{ Status() issuer.KeeperStatus }
+
+type senderReader interface {
+	Status() []webhook.EndpointStatus
 }
 
 type laneReader interface{ Stats() ledger.Stats }
@@ -184,6 +193,8 @@ type scraped struct {
 	node    nodeReader
 	depth   depthReader
 	lane    laneReader
+	keeper  keeperReader
+	sender  senderReader
 	now     func() time.Time
 }
 
@@ -200,11 +211,20 @@ var (
 	ticketsDesc   = prometheus.NewDesc("issuer_tickets", "Tickets in stock.", nil, nil)
 	workingDesc   = prometheus.NewDesc("issuer_lane_held", "1 where this process has the issuing account's lane.", nil, nil)
 	reserveDesc   = prometheus.NewDesc("issuer_reserve_left_drops", "What the issuing account holds beyond its reserve: each credential that nobody accepted yet takes one increment.", nil, nil)
+	roomDesc      = prometheus.NewDesc("issuer_room_for_credentials", "How many more credentials the issuing account's XRP suffices for.", nil, nil)
+	standingDesc  = prometheus.NewDesc("issuer_credentials", "Credentials on the ledger, as far as the records follow it: all that stand, and of those the unaccepted and the expired.", []string{"which"}, nil)
+	recordsDesc   = prometheus.NewDesc("issuer_records_ledger_index", "The last ledger that the records of credentials have all of.", nil, nil)
+	waitingDesc   = prometheus.NewDesc("issuer_requests_waiting", "Requests that wait for a person to decide.", nil, nil)
+	erasableDesc  = prometheus.NewDesc("issuer_documents_overdue", "Requests whose documents are to be erased now.", nil, nil)
+	keeperDesc    = prometheus.NewDesc("issuer_keeper_actions_total", "What this process has done to keep house.", []string{"action"}, nil)
+	backlogDesc   = prometheus.NewDesc("issuer_webhook_backlog", "Events that a webhook is still to be told of.", []string{"webhook"}, nil)
+	deliveredDesc = prometheus.NewDesc("issuer_webhook_deliveries_total", "Attempts of this process to tell a webhook of an event: delivered, or failed; and events that were given up.", []string{"webhook", "result"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc} {
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
+		roomDesc, standingDesc, recordsDesc, waitingDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc} {
 		ch <- d
 	}
 }
@@ -238,10 +258,19 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 		held = 1
 	}
 	gauge(workingDesc, held)
+	for action, done := range s.keeper.Status().Done {
+		counter(keeperDesc, done.N, string(action))
+	}
+	for _, e := range s.sender.Status() {
+		counter(deliveredDesc, e.Delivered, e.ID, "delivered")
+		counter(deliveredDesc, e.Failed, e.ID, "failed")
+		counter(deliveredDesc, e.GivenUp, e.ID, "given_up")
+	}
 	depth, err := s.depth.Depth(ctx, s.account)
 	if up(storeDesc, err) {
 		gauge(openDesc, float64(depth.Pending), string(model.StatePending))
 		gauge(openDesc, float64(depth.Signed), string(model.StateSigned))
+		s.collectHouse(ctx, gauge)
 	}
 	last, err := s.node.Ledger(ctx)
 	if !up(nodeDesc, err) {
@@ -251,6 +280,29 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 	gauge(ledgerAgeDesc, max(s.now().Sub(model.Time(last.CloseTime)), 0).Seconds())
 	if a, err := s.node.Account(ctx, s.account); err == nil {
 		gauge(balanceDesc, float64(a.Balance))
-		gauge(reserveDesc, float64(a.Balance-last.Reserve(a.OwnerCount)))
+		free := a.Balance - last.Reserve(a.OwnerCount)
+		gauge(reserveDesc, float64(free))
+		if last.ReserveIncrement > 0 {
+			gauge(roomDesc, float64(max(free, 0)/last.ReserveIncrement))
+		}
+	}
+}
+
+// collectHouse tells what the journal says beside the operations.
+func (s *scraped) collectHouse(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
+	if waiting, erasable, err := s.depth.CountRequests(ctx, s.account, s.now()); err == nil {
+		gauge(waitingDesc, float64(waiting))
+		gauge(erasableDesc, float64(erasable))
+	}
+	if backlogs, err := s.depth.Backlogs(ctx, s.account); err == nil {
+		for _, b := range backlogs {
+			gauge(backlogDesc, float64(b.Waiting), b.Endpoint)
+		}
+	}
+	if m, err := s.depth.MirrorStatus(ctx, s.account); err == nil && m.Known {
+		gauge(recordsDesc, float64(m.Complete))
+		gauge(standingDesc, float64(m.Standing), "standing")
+		gauge(standingDesc, float64(m.Unaccepted), "unaccepted")
+		gauge(standingDesc, float64(m.Expired), "expired")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/issuer/access"
 	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
 	"github.com/xrplissuer/credential-issuer/issuer/policy"
+	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/store"
@@ -38,6 +40,8 @@ const (
 	// staleAfter is how old the last validated ledger of a public network may be before its node counts as behind.
 	// They close one every four seconds.
 	staleAfter = 2 * time.Minute
+	// feesAhead is how many transactions at the highest fee the account should be able to pay for.
+	feesAhead = 100
 )
 
 // commands are what the program does besides serving, by their first word.
@@ -78,6 +82,7 @@ func run(ctx context.Context, args []string, dotenv string, c console) error {
 	if err != nil {
 		return stopped(ctx, err)
 	}
+	p.terminalGone = watchTerminal(c)
 	if _, err := io.WriteString(c.out, p.banner.String()); err != nil {
 		return errors.Join(fmt.Errorf("show the banner: %w", err), p.stop())
 	}
@@ -102,6 +107,9 @@ type program struct {
 	guard    *networkGuard
 	issuer   *issuer.Issuer
 	lane     *ledger.Lane
+	// keeper and sender work beside the lane, in whatever process has it.
+	keeper   *issuer.Keeper
+	sender   *webhook.Sender
 	stopLane context.CancelFunc
 	laneDone chan error
 	// The guard watches the node for as long as the lane works.
@@ -112,6 +120,8 @@ type program struct {
 	access    *access.Authenticator
 	// reload reads again what may change while the program runs.
 	reload func()
+	// terminalGone says whether the program had a terminal, and has it no more.
+	terminalGone func() bool
 }
 
 // start brings everything up to the point where requests could be served. What it started it stops when it fails.
@@ -137,7 +147,6 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 			return p, fmt.Errorf("POLICY_DIR: %w", err)
 		}
 	}
-	p.reload = func() { reload(log, tls, policies) }
 	if s.onSandbox() {
 		if p.embedded, err = startEmbedded(ctx, s, log); err != nil {
 			return p, err
@@ -183,6 +192,9 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	} else {
 		p.banner.credential = firstType
 	}
+	if policies != nil {
+		p.banner.types = policies.Current().Types()
+	}
 	p.banner.issuer = account
 
 	if p.access, err = access.New(access.Config{Tokens: p.store, OIDC: s.accessSettings.oidc, Open: s.onSandbox(), Logger: log.With("room", "access")}); err != nil {
@@ -198,9 +210,18 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err != nil {
 		return p, err
 	}
-	if sealing == nil && policies != nil && policies.Current().NeedsReview() {
-		return p, errNoDocumentsKey
+	checkPolicies := func(set *policy.Set) error {
+		if sealing == nil && set.NeedsReview() {
+			return errNoDocumentsKey
+		}
+		return nil
 	}
+	if policies != nil {
+		if err = checkPolicies(policies.Current()); err != nil {
+			return p, err
+		}
+	}
+	p.reload = func() { reload(log, tls, policies, checkPolicies) }
 	counted := newMetrics()
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
 		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
@@ -209,7 +230,18 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err != nil {
 		return p, err
 	}
-	counted.watch(account, p.client, p.store, p.lane, time.Now)
+	self, funds := holder(), issuer.Funds{Room: int64(s.reserveWarning), Balance: feesAhead * s.maxFeeDrops}
+	keeping := issuer.KeeperConfig{Account: account, Ledger: p.client, Records: records{p.store, p.guard}, Funds: funds, Logger: log.With("room", "keeper")}
+	if policies != nil {
+		keeping.Policies = policies
+	}
+	p.keeper = issuer.NewKeeper(keeping)
+	p.sender, err = webhook.New(webhook.Config{Outbox: p.store, Issuer: account, Endpoints: s.webhooks, Logger: log.With("room", "webhook"),
+		Watch: func() (<-chan struct{}, func()) { return p.store.WatchEvents(account) }})
+	if err != nil {
+		return p, fmt.Errorf("WEBHOOK_URLS: %w", err)
+	}
+	counted.watch(&scraped{account, p.client, p.store, p.lane, p.keeper, p.sender, time.Now})
 	var guardContext, laneContext context.Context
 	guardContext, p.stopGuard = context.WithCancel(context.WithoutCancel(ctx))
 	p.guardDone = make(chan error, 1)
@@ -217,10 +249,11 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	laneContext, p.stopLane = context.WithCancel(context.WithoutCancel(ctx))
 	p.laneDone = make(chan error, 1)
 	go func() {
-		p.laneDone <- p.store.HoldLane(laneContext, account, holder(), store.DefaultLease, p.lane.Work)
+		p.laneDone <- p.store.HoldLane(laneContext, account, self, store.DefaultLease, p.work)
 	}()
 
-	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit}
+	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit,
+		House: issuer.HouseConfig{Records: p.store, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds}}
 	if policies != nil {
 		issuing.Policies = policies
 	}
@@ -229,23 +262,64 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	p.issuer = issuer.New(issuing)
 	p.api = httpapi.New(httpapi.Config{
-		Issuer:       p.issuer,
-		Access:       p.access,
-		Audit:        p.store,
-		ClientLimit:  access.NewLimiter(s.accessSettings.clientRate, 0, nil),
-		SubjectLimit: access.NewLimiter(s.accessSettings.subjectRate, 0, nil),
-		ClientIP:     clientOf(s.accessSettings.proxies),
-		TLS:          tls.config(),
-		Logger:       log,
-		AnswerTime:   s.waitLimit + time.Minute,
-		WaitLimit:    s.waitLimit,
-		StopTime:     s.stopLimit,
-		GiveUp:       p.issuer.Release,
-		Metrics:      counted.handler(log),
-		Observe:      counted.request,
+		Issuer:         p.issuer,
+		Access:         p.access,
+		Audit:          p.store,
+		ClientLimit:    access.NewLimiter(s.accessSettings.clientRate, 0, nil),
+		SubjectLimit:   access.NewLimiter(s.accessSettings.subjectRate, 0, nil),
+		ClientIP:       clientOf(s.accessSettings.proxies),
+		TLS:            tls.config(),
+		Logger:         log,
+		AnswerTime:     s.waitLimit + time.Minute,
+		WaitLimit:      s.waitLimit,
+		StopTime:       s.stopLimit,
+		MaxConnections: mostConnections(),
+		GiveUp:         p.issuer.Release,
+		Metrics:        counted.handler(log),
+		Observe:        counted.request,
 	})
 	log.Info("serving", "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
 	return p, nil
+}
+
+// work is what this process does for as long as it has the lane: what the lane does ends it, and the keeper and the sender of
+// webhooks, which no fault ends, go with it.
+func (p *program) work(ctx context.Context, fence model.Fence) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel()
+	beside.Go(func() { p.keeper.Run(ctx) })
+	beside.Go(func() { p.sender.Run(ctx) })
+	return p.lane.Work(ctx, fence)
+}
+
+// records is the store as the keeper has it: nothing that a node says is written while it may show another ledger than the
+// journal's.
+type records struct {
+	*store.Store
+	guard *networkGuard
+}
+
+func (r records) AddListed(ctx context.Context, account model.Address, credentials []model.Credential, at, closeTime uint32) error {
+	if err := r.guard.wait(ctx); err != nil {
+		return err
+	}
+	return r.Store.AddListed(ctx, account, credentials, at, closeTime)
+}
+
+func (r records) FinishListing(ctx context.Context, account model.Address, at, closeTime uint32) error {
+	if err := r.guard.wait(ctx); err != nil {
+		return err
+	}
+	return r.Store.FinishListing(ctx, account, at, closeTime)
+}
+
+func (r records) ApplyChanges(ctx context.Context, account model.Address, progress model.MirrorProgress) error {
+	if err := r.guard.wait(ctx); err != nil {
+		return err
+	}
+	return r.Store.ApplyChanges(ctx, account, progress)
 }
 
 // holder names this process, and no other, to those who want the lane.
@@ -257,9 +331,12 @@ func holder() string {
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8])
 }
 
+// journalFile is where the journal is kept in a folder.
+func journalFile(dataDir string) string { return filepath.Join(dataDir, "issuer.db") }
+
 // openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
 func openStore(ctx context.Context, s settings, log *slog.Logger) (*store.Store, error) {
-	cfg := store.Config{URL: s.databaseURL, Path: filepath.Join(s.dataDir, "issuer.db"), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
+	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
 	opened, err := store.Open(ctx, cfg)
 	switch {
 	case err == nil:
@@ -302,7 +379,13 @@ func (p *program) serve(ctx context.Context) error {
 	}()
 	listener := p.listener
 	p.listener = nil // Serve closes it
-	reloading := onHangup(ctx, p.reload)
+	reloading := onHangup(ctx, func() {
+		if p.terminalGone() { // nobody is left who could stop it
+			cancel(nil)
+			return
+		}
+		p.reload()
+	})
 	err := p.api.Serve(ctx, listener)
 	cancel(context.Canceled)
 	<-reloading
@@ -354,7 +437,7 @@ var errNoDocumentsKey = errors.New("DOCUMENTS_KEY: a policy has requests wait fo
 	"set DOCUMENTS_KEY, or DOCUMENTS_KEY_FILE, to what openssl rand -base64 32 prints")
 
 // reload reads policies and certificates again. What is wrong with them is told in the log, and what was read before stays.
-func reload(log *slog.Logger, tls *certificate, policies *policy.Holder) {
+func reload(log *slog.Logger, tls *certificate, policies *policy.Holder, check func(*policy.Set) error) {
 	if tls != nil {
 		if err := tls.reload(); err != nil {
 			log.Error("the certificate was not read again; the one before stays", "error", err)
@@ -363,7 +446,7 @@ func reload(log *slog.Logger, tls *certificate, policies *policy.Holder) {
 		}
 	}
 	if policies != nil {
-		if err := policies.Reload(); err != nil {
+		if err := policies.ReloadIf(check); err != nil {
 			log.Error("the policies were not read again; those before stay", "error", err)
 		} else {
 			log.Info("read the policies again", "types", len(policies.Current().Types()))

@@ -535,8 +535,9 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("%s: %d %s", credential, status, answer)
 		}
 	}
+	reader := makeToken(t, "prometheus", "reader")
 	held := func(s *service) bool {
-		_, body := paste(t, []string{"", "", "", "", s.field(t, "HTTP") + "/metrics"})
+		_, body := paste(t, []string{"", "Authorization: Bearer " + reader, "", "", s.field(t, "HTTP") + "/metrics"})
 		return strings.Contains(string(body), "\nissuer_lane_held 1\n")
 	}
 	issue(replicas[0], "First")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
 	"github.com/xrplissuer/credential-issuer/issuer/vault"
+	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -59,7 +60,7 @@ type settings struct {
 	policyDir      string      // empty: none
 	documentsKeys  []vault.Key // the first encrypts; empty: none is set
 	accessSettings accessSettings
-	webhooks       webhookSettings
+	webhooks       []webhook.Endpoint
 	reserveWarning uint32 // in credentials
 
 	// warnings deserve a look and stop nothing.
@@ -192,7 +193,18 @@ policies and certificates again. Exit status: 0 stopped, 1 failed, 2 wrong setti
 func (s settings) logger(w io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: s.logLevel}
 	if s.logJSON {
-		return slog.NewJSONHandler(w, options)
+		return slog.NewJSONHandler(shownLines{w}, options)
 	}
-	return slog.NewTextHandler(w, options)
+	return slog.NewTextHandler(w, options) // which escapes what cannot be seen
+}
+
+// shownLines escapes in lines of JSON what a terminal would act on: a log repeats some of what callers send.
+type shownLines struct{ w io.Writer }
+
+// Write takes whole lines, as the handlers of slog write them.
+func (s shownLines) Write(line []byte) (int, error) {
+	if _, err := s.w.Write(model.ShownJSON(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -26,8 +29,9 @@ const tokenUsage = `issuer token makes and revokes the tokens of the administrat
   issuer token revoke NAME                                                       by its name or id, at once and for good
 
 Tokens are kept in the journal's database, by their hash alone: DATA_DIR or DATABASE_URL must be those of the service, which
-need not run. A reader sees what was issued and asked for, a reviewer also decides on requests and reads their documents, an
-admin also issues in batches and revokes. Programs send a token as: Authorization: Bearer TOKEN
+need not run; a first token may be made before its first start. A reader sees what was issued and asked for, a reviewer also decides on requests and reads their documents, an
+admin also issues in batches and revokes. The token alone goes to standard output, and all else to standard error. Programs
+send it as: Authorization: Bearer TOKEN. Exit status: 0 done, 1 failed, 2 wrong use.
 
 %s`
 
@@ -72,7 +76,7 @@ func runToken(ctx context.Context, args []string, dotenv string, c console) erro
 		}
 	})
 	help := errors.Is(err, pflag.ErrHelp)
-	if help || what == "" || what == "--help" || what == "-h" {
+	if help || what == "--help" || what == "-h" {
 		_, err := fmt.Fprintf(c.out, tokenUsage, s.flags.FlagUsages())
 		return err
 	}
@@ -91,13 +95,38 @@ func runToken(ctx context.Context, args []string, dotenv string, c console) erro
 	return v.Err()
 }
 
-// open opens the journal, once nothing is wrong with what was asked for.
-func (s storeSettings) open(ctx context.Context, v *config.Values, words int) (*store.Store, error) {
+// Whether a command may make the journal where there is none.
+const mayMake, mustBe = true, false
+
+// missing is the journal's file where there is none yet; empty where there is one, or a database.
+func (s storeSettings) missing() string {
+	if s.databaseURL != "" {
+		return ""
+	}
+	path := journalFile(s.dataDir)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	return path
+}
+
+// open opens the journal, once nothing is wrong with what was asked for. Where there is none, only one who has something to put
+// into it makes one: the others would make an empty one in a wrong folder, and find nothing in it.
+func (s storeSettings) open(ctx context.Context, v *config.Values, words int, may bool) (*store.Store, error) {
 	if n := s.flags.NArg(); n > words {
 		v.Wrong(fmt.Sprintf("%d words too many; --help shows how it is used", n-words))
 	}
+	if s.dataDir == "" {
+		v.Fault("DATA_DIR", "must name a folder")
+	}
 	if err := v.Err(); err != nil {
 		return nil, err
+	}
+	if missing := s.missing(); missing != "" && !may {
+		return nil, fmt.Errorf("there is no journal at %s: set DATA_DIR, or DATABASE_URL, to the service's own", missing)
 	}
 	return openStore(ctx, s.settings, discard)
 }
@@ -118,11 +147,17 @@ func (s storeSettings) createToken(ctx context.Context, v *config.Values, c cons
 			v.Wrong("--expires " + err.Error())
 		}
 	}
-	st, err := s.open(ctx, v, 0)
+	made := s.missing()
+	st, err := s.open(ctx, v, 0, mayMake)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if made != "" {
+		if _, err := fmt.Fprintf(c.err, "There was no journal: made %s. The service must be started with the same DATA_DIR.\n", made); err != nil {
+			return err
+		}
+	}
 	text, token, err := access.Mint(name, r, now, until)
 	if err != nil {
 		return err
@@ -144,7 +179,7 @@ func (s storeSettings) createToken(ctx context.Context, v *config.Values, c cons
 }
 
 func (s storeSettings) listTokens(ctx context.Context, v *config.Values, c console, asJSON bool) (err error) {
-	st, err := s.open(ctx, v, 0)
+	st, err := s.open(ctx, v, 0, mustBe)
 	if err != nil {
 		return err
 	}
@@ -197,7 +232,7 @@ func (s storeSettings) revokeToken(ctx context.Context, v *config.Values, c cons
 	if s.flags.NArg() == 0 {
 		v.Wrong("issuer token revoke needs the NAME or the id of a token")
 	}
-	st, err := s.open(ctx, v, 1)
+	st, err := s.open(ctx, v, 1, mustBe)
 	if err != nil {
 		return err
 	}

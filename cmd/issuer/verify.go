@@ -22,7 +22,7 @@ const verifyUsage = `issuer verify asks a validated ledger whether a credential 
 
 It asks a node, XRPL_NETWORK's, and no service: whoever relies on a credential needs to trust nobody else. It is valid when it
 stands in a validated ledger, its subject has accepted it, and that ledger did not close past its expiration. Exit status:
-0 valid, 1 not valid, or no node answers, 2 wrong use.
+0 valid, 1 not valid, 2 wrong use, 3 no node answers, so that nobody knows.
 
 %s`
 
@@ -75,7 +75,7 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 	defer cancel()
 	verdict, err := issuer.New(issuer.Config{Account: vouching, Ledger: client, ReadLimit: verifyTime}).Verify(ctx, subject, vouching, typ)
 	if err != nil {
-		return err
+		return errUndecided{noNode(network, err)}
 	}
 	if err := showVerdict(c, verdict, *asJSON); err != nil {
 		return err
@@ -84,6 +84,18 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 		return errNotValid
 	}
 	return nil
+}
+
+// noNode says what to do about a node that does not answer.
+func noNode(n config.Network, err error) error {
+	hint := "XRPL_NETWORK says which one is asked"
+	if n.Name == config.Sandbox {
+		hint = "is the service running? SANDBOX_LISTEN says where its ledger is, and XRPL_NETWORK asks another one"
+	}
+	if model.CodeOf(err) == "" {
+		return err
+	}
+	return fmt.Errorf("%s answers nothing that can be relied on: %w (%s)", n.Name, told(err), hint)
 }
 
 // reasonWords say why a credential cannot be relied on.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -132,7 +133,10 @@ func fromHere(r *http.Request) bool {
 
 func localHost(hostport string) bool {
 	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
+	if h, port, err := net.SplitHostPort(hostport); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false // localhost:1.evil.example is no port of localhost
+		}
 		host = h
 	}
 	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
@@ -148,7 +152,8 @@ func remoteAddress(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// auditCall writes down a call of the administrators' side once it is over.
+// auditCall writes down a call of the administrators' side once it is over: its path as it is written in a URL, as what is
+// decoded of it may be bytes that no terminal should be shown and PostgreSQL does not store.
 func (a *API) auditCall(c echo.Context, s *state) {
 	if a.cfg.Audit == nil || s.principal == nil || !strings.HasPrefix(c.Path(), "/admin/") {
 		return
@@ -156,7 +161,7 @@ func (a *API) auditCall(c echo.Context, s *state) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), auditTime)
 	defer cancel()
 	err := a.cfg.Audit.Audit(ctx, model.AuditEntry{
-		Actor: s.principal.Actor, Action: "call", Target: c.Request().Method + " " + short(c.Request().URL.Path),
+		Actor: s.principal.Actor, Action: "call", Target: c.Request().Method + " " + short(c.Request().URL.EscapedPath()),
 		Status: statusOfRequest(c, s), RequestID: s.id,
 	})
 	if err != nil {

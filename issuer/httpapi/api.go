@@ -14,7 +14,7 @@
 // into, and a Prefer header (RFC 7240): one that is not to be waited for, or whose wait is over, is answered with 202 and the
 // place where its operation can be followed. Rows of a batch are handed on while they arrive; memory does not grow with it.
 //
-// Everything is bounded: header size and time, body size and time, and the time in which a client has to take what it
+// Everything is bounded: connections, what all bodies together take, header size and time, body size and time, and the time in which a client has to take what it
 // asked for. The log line holds no body, no document, no header but the user agent, and no query.
 //
 // # Who may do what
@@ -54,6 +54,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/xrplissuer/credential-issuer/issuer"
 	"github.com/xrplissuer/credential-issuer/model"
@@ -113,6 +114,8 @@ type Config struct {
 	// WaitLimit is the longest that the issuer waits for an operation's end; 60 s by default. It is told to those who would
 	// wait longer.
 	WaitLimit time.Duration
+	// MaxConnections is how many connections may be open at once; [DefaultConnections] by default.
+	MaxConnections int
 	// StopTime is how long [API.Serve] waits for requests in progress when it is told to stop; 30 s by default.
 	StopTime time.Duration
 	// GiveUp is called when that time is over and requests are still in progress. It has to make the issuer answer
@@ -132,6 +135,7 @@ type API struct {
 	echo     *echo.Echo
 	inFlight sync.WaitGroup
 	routes   map[string]bool // the patterns that there are
+	bodies   *semaphore.Weighted
 }
 
 // New returns the interface to an issuer.
@@ -152,13 +156,16 @@ func New(cfg Config) *API {
 			*at = value
 		}
 	}
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = DefaultConnections
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = remoteAddress
 	}
-	a := &API{cfg: cfg, echo: echo.New()}
+	a := &API{cfg: cfg, echo: echo.New(), bodies: semaphore.NewWeighted(heldBodies)}
 	a.echo.Logger.SetOutput(io.Discard) // what there is to say is said by observe
 	a.echo.HTTPErrorHandler = func(err error, c echo.Context) { a.fail(c, err) }
 	a.echo.Use(a.observe)
@@ -171,6 +178,12 @@ func New(cfg Config) *API {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.inFlight.Add(1)
 	defer a.inFlight.Done()
+	if len(r.TransferEncoding) > 0 {
+		// A request that says in two ways how long it is must be the last one on its connection (RFC 9112, 6.3), as a
+		// proxy in front may have taken what comes next for a part of this one. net/http drops the other way, so that
+		// nobody can tell here whether there was one.
+		w.Header().Set(echo.HeaderConnection, "close")
+	}
 	a.echo.ServeHTTP(w, r)
 }
 
@@ -207,7 +220,7 @@ func (a *API) operate(c echo.Context, begin func(body []byte, asked issuer.Ask) 
 	if err := parameters(c); err != nil {
 		return err
 	}
-	body, err := readBody(c)
+	body, err := a.readBody(c)
 	if err != nil {
 		return err
 	}
@@ -291,9 +304,11 @@ func (a *API) writeJSON(c echo.Context, status int, v any) error {
 	return a.writeBody(c, status, body)
 }
 
-// writeBody writes one JSON text and a new line, so that a terminal's prompt does not stick to it.
+// writeBody writes one JSON text and a new line, so that a terminal's prompt does not stick to it. What a terminal would act
+// on is escaped: much of what is answered are the words of callers, and of others on the ledger.
 func (a *API) writeBody(c echo.Context, status int, body []byte) error {
 	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(a.cfg.WriteTime)) // not every writer has one
+	body = model.ShownJSON(body)
 	whole := make([]byte, 0, len(body)+1)
 	return c.Blob(status, echo.MIMEApplicationJSON, append(append(whole, body...), '\n'))
 }

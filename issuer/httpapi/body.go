@@ -14,8 +14,16 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// readBody returns the body of a request that must be JSON, within its bounds of size and time.
-func readBody(c echo.Context) ([]byte, error) {
+// What all requests together may hold in memory of their bodies. Of each the first [freeBody] bytes are not counted, which is
+// more than nearly any request has; of the rest there is room for so much, however many clients send at once.
+const (
+	freeBody   = 8 << 10
+	heldBodies = 32 << 20
+)
+
+// readBody returns the body of a request that must be JSON, within its bounds of size and time. Where there is no room for one
+// that is large, it is refused at once: who sends slowly would hold up those who wait.
+func (a *API) readBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	if err := checkMediaType(r.Header); err != nil {
 		return nil, err
@@ -23,9 +31,11 @@ func readBody(c echo.Context) ([]byte, error) {
 	if r.ContentLength > MaxBodyBytes {
 		return nil, fault(codeBodyTooLarge)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, MaxBodyBytes))
+	body, err := a.hold(c, http.MaxBytesReader(c.Response(), r.Body, MaxBodyBytes))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case model.CodeOf(err) == codeBusy:
+		return nil, err
 	case errors.As(err, &tooLarge):
 		return nil, fault(codeBodyTooLarge)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -41,7 +51,31 @@ func readBody(c echo.Context) ([]byte, error) {
 	return body, nil
 }
 
+// hold reads to the end. What it takes of the room that all share is given back when the request is over.
+func (a *API) hold(c echo.Context, from io.Reader) ([]byte, error) {
+	body := make([]byte, 0, freeBody)
+	for {
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) < cap(body):
+			continue
+		}
+		more := int64(cap(body)) // it doubles
+		if !a.bodies.TryAcquire(more) {
+			return nil, fault(codeBusy)
+		}
+		stateOf(c).held += more
+		body = append(make([]byte, 0, 2*cap(body)), body...)
+	}
+}
+
 func endReading(c echo.Context) {
+	stateOf(c).received()
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}) // not every writer has one
 }
 

@@ -15,7 +15,7 @@ func (a *API) challenge(c echo.Context) error {
 	if err := parameters(c); err != nil {
 		return err
 	}
-	body, err := readBody(c)
+	body, err := a.readBody(c)
 	if err != nil {
 		return err
 	}

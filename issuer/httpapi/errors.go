@@ -22,6 +22,7 @@ const (
 	codeRequestTimeout       model.Code = "requestTimeout"
 	codeBodyTooLarge         model.Code = "bodyTooLarge"
 	codeUnsupportedMediaType model.Code = "unsupportedMediaType"
+	codeBusy                 model.Code = "busy"
 )
 
 // outcomes is the error table: what a code means in HTTP, and what is said where the error itself says nothing. Any
@@ -50,6 +51,7 @@ var outcomes = map[model.Code]struct {
 	model.CodeCancelled:           {http.StatusConflict, "the operation was cancelled before anything was signed"},
 	codeBodyTooLarge:              {http.StatusRequestEntityTooLarge, "the body must not have more than 1048576 bytes"},
 	codeUnsupportedMediaType:      {http.StatusUnsupportedMediaType, "the body must be plain JSON in UTF-8: send Content-Type: application/json, and no Content-Encoding"},
+	codeBusy:                      {http.StatusServiceUnavailable, "too many large requests are under way: ask again later, or send less at a time"},
 	model.CodeNoTarget:            {http.StatusUnprocessableEntity, "the subject's account is not on the ledger yet"},
 	model.CodeExpired:             {http.StatusUnprocessableEntity, "the expiration passed before the ledger closed"},
 	model.CodeKeyReused:           {http.StatusUnprocessableEntity, "this Idempotency-Key came before with another request: use a new key for a new request"},
@@ -60,6 +62,15 @@ var outcomes = map[model.Code]struct {
 	model.CodeAccessUnavailable:   {http.StatusServiceUnavailable, "who you are cannot be checked now: ask again later"},
 	model.CodeStoreUnavailable:    {http.StatusServiceUnavailable, "the service cannot store anything now: ask again later; with the same Idempotency-Key, where there is one, nothing is done twice"},
 	model.CodeNotValidated:        {http.StatusGatewayTimeout, "the transaction is on no ledger and can be on none any more: asking again is safe"},
+}
+
+// Statuses returns the error table: each code, and the status that it is answered with.
+func Statuses() map[model.Code]int {
+	all := map[model.Code]int{}
+	for code, o := range outcomes {
+		all[code] = o.status
+	}
+	return all
 }
 
 // routeCodes are the codes of what Echo's router says when no route fits.
@@ -125,7 +136,7 @@ func (a *API) fail(c echo.Context, err error) {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="credential issuer"`)
 	}
 	switch e.Code {
-	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeAccessUnavailable, model.CodeTooManyRequests:
+	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeAccessUnavailable, model.CodeTooManyRequests, codeBusy:
 		wait := e.RetryAfter
 		if wait <= 0 {
 			wait = defaultRetryAfter

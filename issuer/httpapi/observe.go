@@ -30,6 +30,10 @@ type state struct {
 	attrs  []slog.Attr
 	// principal is who the caller is; nil where nobody asked.
 	principal *model.Principal
+	held      int64 // of what all bodies may take, in bytes
+	// connection is what it came on, where that is counted; working says that all of the request is there.
+	connection *connection
+	working    bool
 }
 
 type contextKey struct{}
@@ -68,6 +72,10 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		began := a.cfg.Now()
 		s := &state{id: requestID(c.Request().Header)}
 		c.Set(stateKey, s)
+		s.connection, _ = c.Request().Context().Value(connectionKey{}).(*connection)
+		if c.Request().ContentLength == 0 {
+			s.received()
+		}
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), contextKey{}, s.id)))
 		secure(c.Response().Header(), s.id)
 		if a.cfg.TLS != nil {
@@ -75,6 +83,8 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 
 		defer func() {
+			s.answered()
+			a.bodies.Release(s.held)
 			abort := false
 			if p := recover(); p != nil {
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {

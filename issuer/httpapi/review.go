@@ -275,7 +275,7 @@ func (a *API) decision(c echo.Context) (model.OperationID, []byte, error) {
 	}
 	var body []byte
 	if c.Request().ContentLength != 0 {
-		body, err = readBody(c)
+		body, err = a.readBody(c)
 	} else {
 		endReading(c)
 	}

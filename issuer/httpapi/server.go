@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// maxStreams is how many requests one connection of HTTP/2 may have under way.
+const maxStreams = 100
+
 // Serve answers requests on ln until ctx ends. Then it takes no new ones, waits for those in progress, at most
 // [Config.StopTime], and gives up what is left. It closes ln, and returns when no request is in progress: nil where it
 // stopped because ctx ended.
@@ -24,9 +27,12 @@ func (a *API) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      a.cfg.AnswerTime + a.cfg.WriteTime,
 		IdleTimeout:       a.cfg.IdleTime,
 		MaxHeaderBytes:    MaxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ConnContext:       onConnection,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
 	}
+	ln = limit(ln, a.cfg.MaxConnections)
 	failed := make(chan error, 1)
 	serve := server.Serve
 	if a.cfg.TLS != nil {

@@ -26,10 +26,17 @@ func (h *Holder) Current() *Set { return h.current.Load() }
 
 // Reload reads the folder anew. Where that has faults, what held before holds on, and the error says what is wrong; it is
 // [Load]'s.
-func (h *Holder) Reload() error {
+func (h *Holder) Reload() error { return h.ReloadIf(nil) }
+
+// ReloadIf is Reload for whoever has more to ask of policies than that they are well-formed: those that check has an error for
+// do not come to hold, and the error is that one.
+func (h *Holder) ReloadIf(check func(*Set) error) error {
 	h.reload.Lock()
 	defer h.reload.Unlock()
 	set, err := Load(h.dir)
+	if err == nil && check != nil {
+		err = check(set)
+	}
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ const (
 // rooms are all the packages that another one could import.
 var rooms = []string{
 	"cmd/internal/config", "cmd/internal/heap", "hexutil", "issuer", "issuer/access", "issuer/httpapi", "issuer/policy",
-	"issuer/vault", "ledger", "model", "sandbox", "store",
+	"issuer/vault", "issuer/webhook", "ledger", "model", "sandbox", "store",
 	"sandbox/internal/codec", "sandbox/internal/engine", "sandbox/internal/journal", "sandbox/internal/rjson", "sandbox/internal/shamap",
 }
 
@@ -38,7 +38,7 @@ var arrows = []struct {
 	tests  []string // in addition to code
 }{
 	{"cmd/issuer", []string{"cmd/internal/config", "cmd/internal/heap", "hexutil", "issuer", "issuer/access", "issuer/httpapi", "issuer/policy", "issuer/vault",
-		"ledger", "model", "sandbox", "store"}, nil},
+		"issuer/webhook", "ledger", "model", "sandbox", "store"}, nil},
 	{"cmd/accept", []string{"cmd/internal/config", "cmd/internal/heap", "hexutil", "ledger", "model"}, []string{"sandbox"}},
 	{"cmd/sandbox", []string{"cmd/internal/config", "cmd/internal/heap", "sandbox"}, nil},
 	{"cmd/internal/config", []string{"cmd/internal/heap", "hexutil", "model"}, nil},
@@ -48,6 +48,7 @@ var arrows = []struct {
 	{"issuer/access", []string{"model"}, nil},
 	{"issuer/policy", []string{"model"}, nil},
 	{"issuer/vault", []string{"model"}, nil},
+	{"issuer/webhook", []string{"model"}, nil},
 	{"ledger", []string{"hexutil", "model"}, []string{"sandbox"}},
 	{"store", []string{"model"}, nil},
 	{"model", []string{"hexutil"}, nil},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -12,9 +13,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -99,7 +102,7 @@ func (p *program) ready(ctx context.Context, request func() (*http.Request, erro
 		if err != nil {
 			return err
 		}
-		resp, err := http.DefaultClient.Do(req.WithContext(ctx))
+		resp, err := browser.Do(req.WithContext(ctx))
 		if err == nil {
 			_, _ = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
@@ -166,7 +169,13 @@ func (b *bench) startIssuer(ctx context.Context, env ...string) (*program, strin
 	if err != nil {
 		return nil, "", err
 	}
-	p, err := b.start(ctx, "issuer", append(env, "HTTP_LISTEN="+address))
+	env = append(env, "HTTP_LISTEN="+address, "RATE_LIMIT_CLIENT=0", "RATE_LIMIT_SUBJECT=0")
+	if !slices.Contains(env, "XRPL_NETWORK=sandbox") { // there nobody needs one
+		if err := b.makeToken(ctx, env); err != nil {
+			return nil, "", err
+		}
+	}
+	p, err := b.start(ctx, "issuer", env)
 	if err != nil {
 		return nil, "", err
 	}
@@ -174,6 +183,32 @@ func (b *bench) startIssuer(ctx context.Context, env ...string) (*program, strin
 		return http.NewRequest(http.MethodGet, "http://"+address+"/admin/credential?accepted=yes", nil)
 	})
 	return p, address, err
+}
+
+// makeToken has the program make an administrator's token, which the measurements' client sends from then on.
+func (b *bench) makeToken(ctx context.Context, env []string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(b.dir, "issuer"), "token", "create", "--name", "bench-"+rand.Text(), "--role", "admin")
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), env...)
+	token, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("making a token: %w", err)
+	}
+	browser.Transport.(*bearer).token.Store(strings.TrimSpace(string(token)))
+	return nil
+}
+
+// bearer sends a token along.
+type bearer struct {
+	http.RoundTripper
+	token atomic.Value // string; none where nothing is stored
+}
+
+// RoundTrip implements http.RoundTripper. The requests are its own to change: nobody else sees them.
+func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if token, ok := b.token.Load().(string); ok {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return b.RoundTripper.RoundTrip(r)
 }
 
 // cpu is the processor time that the program used, once it has ended.

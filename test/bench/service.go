@@ -15,7 +15,7 @@ import (
 )
 
 // browser is the HTTP client of the measurements: as many connections as there are requests under way.
-var browser = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DisableCompression: true}}
+var browser = &http.Client{Transport: &bearer{RoundTripper: &http.Transport{MaxIdleConnsPerHost: 4096, DisableCompression: true}}}
 
 // issued is what a POST came to.
 type issued struct {

@@ -27,7 +27,7 @@ func batch(rows, times int) func(context.Context, *world) error {
 		if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
 			return err
 		}
-		p, err := startProcess("batch", w.run.issuer, w.dir, []string{"ISSUER_URL=http://" + w.replicas[0].address}, "batch", path)
+		p, err := startProcess("batch", w.run.issuer, w.dir, []string{"ISSUER_URL=http://" + w.replicas[0].address, "ISSUER_TOKEN=" + w.token}, "batch", path)
 		if err != nil {
 			return err
 		}

@@ -105,6 +105,7 @@ func (c *caller) do(ctx context.Context, method, path, body string, header map[s
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	req.Header.Set("Authorization", "Bearer "+c.w.token)
 	for name, value := range header {
 		req.Header.Set(name, value)
 	}

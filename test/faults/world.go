@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +43,7 @@ type world struct {
 	replicas []*replica
 	proxies  []*proxy
 	client   *http.Client
+	token    string   // of an administrator
 	stops    []func() // of what goes on in the background
 	tasks    sync.WaitGroup
 	cleanups []func()
@@ -222,6 +225,7 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 	r.env = []string{
 		"HTTP_LISTEN=" + address, "XRPL_NETWORK=" + transport + "://" + toLedger.address(), "ISSUER_ACCOUNT_SEED=" + w.issuer.seed,
 		"DATA_DIR=" + dataDir, "HTTP_STOP_LIMIT=10s", "LOG_LEVEL=" + w.run.logLevel,
+		"RATE_LIMIT_CLIENT=0", "RATE_LIMIT_SUBJECT=0",
 	}
 	if w.row.clock {
 		if r.program, err = w.run.jumping(); err != nil {
@@ -242,8 +246,26 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 		w.proxies = append(w.proxies, r.proxy)
 		r.env = append(r.env, "DATABASE_URL="+w.journal.through(r.proxy.address()))
 	}
+	if w.token == "" {
+		if w.token, err = makeToken(ctx, w.run.issuer, r.env); err != nil {
+			return err
+		}
+	}
 	w.replicas = append(w.replicas, r)
 	return r.start()
+}
+
+// makeToken has the program make an administrator's token.
+func makeToken(ctx context.Context, program string, env []string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, "token", "create", "--name", "faults", "--role", "admin")
+	cmd.Env = append(bareEnvironment(), env...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	token, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("making a token: %w: %s", err, said.String())
+	}
+	return strings.TrimSpace(string(token)), nil
 }
 
 // close ends whatever is left.

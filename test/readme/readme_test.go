@@ -1,13 +1,19 @@
 package readme
 
 import (
+	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
+	"github.com/xrplissuer/credential-issuer/model"
 )
 
 const root = "../.."
@@ -26,7 +32,7 @@ func section(t *testing.T, text, heading string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(text, "\n## "+heading+"\n")
 	if !found {
-		t.Fatalf("README.md has no section %q", heading)
+		t.Fatalf("there is no section %q", heading)
 	}
 	body, _, _ := strings.Cut(rest, "\n## ")
 	return body
@@ -90,7 +96,7 @@ func TestFolders(t *testing.T) {
 // TestPaths: every file and folder that README.md names is there.
 func TestPaths(t *testing.T) {
 	text := read(t, "README.md")
-	for _, m := range regexp.MustCompile("`((?:cmd|issuer|ledger|model|hexutil|sandbox|test|internal)(?:/[a-z0-9_./]+)?)`").FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile("`((?:cmd|issuer|ledger|model|hexutil|sandbox|test|internal|examples|docs)(?:/[a-z0-9_./]+)?)`").FindAllStringSubmatch(text, -1) {
 		path := m[1]
 		if strings.HasPrefix(path, "internal/") {
 			path = "sandbox/" + path
@@ -111,5 +117,99 @@ func TestTargets(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^`+m[1]+`\b.*:`).MatchString(makefile) && m[1] != "and" {
 			t.Errorf("README.md names make %s, which is no target", m[1])
 		}
+	}
+}
+
+// TestLinks: every file that README.md and the pages beside it link to is there.
+func TestLinks(t *testing.T) {
+	for _, page := range []string{"README.md", "docs/http.md", "examples/README.md"} {
+		for _, m := range regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllStringSubmatch(read(t, page), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(page), filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("%s links to %s, which is not there", page, m[1])
+			}
+		}
+	}
+}
+
+// cells returns the rows of a section's tables, without their heads.
+func cells(section string) [][]string {
+	var rows [][]string
+	for line := range strings.Lines(section) {
+		row := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if len(row) < 2 || strings.HasPrefix(row[0], "---") {
+			continue
+		}
+		for i := range row {
+			row[i] = strings.TrimSpace(row[i])
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// TestRoutes: docs/http.md has every route with the role that it needs, and README.md names no other route.
+func TestRoutes(t *testing.T) {
+	written := regexp.MustCompile(`:(\w+)`)
+	want := map[string]string{}
+	for _, r := range httpapi.New(httpapi.Config{Metrics: http.NotFoundHandler()}).Routes() {
+		want[r.Method+" "+written.ReplaceAllString(r.Path, "{$1}")] = string(r.Role)
+	}
+	got := map[string]string{}
+	for _, row := range cells(section(t, read(t, "docs/http.md"), "Calls"))[1:] {
+		role := row[1]
+		if strings.HasPrefix(role, "everyone") {
+			role = ""
+		}
+		got[strings.Trim(row[0], "`")] = role
+	}
+	if !maps.Equal(got, want) || len(got) == 0 {
+		t.Errorf("docs/http.md has %v\nand the service %v", got, want)
+	}
+	for _, page := range []string{"README.md", "docs/http.md", "examples/README.md"} {
+		for _, m := range regexp.MustCompile("`((?:GET|POST|DELETE|PUT|PATCH) /[^ ?`]*)").FindAllStringSubmatch(read(t, page), -1) {
+			if _, known := want[m[1]]; !known && m[1] != "POST /accounts" { // of the embedded ledger
+				t.Errorf("%s names %s, which is no route", page, m[1])
+			}
+		}
+	}
+}
+
+// TestErrors: docs/http.md has every code with its status.
+func TestErrors(t *testing.T) {
+	got := map[model.Code]int{}
+	for _, row := range cells(section(t, read(t, "docs/http.md"), "Errors"))[1:] {
+		statuses, codes := strings.Split(row[0], ", "), strings.Split(row[1], ", ")
+		for i, code := range codes {
+			status, err := strconv.Atoi(statuses[min(i, len(statuses)-1)])
+			if err != nil || len(statuses) > 1 && len(statuses) != len(codes) {
+				t.Fatalf("%v: %v", row, err)
+			}
+			got[model.Code(strings.Trim(code, "`"))] = status
+		}
+	}
+	if want := httpapi.Statuses(); !maps.Equal(got, want) {
+		for code, status := range want {
+			if got[code] != status {
+				t.Errorf("%s is %d in docs/http.md, and %d in the service", code, got[code], status)
+			}
+		}
+		for code, status := range got {
+			if want[code] == 0 {
+				t.Errorf("docs/http.md has %s, %d, which the service never says", code, status)
+			}
+		}
+	}
+}
+
+// TestBounds: docs/http.md has the bounds of the code.
+func TestBounds(t *testing.T) {
+	bounds := section(t, read(t, "docs/http.md"), "Bounds")
+	want := strconv.Itoa(httpapi.MaxHeaderBytes>>10) + " KiB, " + strconv.Itoa(httpapi.MaxBodyBytes>>20) + " MiB, " +
+		strconv.Itoa(httpapi.MaxBatchBytes>>20) + " MiB, " + strconv.Itoa(httpapi.MaxBatchRowBytes>>10) + " KiB"
+	if !strings.Contains(bounds, "| "+want+" |") {
+		t.Errorf("%s is not in %s", want, bounds)
 	}
 }

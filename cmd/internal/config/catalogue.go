@@ -87,10 +87,10 @@ var Catalogue = []Setting{
 		Usage: "how long a stop waits for requests in progress"},
 
 	{Key: "ISSUER_URL",
-		Usage: "where issuer batch finds the running service; where it is not set, at HTTP_LISTEN on this machine"},
+		Usage: "where issuer batch, accept prove and accept follow find the running service; where it is not set, at HTTP_LISTEN on this machine"},
 
 	{Key: "ISSUER_TOKEN", Secret: true,
-		Usage: "token that issuer batch shows the service, where that wants one"},
+		Usage: "token with the role admin that issuer batch shows the service, where that wants one"},
 
 	{Key: "LOG_LEVEL", Default: "info", Usage: "least that is logged: debug, info, warn or error"},
 	{Key: "LOG_FORMAT", Default: "text", Usage: "form of the log on standard error: text or json"},

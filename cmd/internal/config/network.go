@@ -52,3 +52,27 @@ func Dialable(listen string) string {
 	}
 	return listen
 }
+
+// Service reads ISSUER_URL, the address of a running service, without a slash at its end; where it is not set, it is at
+// HTTP_LISTEN on this machine.
+func (c *Values) Service() string {
+	value := strings.TrimRight(c.String("ISSUER_URL"), "/")
+	if value == "" {
+		return "http://" + Dialable(c.HostPort("HTTP_LISTEN"))
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
+		c.Fault("ISSUER_URL", "must be the service's address, such as http://127.0.0.1:8080") // not repeated: it may hold a password
+	}
+	return value
+}
+
+// OpenToOthers says whether what is sent to a service can be read on its way: it leaves this machine, and not by HTTPS.
+func OpenToOthers(service string) bool {
+	u, err := url.Parse(service)
+	if err != nil || u.Scheme == "https" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+}

@@ -7,7 +7,9 @@ const (
 	tokenAccountID     = 0
 	tokenNodePublic    = 28
 	tokenAccountPublic = 35
+	tokenNodePrivate   = 32
 	tokenFamilySeed    = 33
+	tokenAccountSecret = 34
 )
 
 // seedEd25519 is the prefix of Ed25519 seeds ("sEd…"), which rippled itself does not print but wallets do.

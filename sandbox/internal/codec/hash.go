@@ -26,8 +26,11 @@ func (h Hash256) String() string { return hexString(h[:]) }
 // IsZero says whether all bits are zero.
 func (h Hash256) IsZero() bool { return h == Hash256{} }
 
-// ParseHash256 reads exactly 64 hex digits of any case.
+// ParseHash256 reads exactly 64 hex digits of any case, or "0", which is zero (base_uint.h, parseHex).
 func ParseHash256(s string) (h Hash256, ok bool) {
+	if s == "0" {
+		return Hash256{}, true
+	}
 	if len(s) != 64 {
 		return Hash256{}, false
 	}

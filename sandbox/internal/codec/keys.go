@@ -136,3 +136,20 @@ func EncodeNodePublic(pub []byte) string { return encodeToken([]byte{tokenNodePu
 
 // EncodeAccountPublic writes an account's 33-byte public key ("aB…").
 func EncodeAccountPublic(pub []byte) string { return encodeToken([]byte{tokenAccountPublic}, pub) }
+
+// IsKeyToken tells whether a text is a public or a private key of a node or an account in base58.
+func IsKeyToken(s string) bool {
+	var buf [maxTokenBytes]byte
+	body, ok := decodeToken(s, &buf)
+	if !ok {
+		return false
+	}
+	switch key := body[1:]; body[0] {
+	case tokenNodePublic, tokenAccountPublic:
+		_, ok = PublicKeyType(key)
+		return ok
+	case tokenNodePrivate, tokenAccountSecret:
+		return len(key) == 32
+	}
+	return false
+}

@@ -147,3 +147,27 @@ func TestTokens(t *testing.T) {
 		}
 	}
 }
+
+// Keys, public and private, of nodes and accounts; seeds and addresses are none.
+func TestIsKeyToken(t *testing.T) {
+	pub, priv := DeriveKeypair(make(Seed, 16), Secp256k1)
+	for _, c := range []struct {
+		what, text string
+		want       bool
+	}{
+		{"a node's public key", EncodeNodePublic(pub), true},
+		{"an account's public key", EncodeAccountPublic(pub), true},
+		{"a node's private key", encodeToken([]byte{tokenNodePrivate}, priv), true},
+		{"an account's secret key", encodeToken([]byte{tokenAccountSecret}, priv), true},
+		{"33 bytes that are no key", EncodeAccountPublic(make([]byte, 33)), false},
+		{"a secret key that is too short", encodeToken([]byte{tokenAccountSecret}, priv[1:]), false},
+		{"a seed", EncodeSeed(make(Seed, 16), Secp256k1), false},
+		{"an address", AccountID{}.String(), false},
+		{"a checksum that is wrong", EncodeNodePublic(pub)[1:], false},
+		{"nothing", "", false},
+	} {
+		if got := IsKeyToken(c.text); got != c.want {
+			t.Errorf("%s: %v", c.what, got)
+		}
+	}
+}

@@ -7,7 +7,7 @@ type Release uint8
 // The releases, oldest first.
 const (
 	Release230 Release = iota // all that is not marked with another
-	Release240                // permissioned domains (XLS-80)
+	Release240                // permissioned domains (XLS-80), and NFTokenModify (XLS-46)
 
 	Latest = Release240
 )

@@ -61,6 +61,7 @@ func TestRelease(t *testing.T) {
 		{"no field", func(r Release) bool { return r.Knows(nil) }, Latest + 1},
 		{"PermissionedDomainSet", func(r Release) bool { return r.KnowsTx(TtPermissionedDomainSet) }, Release240},
 		{"DIDSet", func(r Release) bool { return r.KnowsTx(TtDIDSet) }, Release230},
+		{"NFTokenModify", func(r Release) bool { return r.KnowsTx(TtNFTokenModify) }, Release240},
 		{"no type", func(r Release) bool { return r.KnowsTx(999) }, Latest + 1},
 		{"PermissionedDomain", func(r Release) bool { return r.KnowsEntry(LtPermissionedDomain) }, Release240},
 		{"DID", func(r Release) bool { return r.KnowsEntry(LtDID) }, Release230},
@@ -72,7 +73,7 @@ func TestRelease(t *testing.T) {
 			}
 		}
 	}
-	if n, m := len(Release230.TxTypes()), len(Latest.TxTypes()); m != n+2 {
+	if n, m := len(Release230.TxTypes()), len(Latest.TxTypes()); m != n+3 {
 		t.Errorf("%d and %d transaction types", n, m)
 	}
 	if n, m := len(Release230.LedgerEntryTypes()), len(Latest.LedgerEntryTypes()); m != n+1 {

@@ -54,6 +54,7 @@ const (
 	TtCredentialCreate                  TxType = 58
 	TtCredentialAccept                  TxType = 59
 	TtCredentialDelete                  TxType = 60
+	TtNFTokenModify                     TxType = 61 // 2.4.0
 	TtPermissionedDomainSet             TxType = 62 // 2.4.0
 	TtPermissionedDomainDelete          TxType = 63 // 2.4.0
 	TtEnableAmendment                   TxType = 100
@@ -115,6 +116,7 @@ var txFormats = map[TxType]*format{
 	TtCredentialCreate:                  txFormat("CredentialCreate", required(SfSubject), required(SfCredentialType), optional(SfExpiration), optional(SfURI)),
 	TtCredentialAccept:                  txFormat("CredentialAccept", required(SfIssuer), required(SfCredentialType)),
 	TtCredentialDelete:                  txFormat("CredentialDelete", optional(SfSubject), optional(SfIssuer), required(SfCredentialType)),
+	TtNFTokenModify:                     txFormat("NFTokenModify", required(SfNFTokenID), optional(SfOwner), optional(SfURI)).from(Release240),
 	TtPermissionedDomainSet:             txFormat("PermissionedDomainSet", optional(SfDomainID), required(SfAcceptedCredentials)).from(Release240),
 	TtPermissionedDomainDelete:          txFormat("PermissionedDomainDelete", required(SfDomainID)).from(Release240),
 	TtEnableAmendment:                   txFormat("EnableAmendment", required(SfLedgerSequence), required(SfAmendment)),
