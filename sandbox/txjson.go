@@ -30,6 +30,13 @@ var notSerialized = map[string]*codec.Field{
 	"Metadata": codec.SfPaths, // of a type that cannot be had from JSON
 }
 
+// typeNumbers are the numbers of their types (SField.h).
+var typeNumbers = map[string]int{
+	"hash": int(codec.TypeHash256), "index": int(codec.TypeHash256),
+	"Transaction": codec.SerializedTypes["Transaction"], "LedgerEntry": codec.SerializedTypes["LedgerEntry"],
+	"Validation": codec.SerializedTypes["Validation"], "Metadata": codec.SerializedTypes["Metadata"],
+}
+
 // refusal is an error in rippled's words.
 type refusal string
 
@@ -254,7 +261,12 @@ func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson
 		var el codec.Element
 		var failed error
 		e.Members(func(key string, m *rjson.Value) {
-			if el.Field = codec.FieldByName(key); !r.known.Knows(el.Field) {
+			kind := 0
+			if el.Field = codec.FieldByName(key); r.known.Knows(el.Field) {
+				kind = int(el.Field.Type)
+			} else if notSerialized[key] != nil {
+				el.Field, kind = nil, typeNumbers[key]
+			} else {
 				failed = fieldError(name+"."+key, "is unknown.")
 				return
 			}
@@ -263,9 +275,9 @@ func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson
 				failed = refusal("Error at '" + at + "'. " + failed.Error())
 				return
 			}
-			if el.Field.Type != codec.TypeObject {
+			if kind != int(codec.TypeObject) {
 				failed = refusal(fmt.Sprintf("Item '%sField type: %d ' at index %d is not an object.  Arrays may only contain objects.",
-					at, el.Field.Type, i))
+					at, kind, i))
 			}
 		})
 		if failed != nil {

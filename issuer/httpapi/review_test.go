@@ -483,7 +483,7 @@ func TestApprovalThatComesToNothing(t *testing.T) {
 		t.Errorf("again: %d %s", a.status, a.body)
 	}
 	r := w.reviewed(t, d, id)
-	if kinds, _ := r.history(); !slices.Equal(kinds, []string{"request.received", "request.approved", "request.approved"}) || string(r.Documents) == "null" {
+	if kinds, _ := r.history(); !slices.Equal(kinds, []string{"request.received", "request.approved", "credential.failed", "request.approved"}) || string(r.Documents) == "null" {
 		t.Errorf("%v, documents %s", kinds, r.Documents)
 	}
 	revoke()

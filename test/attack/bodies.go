@@ -8,7 +8,7 @@ import (
 )
 
 var bodies = []attack{
-	{name: "JSON bombs and riddles", on: onPlain, run: jsonBombs},
+	{name: "JSON bombs and riddles", on: onPlain, grows: usualGrowth + 128, may: []int{http.StatusServiceUnavailable}, run: jsonBombs},
 	{name: "documents at the bounds", on: onPlain, run: atBounds},
 }
 
@@ -91,16 +91,16 @@ func jsonBombs(ctx context.Context, r *round) error {
 	for name := range bombs {
 		all = append(all, name)
 	}
-	atOnce(8, len(all)*rounds, func(i int) {
+	atOnce(64, len(all)*rounds, func(i int) {
 		name := all[i%len(all)]
 		for _, path := range []string{"/credential", "/challenge"} {
 			a, err := r.send(ctx, http.MethodPost, path, bombs[name], header{"Idempotency-Key", fmt.Sprint("bomb", i, path)})
-			r.expect(name, a, err, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests)
+			r.expect(name, a, err, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 		}
 		a, err := r.send(ctx, http.MethodDelete, "/admin/credential", bombs[name], bearer(r.tokens["admin"]))
-		r.expect(name, a, err, http.StatusBadRequest, http.StatusRequestEntityTooLarge)
+		r.expect(name, a, err, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable)
 		a, err = r.send(ctx, http.MethodPost, "/admin/request/00000000000000000000000000/reject", bombs[name], bearer(r.tokens["reviewer"]))
-		r.expect(name, a, err, http.StatusBadRequest, http.StatusRequestEntityTooLarge)
+		r.expect(name, a, err, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable)
 	})
 	for _, media := range []string{"text/plain", "application/json; charset=utf-16", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json, text/html", "text/json", "application/xml", "application/json;" + strings.Repeat("a=b;", 2000)} {
 		req := within(`{"name":"x"}`)

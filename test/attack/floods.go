@@ -50,14 +50,16 @@ func oneSubject(ctx context.Context, r *round) error {
 	return nil
 }
 
+const oneAddress = skipped("on this system loopback has no address but 127.0.0.1, so that clients cannot be told apart")
+
 // clientRate is how many requests of one client are served in a minute, as it is set where nothing is.
 const clientRate = 600
 
 func manySubjects(ctx context.Context, r *round) error {
 	client := r.newClient("127.0.0.20")
 	defer client.CloseIdleConnections()
-	if _, err := r.sendBy(ctx, client, http.MethodGet, "/healthz", ""); err != nil {
-		return skipped(fmt.Sprintf("this system gives loopback no address but 127.0.0.1: %v", err))
+	if !manyAddresses {
+		return oneAddress
 	}
 	var passed atomic.Int64
 	began := time.Now()
@@ -88,6 +90,9 @@ func (r *round) rate(passed int64, took time.Duration) {
 // forwarded says of each request that it comes from someone else. Whom nobody has called a proxy is not believed, and
 // of what a proxy says only what it wrote itself.
 func forwarded(ctx context.Context, r *round) error {
+	if !manyAddresses {
+		return oneAddress
+	}
 	spoofer, proxied := r.newClient("127.0.0.21"), r.newClient(proxyAddress)
 	defer spoofer.CloseIdleConnections()
 	defer proxied.CloseIdleConnections()

@@ -44,10 +44,11 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("attack", flag.ContinueOnError)
 	short := flags.Bool("short", false, "fewer of each, and without those that take long")
 	keep := flags.Bool("keep", false, "keep the folder with the programs' logs and databases")
+	programs := flags.String("programs", "", "folder with the programs to be attacked, in place of what the sources make")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	attacks := slices.Concat(proofs, jwts, tokens, floods, wire, paths, bodies, bombs, slow, webhooks, markup, opens)
+	attacks := slices.Concat(proofs, jwts, tokens, floods, wire, paths, bodies, bombs, webhooks, markup, opens, slow)
 	attacks = slices.DeleteFunc(attacks, func(a attack) bool {
 		named := slices.ContainsFunc(flags.Args(), func(word string) bool { return strings.Contains(a.name, word) })
 		return *short && a.long || flags.NArg() > 0 && !named
@@ -68,12 +69,18 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 		err = os.RemoveAll(w.dir)
 	}()
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", w.dir+string(filepath.Separator), "./cmd/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the programs: %w\n%s", err, said)
+	if *programs == "" {
+		*programs = filepath.Join(w.dir, "bin")
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", *programs+string(filepath.Separator), "./cmd/...")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if said, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("building the programs: %w\n%s", err, said)
+		}
 	}
-	w.issuerProgram, w.sandboxProgram, w.acceptProgram = filepath.Join(w.dir, "issuer"), filepath.Join(w.dir, "sandbox"), filepath.Join(w.dir, "accept")
+	if *programs, err = filepath.Abs(*programs); err != nil {
+		return err
+	}
+	w.issuerProgram, w.sandboxProgram, w.acceptProgram = filepath.Join(*programs, "issuer"), filepath.Join(*programs, "sandbox"), filepath.Join(*programs, "accept")
 	began := time.Now()
 	if err := errors.Join(w.build(ctx, 2*len(attacks)+20)); err != nil {
 		return errors.Join(err, w.close())

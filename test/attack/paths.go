@@ -40,6 +40,9 @@ func aroundAdmin(ctx context.Context, r *round) error {
 			return
 		}
 		for _, a := range answers {
+			if method == "OPTIONS" && a.status == http.StatusNoContent && len(a.body) == 0 {
+				continue // which methods there are is no secret
+			}
 			if a.status < 400 && !strings.HasPrefix(path, "/healthz") && !open[path] {
 				r.fault("%.20s %.60q, without a token, is answered %s", method, path, a)
 			}

@@ -29,9 +29,9 @@ type attack struct {
 	run func(ctx context.Context, r *round) error
 }
 
-// usualGrowth is how far above its first measure, in MiB, a service's memory may come in any attack: two collections of
-// garbage of what a few hundred requests hold at a time.
-const usualGrowth = 96
+// usualGrowth is how far above its first measure, in MiB, a service's memory may come in any attack: what
+// a few hundred requests hold at a time, some of it twice, until garbage is collected.
+const usualGrowth = 128
 
 // skipped is why an attack could not be run here.
 type skipped string
@@ -43,6 +43,7 @@ type round struct {
 	*service
 	attack attack
 	short  bool
+	from   string // the address of loopback that it comes from; empty for the usual one
 
 	mu       sync.Mutex
 	requests int
@@ -212,7 +213,7 @@ func (r *round) expect(what string, a reply, err error, statuses ...int) {
 
 // raw writes bytes to a new connection and returns all answers on it, until it is closed or patience is over.
 func (r *round) raw(ctx context.Context, patience time.Duration, pieces ...string) ([]reply, error) {
-	c, err := r.dial(ctx)
+	c, err := r.dial(ctx, r.from)
 	if err != nil {
 		return nil, err
 	}
@@ -225,15 +226,19 @@ func (r *round) raw(ctx context.Context, patience time.Duration, pieces ...strin
 			}
 		}
 	}()
-	return r.readAll(c, "raw "+pieces[0]), nil
+	return r.readAll(c, pieces[0]), nil
 }
 
-// readAll reads answers until there are no more.
+// readAll reads answers until there are no more. What says what was asked, as it was written.
 func (r *round) readAll(c net.Conn, what string) []reply {
 	var all []reply
+	asked := &http.Request{Method: http.MethodGet}
+	if strings.HasPrefix(what, "HEAD ") {
+		asked.Method = http.MethodHead // its answer has no body, whatever its head says
+	}
 	in := bufio.NewReader(c)
 	for {
-		resp, err := http.ReadResponse(in, nil)
+		resp, err := http.ReadResponse(in, asked)
 		if err != nil {
 			if len(all) == 0 {
 				var late net.Error

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -57,17 +58,20 @@ func (s *service) newClient(from string) *http.Client {
 	return &http.Client{Transport: t, Timeout: 40 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
+// manyAddresses says whether loopback has others than 127.0.0.1, so that several clients can be told apart.
+const manyAddresses = runtime.GOOS == "linux"
+
 func dialFrom(from string) func(context.Context, string, string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: 10 * time.Second}
-	if from != "" {
+	if from != "" && manyAddresses {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
 	}
 	return d.DialContext
 }
 
 // dial opens a connection to the service, with TLS where it has that.
-func (s *service) dial(ctx context.Context, protocols ...string) (net.Conn, error) {
-	c, err := dialFrom("")(ctx, "tcp", s.address)
+func (s *service) dial(ctx context.Context, from string, protocols ...string) (net.Conn, error) {
+	c, err := dialFrom(from)(ctx, "tcp", s.address)
 	if err != nil || s.roots == nil {
 		return c, err
 	}

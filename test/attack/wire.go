@@ -16,11 +16,11 @@ import (
 
 var wire = []attack{
 	{name: "requests within requests", on: onPlain, may: []int{http.StatusNotImplemented, http.StatusHTTPVersionNotSupported}, run: smuggled},
-	{name: "bodies without an end", on: onPlain, may: []int{http.StatusServiceUnavailable}, run: endlessBodies},
+	{name: "bodies without an end", on: onPlain, grows: usualGrowth + 64, may: []int{http.StatusServiceUnavailable}, run: endlessBodies},
 	{name: "header floods", on: onPlain, run: headerFloods},
 	{name: "pipelining", on: onPlain, run: pipelined},
-	{name: "HTTP/2 rapid reset", on: onTLS, grows: 160, run: rapidReset},
-	{name: "HTTP/2 header and settings floods", on: onTLS, grows: 160, run: streamFloods},
+	{name: "HTTP/2 rapid reset", on: onTLS, run: rapidReset},
+	{name: "HTTP/2 header and settings floods", on: onTLS, run: streamFloods},
 }
 
 // smuggled sends what one server takes for one request and another for two. The second one asks for what needs no
@@ -105,7 +105,7 @@ func endlessBodies(ctx context.Context, r *round) error {
 	const head = "POST /credential HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 	megabyte := strings.Repeat(" ", 1<<20)
 	atOnce(20, r.many(100), func(i int) {
-		c, err := r.dial(ctx)
+		c, err := r.dial(ctx, r.from)
 		if err != nil {
 			r.fault("%v", err)
 			return
@@ -167,7 +167,7 @@ func (r *round) heldBodies(ctx context.Context, n int) error {
 	}()
 	refused := 0
 	for i := range conns {
-		c, err := r.dial(ctx)
+		c, err := r.dial(ctx, r.from)
 		if err != nil {
 			refused++
 			continue
@@ -179,7 +179,7 @@ func (r *round) heldBodies(ctx context.Context, n int) error {
 		}
 		r.heard("held")
 	}
-	r.note("%d bodies of 1 MiB were held at once, and %d were not taken", n-refused, refused)
+	r.note("%d bodies of 1 MiB were begun at once and not ended; %d connections were closed before", n, refused)
 	// Somebody else is served meanwhile.
 	if _, err := r.good(ctx, r.client); err != nil {
 		r.fault("while bodies are held: %v", err)
@@ -188,7 +188,7 @@ func (r *round) heldBodies(ctx context.Context, n int) error {
 }
 
 func headerFloods(ctx context.Context, r *round) error {
-	const head = "GET /operations/none HTTP/1.1\r\nHost: localhost\r\n"
+	const head = "GET /operations/none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 	var many, names strings.Builder
 	for i := range 50_000 {
 		_, _ = fmt.Fprintf(&many, "X-%d: y\r\n", i)
@@ -205,8 +205,8 @@ func headerFloods(ctx context.Context, r *round) error {
 		"a name of 15 KB":    head + strings.Repeat("n", 15_000) + ": x\r\n\r\n",
 		"a line of 1 MB":     "GET /" + strings.Repeat("x", 1<<20) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		"without an end":     head + strings.Repeat("X: y\r\n", 500_000),
-		"X-Forwarded-For":    head + "X-Forwarded-For: " + strings.Repeat("1.1.1.1,", 1700) + "\r\nConnection: close\r\n\r\n",
-		"Prefer":             head + "Prefer: " + strings.Repeat("wait=1,", 1900) + "\r\nConnection: close\r\n\r\n",
+		"X-Forwarded-For":    head + "X-Forwarded-For: " + strings.Repeat("1.1.1.1,", 1700) + "\r\n\r\n",
+		"Prefer":             head + "Prefer: " + strings.Repeat("wait=1,", 1900) + "\r\n\r\n",
 	}
 	atOnce(10, r.many(20)*len(floods), func(i int) {
 		names := []string{}
@@ -244,7 +244,7 @@ func pipelined(ctx context.Context, r *round) error {
 		}
 	}
 	// Answers that nobody takes.
-	c, err := r.dial(ctx)
+	c, err := r.dial(ctx, r.from)
 	if err != nil {
 		return err
 	}
@@ -279,7 +279,7 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 func (r *round) streams(ctx context.Context, connections int, piece func(n uint32) string) error {
 	per := r.many(20_000)
 	atOnce(connections, connections, func(int) {
-		c, err := r.dial(ctx, "h2")
+		c, err := r.dial(ctx, r.from, "h2")
 		if err != nil {
 			r.fault("%v", err)
 			return
