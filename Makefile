@@ -6,9 +6,10 @@
 GO       ?= go
 FUZZTIME ?= 10s
 FAULTS   ?=
+ATTACKS  ?=
 CHECK    := $(GO) run ./test/check
 
-.PHONY: help run test test-faults check format vet staticcheck arrows vulncheck js bench fuzz build clean
+.PHONY: help run test test-faults attack check format vet staticcheck arrows vulncheck js bench fuzz build clean
 
 help: ## show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +22,9 @@ test: ## run every check and every test, and say what this machine cannot run
 
 test-faults: ## show that every credential is issued exactly once: kills, crashes, bad weather, replicas, clocks (5 minutes)
 	@$(GO) run ./test/faults $(FAULTS)
+
+attack: ## misuse the real service in every way that is known, and show that nothing is issued (a minute)
+	@$(GO) run ./test/attack $(ATTACKS)
 
 check: ## run the checks without the tests
 	@$(CHECK) format vet staticcheck arrows

@@ -27,10 +27,12 @@ func (a *API) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      a.cfg.AnswerTime + a.cfg.WriteTime,
 		IdleTimeout:       a.cfg.IdleTime,
 		MaxHeaderBytes:    MaxHeaderBytes,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ConnContext:       onConnection,
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
+		// OPTIONS * is nothing here, and is answered as all is: net/http would, without our headers and past the log.
+		DisableGeneralOptionsHandler: true,
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ConnContext:                  onConnection,
+		BaseContext:                  func(net.Listener) context.Context { return base },
+		ErrorLog:                     slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	ln = limit(ln, a.cfg.MaxConnections)
 	failed := make(chan error, 1)

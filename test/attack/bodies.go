@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
+// What is made of a body while it is looked into takes several times its size, and all bodies together may have 32 MiB.
 var bodies = []attack{
-	{name: "JSON bombs and riddles", on: onPlain, grows: usualGrowth + 128, may: []int{http.StatusServiceUnavailable}, run: jsonBombs},
+	{name: "JSON bombs and riddles", on: onPlain, grows: usualGrowth + 256, may: []int{http.StatusServiceUnavailable}, run: jsonBombs},
 	{name: "documents at the bounds", on: onPlain, run: atBounds},
 }
 

@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
 
 var webhooks = []attack{
 	{name: "webhooks to inner addresses", on: onPlain, run: innerAddresses},
+	{name: "webhooks to names of such", on: onTLS, run: innerNames},
 }
 
 // innerAddresses configures webhooks for addresses that are none of the outside's, and follows what an allowed receiver
@@ -31,7 +35,7 @@ func innerAddresses(ctx context.Context, r *round) error {
 		return err
 	}
 	// What can be told without a resolver is refused at the start.
-	for _, host := range []string{"127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "0.0.0.0", "[::]", "localhost", "LOCALHOST.", "a.localhost",
+	for _, host := range []string{"127.0.0.1", "127.255.255.254", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "0.0.0.0", "[::]", "localhost", "LOCALHOST.", "a.localhost",
 		"10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "[fd00::1]", "[fe80::1]", "224.0.0.1", "255.255.255.255", "[2002:7f00:1::]"} {
 		if r.short && len(host)%3 == 0 {
 			continue
@@ -43,6 +47,49 @@ func innerAddresses(ctx context.Context, r *round) error {
 		}
 	}
 	return nil
+}
+
+// innerURLs are addresses that show only once they are looked up whether they are the outside's: names that this machine has for
+// itself, and numbers that some resolvers take for an address. All are those of the trap.
+func (w *world) innerURLs() []string {
+	hosts := []string{"127.1", "2130706433", "0x7f000001", "0177.0.0.1"}
+	if name, err := os.Hostname(); err == nil {
+		hosts = append(hosts, name)
+	}
+	_, port, _ := net.SplitHostPort(w.trap.address())
+	var urls []string
+	for _, h := range hosts {
+		urls = append(urls, "https://"+h+":"+port+"/hook")
+	}
+	return urls
+}
+
+// innerNames waits until the service has tried to send events to all of them, and was kept from it.
+func innerNames(ctx context.Context, r *round) error {
+	if _, err := r.good(ctx, r.client); err != nil { // an event
+		return err
+	}
+	want := len(r.w.innerURLs())
+	for deadline := time.Now().Add(10 * time.Second); ; sleep(ctx, 50*time.Millisecond) {
+		log, err := os.ReadFile(r.process.log)
+		if err != nil {
+			return err
+		}
+		tried := map[string]string{}
+		for line := range strings.Lines(string(log)) {
+			var said struct{ Webhook, Failure string }
+			if json.Unmarshal([]byte(line), &said) == nil && said.Webhook != "" && said.Failure != "" {
+				tried[said.Webhook] = said.Failure
+			}
+		}
+		if len(tried) >= want {
+			r.note("e.g. %s", tried[slices.Sorted(maps.Keys(tried))[0]])
+			return nil
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return fmt.Errorf("only %d of %d webhooks were tried: this shows nothing: %v", len(tried), want, tried)
+		}
+	}
 }
 
 // startWith starts the service with an address for webhooks; see [round.startOnce].

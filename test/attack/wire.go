@@ -16,6 +16,7 @@ import (
 
 var wire = []attack{
 	{name: "requests within requests", on: onPlain, may: []int{http.StatusNotImplemented, http.StatusHTTPVersionNotSupported}, run: smuggled},
+	// All bodies together may have 32 MiB, and what garbage they leave as much again.
 	{name: "bodies without an end", on: onPlain, grows: usualGrowth + 64, may: []int{http.StatusServiceUnavailable}, run: endlessBodies},
 	{name: "header floods", on: onPlain, run: headerFloods},
 	{name: "pipelining", on: onPlain, run: pipelined},

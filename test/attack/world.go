@@ -71,7 +71,7 @@ type world struct {
 	issuerProgram, sandboxProgram, acceptProgram string
 	node                                         *node
 	provider                                     *provider
-	trap, outside                                *trap // outside is for what names no address of loopback as such
+	trap                                         *trap
 	receiver                                     *receiver
 	plain, tls, open                             *service
 	subjects                                     chan wallet
@@ -214,6 +214,7 @@ func (w *world) startServices(ctx context.Context) error {
 		"WEBHOOK_URLS="+w.receiver.url, "WEBHOOK_SECRET="+w.webhookSecret, "WEBHOOK_ALLOW_PRIVATE=true")
 	w.tls.env = append(w.tls.env, network, "ISSUER_ACCOUNT_SEED="+w.tls.issuer.text, "POLICY_DIR="+w.tls.policies(),
 		"DOCUMENTS_KEY="+w.documentsKey, "OIDC_ISSUER=http://"+silent, "OIDC_AUDIENCE="+audience, "LOG_FORMAT=json",
+		"WEBHOOK_URLS="+strings.Join(w.innerURLs(), ","), "WEBHOOK_SECRET="+w.webhookSecret,
 		"TRUSTED_PROXIES="+proxyAddress, "TLS_CERT_FILE="+filepath.Join(w.tls.dir, "cert.pem"), "TLS_KEY_FILE="+filepath.Join(w.tls.dir, "key.pem"))
 	w.open.env = append(w.open.env, "XRPL_NETWORK=sandbox", "SANDBOX_LISTEN=127.0.0.1:0", "SANDBOX_CLOSE_INTERVAL="+closeInterval.String())
 	for _, s := range []*service{w.plain, w.tls} {

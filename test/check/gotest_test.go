@@ -86,7 +86,7 @@ func TestSkippedRows(t *testing.T) {
 	if got := skippedRows("kill | postgres   SKIPPED: PostgreSQL is not there\nSKIPPED: 14 rows, for the reasons above\nSeed 7\n"); got != "14 rows SKIPPED, see above" {
 		t.Errorf("%q", got)
 	}
-	if got := skippedRows("kill | sqlite  0\nSeed 7\n"); got != "no row skipped" {
+	if got := skippedRows("kill | sqlite  0\nSeed 7\n"); got != "none skipped" {
 		t.Errorf("%q", got)
 	}
 }
