@@ -4,7 +4,8 @@
 // It may read the ledger, keep operations and requests in a journal, and seal documents, through the interfaces in ports.go,
 // and go by policies. It never signs a transaction, never talks to a node or a database itself, and knows nothing of HTTP and
 // nothing of who its callers are but the name that stands in the audit log. What is past is the validated ledger's to say
-// (its close time); this machine's clock counts for two things alone: the end of a challenge, and how old a ledger is.
+// (its close time); this machine's clock counts for three things alone: the end of a challenge, how old a ledger is, and when
+// documents are erased.
 //
 // # What a request goes through
 //
@@ -56,6 +57,15 @@
 //
 // [Issuer.Verify] answers from one validated ledger, which it names, for anybody's credentials. What a ledger says is
 // remembered until the next one.
+//
+// # Keeping house
+//
+// A [Keeper] runs in the process that has the lane. It has the journal's records follow what validated ledgers do to the
+// account's credentials, whoever does it, and works off what is due by them: it tells of expiries, withdraws what stayed
+// unaccepted for longer than its policy allows, deletes what expired longer ago than that allows, and erases documents.
+// What has no policy is left alone. Records say only what to look at: before a credential is removed, the ledger is asked
+// whether it stands as the record has it, and a request for the same credential goes first. A subject that accepts in
+// the ledger in which the removal happens may still lose the credential: the ledger has no deletion on condition.
 package issuer
 
 import (

@@ -380,7 +380,10 @@ func TestFollowFillsGaps(t *testing.T) {
 	mend()
 	f.complete(last)
 	f.awaitKinds("created Before", "created Cut", "accepted Cut", "deleted Cut")
-	if n := len(f.told); n < 3 {
+	f.mu.Lock()
+	n := len(f.told)
+	f.mu.Unlock()
+	if n < 3 {
 		t.Errorf("a long history was told of at once: %d pieces", n)
 	}
 
@@ -495,6 +498,7 @@ func TestFollowNodeRestarts(t *testing.T) {
 	f.awaitKinds("created One", "created Two", "accepted Two", "created Three")
 	v.close()
 	f.complete(last)
+	_ = f.stop()
 	complete := uint32(0)
 	for _, p := range f.told {
 		if p.Complete < complete {

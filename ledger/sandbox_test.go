@@ -191,9 +191,9 @@ func onLedger(t testing.TB, url string) map[model.CredentialType]bool {
 // proxy stands between a client and a node's WebSocket, and does to each message what a test wants.
 type proxy struct {
 	*httptest.Server
-	node string
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	node string
 	// toNode and toClient get each message; what they return is passed on, nil drops it.
 	toNode, toClient func([]byte) []byte
 	conns            []*websocket.Conn
@@ -247,7 +247,10 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer client.CloseNow()
-	node, _, err := websocket.Dial(context.Background(), p.node, nil)
+	p.mu.Lock()
+	at := p.node
+	p.mu.Unlock()
+	node, _, err := websocket.Dial(context.Background(), at, nil)
 	if err != nil {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -438,6 +439,9 @@ func TestAcceptOnATerminal(t *testing.T) {
 		ended <- run(t.Context(), []string{"--sandbox-listen", w.server.Addr()}, "", s.theirs, &out, s.theirs)
 	}()
 	s.shows("Subject account seed: ")
+	for s.state() == before { // the read turns the echo off just after the prompt
+		runtime.Gosched()
+	}
 	s.types(me.text + "\n")
 	s.shows("\r\nAccept a credential?\r\n    0) No, quit.\r\n    1) 'AnotherTestCredential' issued by " + string(bank.address()) +
 		"\r\n    2) 'TestCredential' issued by " + string(bank.address()) + "\r\nSelect an option (0-2): ")

@@ -98,7 +98,6 @@ type house struct {
 	hook   *receiver
 	mu     sync.Mutex
 	early  time.Duration // how far the ledger's clock is ahead
-	beats  chan struct{} // closed: ledgers close by themselves no more
 }
 
 func newHouse(t *testing.T, policies ...string) *house {

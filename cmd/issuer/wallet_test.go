@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/term"
 
 	"github.com/xrplissuer/credential-issuer/sandbox"
 )
@@ -81,6 +82,10 @@ func TestPrompt(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours, theirs := terminalPair(t)
+	before, err := term.GetState(int(theirs.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out := newTerminal()
 	done := make(chan error, 1)
@@ -88,6 +93,15 @@ func TestPrompt(t *testing.T) {
 		done <- run(ctx, []string{"--http-listen=127.0.0.1:0", "--data-dir=" + t.TempDir(), "--xrpl-network=" + node.WebSocketURL()}, noFile(t), console{theirs, out, theirs})
 	}()
 	shown := until(t, ours, "Issuer account seed: ")
+	for { // the read turns the echo off just after the prompt
+		now, err := term.GetState(int(theirs.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *now != *before {
+			break
+		}
+	}
 	if _, err := ours.WriteString(made.Seed.Reveal() + "\n"); err != nil {
 		t.Fatal(err)
 	}

@@ -170,8 +170,18 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 			}
 		}
 	}
+	// A subject shows who they are by a proof, for which no token stands in.
+	proven := func(header, more string) answer { return w.ask(t, header, w.subject, "Proven", `{"x":1}`, more) }
+	for _, who := range callers {
+		if a := proven(who.header, ""); a.status != http.StatusBadRequest || !strings.Contains(a.str("error_message"), "proof must be given") {
+			t.Errorf("without a proof, %s: %d %s", who.name, a.status, a.body)
+		}
+	}
 	if after := w.account(); after != before {
 		t.Errorf("it cost something: the issuer was %+v and is %+v", before, after)
+	}
+	if a := proven("", proof(t, w.challenge(t, w.subject), w.subjectSeed)); a.status != http.StatusCreated {
+		t.Errorf("with a proof: %d %s", a.status, a.body)
 	}
 	if got := w.as(t, d, "reviewer", get, "/admin/request/"+id, "", ""); got.str("reason") != "blurred" {
 		t.Errorf("a decision was changed: %s", got.body)

@@ -418,30 +418,20 @@ func (m meanwhile) Decide(ctx context.Context, d model.Decision) (model.Applicat
 	return m.Journal.Decide(ctx, d)
 }
 
-// heard is a journal that tells of approvals.
-type heard struct {
-	issuer.Journal
-	limits chan *model.UnacceptedLimits
-}
-
-func (h heard) Decide(ctx context.Context, d model.Decision) (model.Application, error) {
-	h.limits <- d.Operation.Limits
-	return h.Journal.Decide(ctx, d)
-}
-
-// TestApprovalsKeepLimits: a person's word does not lock more of the issuer's XRP than the policy lets.
+// TestApprovalsKeepLimits: a person's word locks no more of the issuer's XRP than the policy lets. What is beyond waits.
 func TestApprovalsKeepLimits(t *testing.T) {
 	d := &door{}
-	limits := make(chan *model.UnacceptedLimits, 1)
-	w := newWorld(t, guarded(d), under(reviewedPolicy+"unaccepted: {per_subject: 3, in_all: 100}\n"), func(c *worldConfig) {
-		c.journal = func(w *world) issuer.Journal { return heard{w.store, limits} }
-	})
-	id, _ := w.waits(t, w.subject, "Reviewed", "")
-	if a := w.decide(t, d, id, "approve", "", ""); a.status != http.StatusOK {
+	w := newWorld(t, guarded(d), under(reviewedPolicy+"unaccepted: {in_all: 1}\n"))
+	first, _ := w.waits(t, w.subject, "Reviewed", "")
+	second, _ := w.waits(t, w.funded(t, edSeed).Address(), "Reviewed", "")
+	if a := w.decide(t, d, first, "approve", "", ""); a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	if got := <-limits; got == nil || *got != (model.UnacceptedLimits{PerSubject: 3, InAll: 100}) {
-		t.Errorf("%+v", got)
+	if a := w.decide(t, d, second, "approve", "", ""); a.status != http.StatusConflict || a.str("error") != "tooManyUnaccepted" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if r := w.reviewed(t, d, second); r.State != "waiting" || len(r.Events) != 1 {
+		t.Errorf("%s, %+v", r.State, r.Events)
 	}
 }
 
@@ -483,7 +473,7 @@ func TestApprovalThatComesToNothing(t *testing.T) {
 		t.Errorf("again: %d %s", a.status, a.body)
 	}
 	r := w.reviewed(t, d, id)
-	if kinds, _ := r.history(); !slices.Equal(kinds, []string{"request.received", "request.approved", "request.approved"}) || string(r.Documents) == "null" {
+	if kinds, _ := r.history(); !slices.Equal(kinds, []string{"request.received", "request.approved", "credential.failed", "request.approved"}) || string(r.Documents) == "null" {
 		t.Errorf("%v, documents %s", kinds, r.Documents)
 	}
 	revoke()

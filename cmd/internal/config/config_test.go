@@ -181,3 +181,35 @@ func TestSecretFile(t *testing.T) {
 		t.Error("a folder is taken")
 	}
 }
+
+func TestService(t *testing.T) {
+	settings := Pick("HTTP_LISTEN", "ISSUER_URL")
+	service := func(args ...string) (string, error) {
+		t.Helper()
+		c, err := Read(pflag.NewFlagSet("test", pflag.ContinueOnError), settings, args, filepath.Join(t.TempDir(), "none"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Service(), c.Err()
+	}
+	for arg, want := range map[string]string{
+		"--http-listen=0.0.0.0:8081": "http://127.0.0.1:8081", "--http-listen=[::1]:1": "http://[::1]:1", "--issuer-url=https://issuer.example/": "https://issuer.example",
+		"--issuer-url=https://issuer.example/creds": "https://issuer.example/creds", "--issuer-url=": "http://127.0.0.1:8080",
+	} {
+		if got, err := service(arg); err != nil || got != want {
+			t.Errorf("%s: %s, %v", arg, got, err)
+		}
+	}
+	for _, bad := range []string{"ftp://x", "issuer.example", "http://", "https://me:hush@x", "https://x?a=b", "https://x#a", "http://a b"} {
+		if _, err := service("--issuer-url=" + bad); err == nil || !strings.Contains(err.Error(), "ISSUER_URL must be") || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	for url, want := range map[string]bool{
+		"http://127.0.0.1:8080": false, "http://localhost:1": false, "http://[::1]:1": false, "https://issuer.example": false, "http://issuer.example": true, "http://10.0.0.1": true, "http://localhost.example": true,
+	} {
+		if got := OpenToOthers(url); got != want {
+			t.Errorf("%s: %t", url, got)
+		}
+	}
+}
