@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 	if err := os.Unsetenv("DATABASE_URL"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	// The driver says goodbye to a connection in the background, for 15 s at most.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/jackc/pgx/v5/pgconn.(*PgConn).asyncClose.func1"))
 }
 
 // terminal is what a program writes, for a test to read while it runs.
