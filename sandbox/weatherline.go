@@ -133,10 +133,14 @@ func (wl *weatherListener) Accept() (net.Conn, error) {
 	}
 }
 
-type lineKey struct{}
+type (
+	lineKey struct{}
+	connKey struct{}
+)
 
-// withLine lets requests know the line that they came through.
+// withLine lets requests know the connection, and the line, that they came through.
 func withLine(ctx context.Context, c net.Conn) context.Context {
+	ctx = context.WithValue(ctx, connKey{}, c)
 	if b, ok := c.(*boundedConn); ok {
 		if l, ok := b.Conn.(*line); ok {
 			return context.WithValue(ctx, lineKey{}, l)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -66,7 +67,13 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	})
 	others.Go(func() {
 		<-ctx.Done()
-		late := time.AfterFunc(c.lim.closeTime, cutOff)
+		late := time.AfterFunc(c.lim.closeTime, func() {
+			cutOff()
+			// Closing, coder/websocket waits for the rest of a message that has begun, under no context.
+			if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+				_ = conn.SetDeadline(time.Unix(1, 0))
+			}
+		})
 		defer late.Stop()
 		c.close(s.ctx.Err() != nil)
 	})
