@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -20,10 +22,10 @@ func fixed(note string, err error) func(context.Context, io.Writer, bool) (strin
 func TestRunTellsEveryVerdict(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), nil, []step{
-		{"good", fixed("12 files", nil)},
-		{"bad", fixed("", errors.New("two faults"))},
-		{"absent", fixed("", leftOut("no compiler"))},
-		{"last", fixed("", nil)},
+		{name: "good", run: fixed("12 files", nil)},
+		{name: "bad", run: fixed("", errors.New("two faults"))},
+		{name: "absent", run: fixed("", leftOut("no compiler"))},
+		{name: "last", run: fixed("", nil)},
 	}, &out)
 	if err == nil || err.Error() != "1 of 4 steps failed" {
 		t.Errorf("err = %v", err)
@@ -36,8 +38,61 @@ func TestRunTellsEveryVerdict(t *testing.T) {
 	}
 }
 
+// Steps that go side by side are printed one after the other, each whole, in their order, and each is counted.
+func TestRunSideBySide(t *testing.T) {
+	begun := make(chan struct{}, 2)
+	first := func(_ context.Context, out io.Writer, _ bool) (string, error) {
+		for range 2 { // the two others are under way, and have said something
+			<-begun
+		}
+		_, err := io.WriteString(out, "first speaks last\n")
+		return "", err
+	}
+	other := func(said string, verdict error) func(context.Context, io.Writer, bool) (string, error) {
+		return func(_ context.Context, out io.Writer, _ bool) (string, error) {
+			_, err := io.WriteString(out, said+"\n")
+			begun <- struct{}{}
+			return "", errors.Join(err, verdict)
+		}
+	}
+	var out bytes.Buffer
+	err := run(t.Context(), nil, []step{
+		{name: "first", run: first},
+		{name: "second", run: other("a", nil), beside: true},
+		{name: "third", run: other("b", errors.New("broken")), beside: true},
+		{name: "after", run: other("c", nil)},
+	}, &out)
+	if err == nil || err.Error() != "1 of 4 steps failed" {
+		t.Errorf("err = %v", err)
+	}
+	want := "== first\nfirst speaks last\n-- first ok\n== second\na\n-- second ok\n== third\nb\n-- third FAILED: broken\n== after\nc\n-- after ok\n== summary\n"
+	got := regexp.MustCompile(` +[0-9.]+s  `).ReplaceAllString(out.String(), " ")
+	if got = strings.ReplaceAll(got, "\n\n", "\n"); !strings.HasPrefix(got, want) {
+		t.Errorf("it prints\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A run that is ended waits for every step that it has begun.
+func TestRunStopped(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var ended atomic.Int32
+	waits := func(ctx context.Context, _ io.Writer, _ bool) (string, error) {
+		<-ctx.Done()
+		ended.Add(1)
+		return "", ctx.Err()
+	}
+	stops := func(context.Context, io.Writer, bool) (string, error) {
+		cancel()
+		return "", nil
+	}
+	err := run(ctx, nil, []step{{name: "one", run: waits}, {name: "two", run: stops, beside: true}, {name: "three", run: waits, beside: true}}, io.Discard)
+	if err == nil || err.Error() != "stopped during one" || ended.Load() != 2 {
+		t.Errorf("err = %v, %d steps ended", err, ended.Load())
+	}
+}
+
 func TestRunByName(t *testing.T) {
-	all := []step{{"one", fixed("", errors.New("no"))}, {"two", fixed("", nil)}}
+	all := []step{{name: "one", run: fixed("", errors.New("no"))}, {name: "two", run: fixed("", nil)}}
 	if err := run(t.Context(), []string{"two"}, all, io.Discard); err != nil {
 		t.Error(err)
 	}

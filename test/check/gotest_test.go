@@ -82,6 +82,19 @@ func TestGoTestTellsFaults(t *testing.T) {
 	}
 }
 
+// What the race detector leaves alone is named: it still finds a race in a package that is not.
+func TestGoTestFindsRaces(t *testing.T) {
+	if err := raceable(t.Context()); err != nil {
+		t.Skipf("SKIPPED: there is no race detector: %v", err)
+	}
+	module(t, map[string]string{"x": "func TestA(*testing.T) {\n\tn := 0\n\tdone := make(chan struct{})\n" +
+		"\tgo func() { n++; close(done) }()\n\tn++\n\t<-done\n}\n"})
+	var out bytes.Buffer
+	if _, err := goTest(t.Context(), &out, append(os.Environ(), "CGO_ENABLED=1"), append(watched(), "./...")...); err == nil || !strings.Contains(out.String(), "DATA RACE") {
+		t.Errorf("err = %v, and it says\n%s", err, out.String())
+	}
+}
+
 func TestSkippedRows(t *testing.T) {
 	if got := skippedRows("kill | postgres   SKIPPED: PostgreSQL is not there\nSKIPPED: 14 rows, for the reasons above\nSeed 7\n"); got != "14 rows SKIPPED, see above" {
 		t.Errorf("%q", got)

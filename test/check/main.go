@@ -1,5 +1,5 @@
-// Command check runs the project's checks and tests, one after the other, and says of each how long it took. `make test`
-// runs all of them; a name runs one:
+// Command check runs the project's checks and tests, in their order, and says of each how long it took. `make test` runs
+// all of them; a name runs one:
 //
 //	go run ./test/check            # all
 //	go run ./test/check vet race   # these two
@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -39,6 +40,8 @@ func main() {
 type step struct {
 	name string
 	run  func(ctx context.Context, out io.Writer, alone bool) (note string, err error)
+	// beside says that it begins together with the step before it: mostly they wait.
+	beside bool
 }
 
 // leftOut is why a step did not run.
@@ -55,28 +58,30 @@ func run(ctx context.Context, names []string, all []step, out io.Writer) error {
 	var summary []string
 	failed := 0
 	started := time.Now()
-	for _, s := range chosen {
-		fmt.Fprintf(out, "== %s\n", s.name)
-		begun := time.Now()
-		note, err := s.run(ctx, out, len(names) > 0)
-		took := time.Since(begun).Round(100 * time.Millisecond)
-		var left leftOut
-		verdict := "ok"
-		switch {
-		case ctx.Err() != nil:
-			return fmt.Errorf("stopped during %s", s.name)
-		case errors.As(err, &left):
-			verdict, note = "LEFT OUT", string(left)
-		case err != nil:
-			verdict, note = "FAILED", err.Error()
-			failed++
+	for rest := chosen; len(rest) > 0; {
+		together := 1
+		for together < len(rest) && rest[together].beside {
+			together++
 		}
-		if note != "" {
-			note = ": " + note
+		begun := begin(ctx, rest[:together], len(names) > 0)
+		for _, r := range begun {
+			fmt.Fprintf(out, "== %s\n", r.step.name)
+			r.said.show(out)
+			<-r.done
+			if ctx.Err() != nil {
+				for _, r := range begun {
+					<-r.done
+				}
+				return fmt.Errorf("stopped during %s", r.step.name)
+			}
+			line, ok := r.line()
+			if !ok {
+				failed++
+			}
+			fmt.Fprintf(out, "-- %s\n\n", line)
+			summary = append(summary, line)
 		}
-		line := fmt.Sprintf("%-12s %6.1fs  %s%s", s.name, took.Seconds(), verdict, note)
-		fmt.Fprintf(out, "-- %s\n\n", line)
-		summary = append(summary, line)
+		rest = rest[together:]
 	}
 	if len(chosen) > 1 {
 		fmt.Fprintln(out, "== summary")
@@ -89,6 +94,75 @@ func run(ctx context.Context, names []string, all []step, out io.Writer) error {
 		return fmt.Errorf("%d of %d steps failed", failed, len(chosen))
 	}
 	return nil
+}
+
+// running is a step that has begun.
+type running struct {
+	step step
+	said held
+	done chan struct{}
+	// Once it is done:
+	took time.Duration
+	note string
+	err  error
+}
+
+// begin begins steps, all at once. The output of each is held back until it is shown.
+func begin(ctx context.Context, steps []step, alone bool) []*running {
+	all := make([]*running, len(steps))
+	for i, s := range steps {
+		r := &running{step: s, done: make(chan struct{})}
+		all[i] = r
+		go func() {
+			defer close(r.done)
+			began := time.Now()
+			r.note, r.err = s.run(ctx, &r.said, alone)
+			r.took = time.Since(began)
+		}()
+	}
+	return all
+}
+
+// line is what the summary says of a step that is done; ok is false where it failed.
+func (r *running) line() (line string, ok bool) {
+	var left leftOut
+	verdict, note, ok := "ok", r.note, true
+	switch {
+	case errors.As(r.err, &left):
+		verdict, note = "LEFT OUT", string(left)
+	case r.err != nil:
+		verdict, note, ok = "FAILED", r.err.Error(), false
+	}
+	if note != "" {
+		note = ": " + note
+	}
+	return fmt.Sprintf("%-12s %6.1fs  %s%s", r.step.name, r.took.Seconds(), verdict, note), ok
+}
+
+// held keeps what is written to it until it is shown, so that what two steps say at once stays apart.
+type held struct {
+	mu   sync.Mutex
+	kept []byte
+	out  io.Writer // nil until then
+}
+
+// Write implements io.Writer.
+func (h *held) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.out != nil {
+		return h.out.Write(b)
+	}
+	h.kept = append(h.kept, b...)
+	return len(b), nil
+}
+
+// show writes what was kept, and from then on everything, to out.
+func (h *held) show(out io.Writer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, _ = out.Write(h.kept)
+	h.kept, h.out = nil, out
 }
 
 func choose(names []string, all []step) ([]step, error) {
