@@ -44,7 +44,7 @@ func (w *world) secretsAtRest() (faults []string) {
 // logsPlain looks for what a terminal would act on in the logs.
 func (w *world) logsPlain() (faults []string) {
 	for _, s := range []*service{w.plain, w.tls, w.open} {
-		content, err := os.ReadFile(s.process.log)
+		content, err := os.ReadFile(s.process.Log)
 		if err != nil {
 			faults = append(faults, err.Error())
 			continue

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -17,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 func main() {
@@ -44,7 +45,7 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("attack", flag.ContinueOnError)
 	short := flags.Bool("short", false, "fewer of each, and without those that take long")
 	keep := flags.Bool("keep", false, "keep the folder with the programs' logs and databases")
-	programs := flags.String("programs", "", "folder with the programs to be attacked, in place of what the sources make")
+	folder := flags.String("programs", "", "folder with the programs to be attacked, in place of what the sources make")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -69,18 +70,16 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 		err = os.RemoveAll(w.dir)
 	}()
-	if *programs == "" {
-		*programs = filepath.Join(w.dir, "bin")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", *programs+string(filepath.Separator), "./cmd/...")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if said, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("building the programs: %w\n%s", err, said)
+	if *folder == "" {
+		*folder = filepath.Join(w.dir, "bin")
+		if err := programs.Build(ctx, *folder, "./cmd/..."); err != nil {
+			return err
 		}
 	}
-	if *programs, err = filepath.Abs(*programs); err != nil {
+	if *folder, err = filepath.Abs(*folder); err != nil {
 		return err
 	}
-	w.issuerProgram, w.sandboxProgram, w.acceptProgram = filepath.Join(*programs, "issuer"), filepath.Join(*programs, "sandbox"), filepath.Join(*programs, "accept")
+	w.issuerProgram, w.sandboxProgram, w.acceptProgram = filepath.Join(*folder, "issuer"), filepath.Join(*folder, "sandbox"), filepath.Join(*folder, "accept")
 	began := time.Now()
 	if err := errors.Join(w.build(ctx, 2*len(attacks)+20)); err != nil {
 		return errors.Join(err, w.close())
@@ -146,9 +145,9 @@ func (w *world) warm(ctx context.Context, s *service) error {
 	if len(r.faults) > 0 {
 		return errors.New(r.faults[0])
 	}
-	s.first, s.noRSS = measure(s.process.cmd.Process.Pid)
+	s.first, s.noRSS = measure(s.process.Cmd.Process.Pid)
 	if s.noRSS == nil {
-		s.noRSS = forgetPeak(s.process.cmd.Process.Pid)
+		s.noRSS = forgetPeak(s.process.Cmd.Process.Pid)
 	}
 	return nil
 }
@@ -214,7 +213,7 @@ const goodTime = 10 * time.Second
 // play runs the attack, and looks at what came of it: how many credentials the service issued that nobody asked for
 // rightly, how long a good request took after it, and what memory was held.
 func (r *round) play(ctx context.Context) (issued int, took time.Duration, mem string, err error) {
-	pid := r.process.cmd.Process.Pid
+	pid := r.process.Cmd.Process.Pid
 	before, err := r.account(ctx)
 	if err != nil {
 		return 0, 0, "", err
@@ -227,8 +226,8 @@ func (r *round) play(ctx context.Context) (issued int, took time.Duration, mem s
 	if err := r.attack.run(ctx, r); err != nil {
 		return 0, 0, "", err
 	}
-	if !r.process.alive() {
-		return 0, 0, "", fmt.Errorf("the service ended: %v %s", r.process.err, r.process.said())
+	if !r.process.Alive() {
+		return 0, 0, "", fmt.Errorf("the service ended: %v %s", r.process.Err, r.process.Said())
 	}
 	quiet, cancel := context.WithTimeout(ctx, goodTime)
 	defer cancel()
@@ -296,6 +295,6 @@ func (r *round) settle(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("%d operations are still open", b.open)
 		}
-		sleep(ctx, 20*time.Millisecond)
+		programs.Sleep(ctx, 20*time.Millisecond)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os/exec"
 	"strings"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 var markup = []attack{
@@ -188,15 +190,15 @@ func hostileCommands(ctx context.Context, r *round) error {
 	}
 	for _, h := range []string{"\x1b[2J\x1b]0;x\x07", "\u202egnp", "<script>", "a\r\nb", "\u009b2J", "\x00\x01\x7f", "\xff\xfe"} {
 		var sent json.RawMessage
-		err := r.w.node.call(ctx, "submit", map[string]any{"secret": stranger.text, "tx_json": map[string]any{"TransactionType": "CredentialCreate", "Account": stranger.address,
+		err := r.w.node.Call(ctx, "submit", map[string]any{"secret": stranger.text, "tx_json": map[string]any{"TransactionType": "CredentialCreate", "Account": stranger.address,
 			"Subject": subject.address, "CredentialType": strings.ToUpper(hex.EncodeToString([]byte(h))), "URI": strings.ToUpper(hex.EncodeToString([]byte("https://x/" + h)))}}, &sent)
 		if err != nil {
 			return err
 		}
 	}
 	var accounts json.RawMessage
-	if err := r.w.node.call(ctx, "ledger_accept", nil, &accounts); err != nil {
-		sleep(ctx, 3*closeInterval)
+	if err := r.w.node.Call(ctx, "ledger_accept", nil, &accounts); err != nil {
+		programs.Sleep(ctx, 3*closeInterval)
 	}
 	for _, words := range [][]string{{"--list"}, {"--list", "--json"}, {"--all"}, {"--all", "--json"}} {
 		out, said, err := r.accept(ctx, subject, words...)
@@ -219,7 +221,7 @@ func hostileCommands(ctx context.Context, r *round) error {
 func (r *round) accept(ctx context.Context, as wallet, args ...string) (out, said string, err error) {
 	var stdout, stderr strings.Builder
 	cmd := exec.CommandContext(ctx, r.w.acceptProgram, args...)
-	cmd.Env = append(bareEnvironment(), "XRPL_NETWORK=ws://"+r.w.node.address, "SUBJECT_ACCOUNT_SEED="+as.text)
+	cmd.Env = append(programs.Environment(), "XRPL_NETWORK=ws://"+r.w.node.Address, "SUBJECT_ACCOUNT_SEED="+as.text)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = r.dir, &stdout, &stderr
 	err = cmd.Run()
 	return stdout.String(), stderr.String(), err

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // service is one process of cmd/issuer that is attacked.
@@ -24,7 +26,7 @@ type service struct {
 	address string
 	issuer  wallet // the zero wallet where the service made it itself
 	env     []string
-	process *process
+	process *programs.Process
 	journal *journal
 	roots   *x509.CertPool // nil for plain HTTP
 	client  *http.Client   // reuses connections
@@ -83,7 +85,7 @@ func (s *service) dial(ctx context.Context, from string, protocols ...string) (n
 
 // start runs it and waits until it answers.
 func (s *service) start(ctx context.Context) (err error) {
-	if s.process, err = startProcess(s.name, s.w.issuerProgram, s.dir, s.env); err != nil {
+	if s.process, err = programs.Start(s.name, s.w.issuerProgram, s.dir, s.env); err != nil {
 		return err
 	}
 	s.client = s.newClient("")
@@ -101,10 +103,10 @@ func (s *service) start(ctx context.Context) (err error) {
 				break
 			}
 		}
-		if ctx.Err() != nil || !s.process.alive() {
-			return fmt.Errorf("%s does not start: %s", s.name, s.process.said())
+		if ctx.Err() != nil || !s.process.Alive() {
+			return fmt.Errorf("%s does not start: %s", s.name, s.process.Said())
 		}
-		sleep(ctx, 20*time.Millisecond)
+		programs.Sleep(ctx, 20*time.Millisecond)
 	}
 	s.journal, err = openJournal(s.dataDir())
 	return err
@@ -112,17 +114,17 @@ func (s *service) start(ctx context.Context) (err error) {
 
 // hangUp has the service read its policies and certificate again, and returns what its log says then.
 func (s *service) hangUp(ctx context.Context) (string, error) {
-	before, err := os.ReadFile(s.process.log)
+	before, err := os.ReadFile(s.process.Log)
 	if err != nil {
 		return "", err
 	}
-	if err := s.process.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+	if err := s.process.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	for ctx.Err() == nil {
-		text, err := os.ReadFile(s.process.log)
+		text, err := os.ReadFile(s.process.Log)
 		if err != nil {
 			return "", err
 		}
@@ -132,7 +134,7 @@ func (s *service) hangUp(ctx context.Context) (string, error) {
 				return line, nil
 			}
 		}
-		sleep(ctx, 10*time.Millisecond)
+		programs.Sleep(ctx, 10*time.Millisecond)
 	}
 	return "", fmt.Errorf("the log says nothing of the policies after a SIGHUP")
 }
@@ -143,7 +145,7 @@ func (s *service) command(ctx context.Context, args ...string) (out, said string
 	defer cancel()
 	var stdout, stderr strings.Builder
 	cmd := exec.CommandContext(ctx, s.w.issuerProgram, args...)
-	cmd.Env = append(bareEnvironment(), "DATA_DIR="+s.dataDir())
+	cmd.Env = append(programs.Environment(), "DATA_DIR="+s.dataDir())
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, &stdout, &stderr
 	err = cmd.Run()
 	return stdout.String(), stderr.String(), err

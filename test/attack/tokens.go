@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 var tokens = []attack{
@@ -109,7 +111,7 @@ func wrongTokens(ctx context.Context, r *round) error {
 				header{"X-Role", "admin"}, header{"X-HTTP-Method-Override", "GET"})
 		}
 	}
-	sleep(ctx, time.Until(made.Add(1100*time.Millisecond))) // until the other one has expired
+	programs.Sleep(ctx, time.Until(made.Add(1100*time.Millisecond))) // until the other one has expired
 	r.refuse(ctx, "expired", []int{http.StatusUnauthorized}, http.MethodGet, "/admin/status", "", bearer(expired))
 	a, err = r.send(ctx, http.MethodGet, "/admin/status", "", bearer(admin))
 	r.expect("the right one", a, err, http.StatusOK)

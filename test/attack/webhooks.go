@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 var webhooks = []attack{
@@ -24,7 +26,7 @@ func innerAddresses(ctx context.Context, r *round) error {
 	if _, err := r.good(ctx, r.client); err != nil { // an event
 		return err
 	}
-	for deadline := time.Now().Add(3 * time.Second); r.w.receiver.taken.Load() == 0; sleep(ctx, 20*time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Second); r.w.receiver.taken.Load() == 0; programs.Sleep(ctx, 20*time.Millisecond) {
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return skipped("the service sends no webhooks: WEBHOOK_URLS is set, an event happened, and its receiver was not asked for anything in 3 s")
 		}
@@ -71,8 +73,8 @@ func innerNames(ctx context.Context, r *round) error {
 		return err
 	}
 	want := len(r.w.innerURLs())
-	for deadline := time.Now().Add(10 * time.Second); ; sleep(ctx, 50*time.Millisecond) {
-		log, err := os.ReadFile(r.process.log)
+	for deadline := time.Now().Add(10 * time.Second); ; programs.Sleep(ctx, 50*time.Millisecond) {
+		log, err := os.ReadFile(r.process.Log)
 		if err != nil {
 			return err
 		}
@@ -95,7 +97,7 @@ func innerNames(ctx context.Context, r *round) error {
 
 // startWith starts the service with an address for webhooks; see [round.startOnce].
 func (r *round) startWith(ctx context.Context, url string) (said string, err error) {
-	return r.startOnce(ctx, "HTTP_LISTEN=127.0.0.1:0", "XRPL_NETWORK=ws://"+r.w.node.address, "ISSUER_ACCOUNT_SEED="+r.w.tls.issuer.text,
+	return r.startOnce(ctx, "HTTP_LISTEN=127.0.0.1:0", "XRPL_NETWORK=ws://"+r.w.node.Address, "ISSUER_ACCOUNT_SEED="+r.w.tls.issuer.text,
 		"WEBHOOK_URLS="+url, "WEBHOOK_SECRET="+r.w.webhookSecret)
 }
 
@@ -114,7 +116,7 @@ func (r *round) startOnce(ctx context.Context, settings ...string) (said string,
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.w.issuerProgram)
 	cmd.Dir = dir
-	cmd.Env = append(append(bareEnvironment(), "DATA_DIR="+dir), settings...)
+	cmd.Env = append(append(programs.Environment(), "DATA_DIR="+dir), settings...)
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return string(out), nil

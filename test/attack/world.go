@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 const (
@@ -104,27 +106,19 @@ func (w *world) build(ctx context.Context, subjects int) (err error) {
 	if w.provider, err = newProvider(ctx); err != nil {
 		return err
 	}
-	address, err := freeAddress(ctx)
+	address, err := programs.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
-	w.node = &node{address: address}
-	w.node.client.Transport = &http.Transport{MaxIdleConnsPerHost: 32}
-	if w.node.process, err = startProcess("sandbox", w.sandboxProgram, w.dir, nil, "--listen", address, "--close-interval", closeInterval.String()); err != nil {
+	started, err := programs.StartNode(ctx, w.sandboxProgram, w.dir, address, "--close-interval", closeInterval.String())
+	if started != nil {
+		w.node = &node{started}
+	}
+	if err != nil {
 		return err
 	}
 	starting, cancel := context.WithTimeout(ctx, 40*time.Second)
 	defer cancel()
-	for {
-		var info json.RawMessage
-		if err = w.node.call(starting, "server_info", nil, &info); err == nil {
-			break
-		}
-		if starting.Err() != nil || !w.node.process.alive() {
-			return fmt.Errorf("the ledger does not start: %w %s", err, w.node.process.said())
-		}
-		sleep(starting, 20*time.Millisecond)
-	}
 	if err := w.prepare(ctx); err != nil {
 		return err
 	}
@@ -141,7 +135,7 @@ func (w *world) build(ctx context.Context, subjects int) (err error) {
 		if i < 2 {
 			xrp = 10_000
 		}
-		faults[i] = w.node.fund(starting, wallets[i].address, xrp)
+		_, faults[i] = w.node.Fund(starting, wallets[i].address, xrp)
 	})
 	if err := errors.Join(faults...); err != nil {
 		return err
@@ -159,7 +153,7 @@ func (w *world) prepare(ctx context.Context) error {
 	w.plain, w.tls, w.open = &service{w: w, name: "plain"}, &service{w: w, name: "tls"}, &service{w: w, name: "open"}
 	for _, s := range []*service{w.plain, w.tls, w.open} {
 		var err error
-		if s.address, err = freeAddress(ctx); err != nil {
+		if s.address, err = programs.FreeAddress(ctx); err != nil {
 			return err
 		}
 		s.dir = filepath.Join(w.dir, s.name)
@@ -203,11 +197,11 @@ func (w *world) certificate(s *service) error {
 }
 
 func (w *world) startServices(ctx context.Context) error {
-	silent, err := freeAddress(ctx) // where no identity provider answers
+	silent, err := programs.FreeAddress(ctx) // where no identity provider answers
 	if err != nil {
 		return err
 	}
-	network := "XRPL_NETWORK=ws://" + w.node.address
+	network := "XRPL_NETWORK=ws://" + w.node.Address
 	w.plain.env = append(w.plain.env, network, "ISSUER_ACCOUNT_SEED="+w.plain.issuer.text, "POLICY_DIR="+w.plain.policies(),
 		"DOCUMENTS_KEY="+w.documentsKey, "OIDC_ISSUER="+w.provider.issuer, "OIDC_AUDIENCE="+audience,
 		"RATE_LIMIT_CLIENT=1000000/1s", // what comes from one client here is what is looked at
@@ -243,12 +237,12 @@ func (w *world) close() error {
 		if s.journal != nil {
 			faults = append(faults, s.journal.db.Close())
 		}
-		faults = append(faults, s.process.stop())
+		faults = append(faults, s.process.Stop())
 		s.client.CloseIdleConnections()
 	}
-	if w.node != nil && w.node.process != nil {
-		faults = append(faults, w.node.process.stop())
-		w.node.client.CloseIdleConnections()
+	if w.node != nil {
+		faults = append(faults, w.node.Process.Stop())
+		w.node.CloseIdle()
 	}
 	return errors.Join(faults...)
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // program is a process of ours under measurement.
@@ -137,19 +138,9 @@ func (p *program) stop() error {
 	return nil
 }
 
-// freeAddress returns a port of loopback that was free just now.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
-}
-
 // startSandbox runs cmd/sandbox and waits until it answers.
 func (b *bench) startSandbox(ctx context.Context, args ...string) (*program, string, error) {
-	address, err := freeAddress()
+	address, err := programs.FreeAddress(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -165,7 +156,7 @@ func (b *bench) startSandbox(ctx context.Context, args ...string) (*program, str
 
 // startIssuer runs cmd/issuer and waits until it lists.
 func (b *bench) startIssuer(ctx context.Context, env ...string) (*program, string, error) {
-	address, err := freeAddress()
+	address, err := programs.FreeAddress(ctx)
 	if err != nil {
 		return nil, "", err
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // browser is the HTTP client of the measurements: as many connections as there are requests under way.
@@ -107,7 +109,7 @@ func faucet(ctx context.Context, address string) (string, error) {
 // burst measures simultaneous requests to the service as `make run` starts it: the embedded ledger in the same process,
 // its file on disk, a close every second.
 func burst(ctx context.Context, b *bench) error {
-	ledger, err := freeAddress()
+	ledger, err := programs.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // batch has `issuer batch` bring many rows to the service while that is killed, again and again. It must end by itself,
@@ -27,22 +29,22 @@ func batch(rows, times int) func(context.Context, *world) error {
 		if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
 			return err
 		}
-		p, err := startProcess("batch", w.run.issuer, w.dir, []string{"ISSUER_URL=http://" + w.replicas[0].address, "ISSUER_TOKEN=" + w.token}, "batch", path)
+		p, err := programs.Start("batch", w.run.issuer, w.dir, []string{"ISSUER_URL=http://" + w.replicas[0].address, "ISSUER_TOKEN=" + w.token}, "batch", path)
 		if err != nil {
 			return err
 		}
-		defer p.kill() // where it has not ended
+		defer p.Kill() // where it has not ended
 		if err := kills(times)(ctx, w); err != nil {
 			return err
 		}
 		select {
-		case <-p.done:
+		case <-p.Done:
 		case <-ctx.Done():
-			p.kill()
-			p.err = errors.New("it did not end")
+			p.Kill()
+			p.Err = errors.New("it did not end")
 		}
-		if p.err != nil {
-			w.fault("issuer batch: %v %s", p.err, p.said())
+		if p.Err != nil {
+			w.fault("issuer batch: %v %s", p.Err, p.Said())
 			return nil
 		}
 		for _, s := range slots {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // ending is what a client was finally told.
@@ -39,8 +41,8 @@ type request struct {
 	ops    map[string]bool
 }
 
-func (r *request) entry() entry {
-	return entry{r.subject, strings.ToUpper(hex.EncodeToString([]byte(r.credential)))}
+func (r *request) entry() programs.Entry {
+	return programs.Entry{Subject: r.subject, Type: strings.ToUpper(hex.EncodeToString([]byte(r.credential)))}
 }
 
 func (r *request) body() string {
@@ -135,7 +137,7 @@ func (c *caller) ask(ctx context.Context, r *request) {
 		r.ops = map[string]bool{}
 	}
 	for ctx.Err() == nil && !c.once(ctx, r) {
-		sleep(ctx, time.Duration(20+c.rng.IntN(250))*time.Millisecond)
+		programs.Sleep(ctx, time.Duration(20+c.rng.IntN(250))*time.Millisecond)
 	}
 	if r.ending == done && c.rng.IntN(6) == 0 {
 		c.again(ctx, r)
@@ -211,7 +213,7 @@ func (c *caller) follow(ctx context.Context, r *request, id string) bool {
 		cancel()
 		switch {
 		case err != nil, a.status >= 500:
-			sleep(ctx, time.Duration(50+c.rng.IntN(200))*time.Millisecond)
+			programs.Sleep(ctx, time.Duration(50+c.rng.IntN(200))*time.Millisecond)
 			continue
 		case a.status != http.StatusOK || a.ID != id:
 			r.ending, r.said = senseless, fmt.Sprintf("GET /operations/%s: %d %s", id, a.status, a.code())

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // A machine's clock cannot be set wrong for one process alone, and the service has no setting for it, nor should it. So
@@ -130,7 +132,7 @@ func jumps(times int) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
 		least, most := time.Duration(0), time.Duration(0)
 		for range times {
-			sleep(ctx, time.Duration(100+w.rng.IntN(700))*time.Millisecond)
+			programs.Sleep(ctx, time.Duration(100+w.rng.IntN(700))*time.Millisecond)
 			if ctx.Err() != nil {
 				return nil
 			}

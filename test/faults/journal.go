@@ -14,6 +14,8 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 const defaultPostgres = "postgres://127.0.0.1:5432/test"
@@ -97,7 +99,7 @@ func (j *journal) close() {
 // operation is a row of the journal, with its blobs.
 type operation struct {
 	id, kind, state string
-	entry           entry
+	entry           programs.Entry
 	key             string // the caller's; "" for none
 	attempts        []attempt
 }
@@ -166,7 +168,7 @@ func (j *journal) read(ctx context.Context) (map[string]*operation, error) {
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var o operation
-		if err := rows.Scan(&o.id, &o.kind, &o.state, &o.entry.subject, &o.entry.typ, &o.key); err != nil {
+		if err := rows.Scan(&o.id, &o.kind, &o.state, &o.entry.Subject, &o.entry.Type, &o.key); err != nil {
 			return nil, err
 		}
 		all[o.id] = &o

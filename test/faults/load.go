@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // slot is one credential: a subject and a type, with all that is asked about it.
@@ -18,7 +20,7 @@ type slot struct {
 	rivals bool
 }
 
-func (s *slot) entry() entry {
+func (s *slot) entry() programs.Entry {
 	r := request{subject: s.subject, credential: s.credential}
 	return r.entry()
 }
@@ -92,7 +94,7 @@ func (c *caller) settle(ctx context.Context, s *slot, method string, stands int)
 			s.stands = stands
 			return
 		case absent, refused: // asking again is safe
-			sleep(ctx, time.Duration(c.rng.IntN(200))*time.Millisecond)
+			programs.Sleep(ctx, time.Duration(c.rng.IntN(200))*time.Millisecond)
 		case standing, missing:
 			// Nobody else has asked for it: whoever issued or revoked it did so without having been asked.
 			c.w.count(&c.w.untrue, "%s %s/%s: %s, and nobody else had asked; before it stood: %d", method, s.subject, s.credential, r.said, was)

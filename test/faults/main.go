@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 func main() {
@@ -66,7 +68,7 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 	parallel := flags.Int("parallel", 4, "rows at a time")
 	limit := flags.Duration("limit", 15*time.Minute, "end of the whole run, times the factor where that is more than 1")
 	keep := flags.Bool("keep", false, "keep the folder with the programs' logs and databases")
-	programs := flags.String("programs", "", "folder with issuer and sandbox to be tested, in place of what the sources make")
+	folder := flags.String("programs", "", "folder with issuer and sandbox to be tested, in place of what the sources make")
 	flags.BoolVar(&r.verbose, "verbose", false, "tell how often each answer was given")
 	flags.StringVar(&r.logLevel, "log-level", "info", "of the service's logs, in the folder that is kept")
 	if err := flags.Parse(args); err != nil {
@@ -102,13 +104,13 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 		err = os.RemoveAll(r.dir)
 	}()
-	if *programs == "" {
-		*programs = r.dir
-		if err := r.build(ctx); err != nil {
+	if *folder == "" {
+		*folder = r.dir
+		if err := programs.Build(ctx, r.dir, "./cmd/issuer", "./cmd/sandbox"); err != nil {
 			return err
 		}
 	}
-	if err := r.find(ctx, *programs); err != nil {
+	if err := r.find(ctx, *folder); err != nil {
 		return err
 	}
 	r.ports = newPorts(rand.New(rand.NewPCG(rand.Uint64(), 0))) // not by the seed: two runs at once must differ
@@ -122,16 +124,6 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 	r.header()
 	r.all(ctx, rows, max(*parallel, 1))
 	return r.sum(time.Since(began))
-}
-
-// build builds the programs, once.
-func (r *run) build(ctx context.Context) error {
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", r.dir+string(filepath.Separator), "./cmd/issuer", "./cmd/sandbox")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the programs: %w\n%s", err, said)
-	}
-	return nil
 }
 
 // find finds the programs in a folder, and what the service can do.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // skipped is why a row cannot run on this machine.
@@ -47,7 +49,7 @@ func outage(times int, begin, end func(ctx context.Context, w *world) error) fun
 		defer comers.Wait()
 		unready := 0
 		for range times {
-			sleep(ctx, time.Duration(1000+w.rng.IntN(1500))*time.Millisecond)
+			programs.Sleep(ctx, time.Duration(1000+w.rng.IntN(1500))*time.Millisecond)
 			heard, began := w.hears(storeUnavailable), time.Now()
 			if err := begin(ctx, w); err != nil {
 				return err
@@ -58,7 +60,7 @@ func outage(times int, begin, end func(ctx context.Context, w *world) error) fun
 				comer := &caller{w, rand.New(rand.NewPCG(w.rng.Uint64(), 5))}
 				comers.Go(func() { comer.issue(ctx, comer.slot()) })
 				told = told || w.replicas[0].status(ctx, "/readyz") == http.StatusServiceUnavailable
-				sleep(ctx, 200*time.Millisecond)
+				programs.Sleep(ctx, 200*time.Millisecond)
 			}
 			if err := end(context.WithoutCancel(ctx), w); err != nil {
 				return err
@@ -73,7 +75,7 @@ func outage(times int, begin, end func(ctx context.Context, w *world) error) fun
 			}
 			// It has to go on by itself: some more must be done before the next one.
 			for before := w.hears("201"); ctx.Err() == nil && w.hears("201") < before+5; {
-				sleep(ctx, 50*time.Millisecond)
+				programs.Sleep(ctx, 50*time.Millisecond)
 			}
 		}
 		w.note("%d answers %s; /readyz was 503 in %d of %d outages", w.hears(storeUnavailable), storeUnavailable, unready, times)
@@ -102,7 +104,7 @@ func fullDisk(times int) func(context.Context, *world) error {
 		}
 		return nil
 	}, func(ctx context.Context, w *world) error {
-		if err := os.Remove(w.ballast); err != nil || w.server == nil || w.server.process.alive() {
+		if err := os.Remove(w.ballast); err != nil || w.server == nil || w.server.process.Alive() {
 			return err
 		}
 		w.note("PostgreSQL had ended for want of room, and was started again")
@@ -121,7 +123,7 @@ func goneDatabase(times int) func(context.Context, *world) error {
 func cutConnections(times int) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
 		for range times {
-			sleep(ctx, time.Duration(100+w.rng.IntN(1200))*time.Millisecond)
+			programs.Sleep(ctx, time.Duration(100+w.rng.IntN(1200))*time.Millisecond)
 			w.replicas[0].proxy.cut(false)
 			w.did(1)
 		}

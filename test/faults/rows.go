@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // What a row can be on.
@@ -191,7 +193,7 @@ func (w *world) weathered(ctx context.Context, requests, least int) error {
 				return nil
 			}
 		}
-		sleep(ctx, 100*time.Millisecond)
+		programs.Sleep(ctx, 100*time.Millisecond)
 	}
 	return nil
 }
@@ -206,14 +208,14 @@ func kills(times int) func(context.Context, *world) error {
 			if w.rng.IntN(4) == 0 {
 				wait = time.Duration(20+w.rng.IntN(400)) * time.Millisecond
 			}
-			sleep(ctx, wait)
+			programs.Sleep(ctx, wait)
 			if ctx.Err() != nil {
 				return nil
 			}
 			r.kill()
 			w.did(1)
 			if w.rng.IntN(3) == 0 {
-				sleep(ctx, time.Duration(w.rng.IntN(800))*time.Millisecond)
+				programs.Sleep(ctx, time.Duration(w.rng.IntN(800))*time.Millisecond)
 			}
 			if err := r.start(); err != nil {
 				return err

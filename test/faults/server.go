@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 const (
@@ -30,7 +32,7 @@ type server struct {
 	address string
 	logs    string
 	as      *account // nil for the user of this program
-	process *process
+	process *programs.Process
 }
 
 // findServer finds the programs of a PostgreSQL server, and who may run them: the newest of those that are installed.
@@ -88,7 +90,7 @@ func (w *world) startServer(ctx context.Context) error {
 		return err
 	}
 	making := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "--auth=trust", "--wal-segsize=1", "--no-sync")
-	making.Dir, making.Env = s.dir, append(bareEnvironment(), "LC_ALL=C")
+	making.Dir, making.Env = s.dir, append(programs.Environment(), "LC_ALL=C")
 	s.as.run(making)
 	if said, err := making.CombinedOutput(); err != nil {
 		return skipped(fmt.Sprintf("a PostgreSQL server of its own cannot be made here: %v %.300s", err, said))
@@ -113,22 +115,22 @@ func (s *server) start(ctx context.Context) error {
 		cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-h", "127.0.0.1", "-p", port, "-k", "",
 			"-c", "fsync=on", "-c", "full_page_writes=on", "-c", "synchronous_commit=on", "-c", "restart_after_crash=on",
 			"-c", "max_connections=60", "-c", "shared_buffers=16MB", "-c", "min_wal_size=2MB", "-c", "max_wal_size=8MB")
-		cmd.Env = append(bareEnvironment(), "LC_ALL=C")
+		cmd.Env = append(programs.Environment(), "LC_ALL=C")
 		s.as.run(cmd)
 		var err error
-		if s.process, err = launch("postgres", s.dir, s.logs, cmd); err != nil {
+		if s.process, err = programs.Launch("postgres", s.dir, s.logs, cmd); err != nil {
 			return err
 		}
-		for s.process.alive() && ctx.Err() == nil {
+		for s.process.Alive() && ctx.Err() == nil {
 			if err = s.answers(ctx); err == nil {
 				return nil
 			}
-			sleep(ctx, 20*time.Millisecond)
+			programs.Sleep(ctx, 20*time.Millisecond)
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("PostgreSQL does not start: %w %s", errors.Join(ctx.Err(), err), s.process.said())
+			return fmt.Errorf("PostgreSQL does not start: %w %s", errors.Join(ctx.Err(), err), s.process.Said())
 		}
-		sleep(ctx, 100*time.Millisecond)
+		programs.Sleep(ctx, 100*time.Millisecond)
 	}
 }
 
@@ -153,15 +155,15 @@ func (s *server) answers(ctx context.Context) error {
 
 // stop ends the server for good, in an orderly way where it can.
 func (s *server) stop() {
-	if s.process == nil || !s.process.alive() {
+	if s.process == nil || !s.process.Alive() {
 		return
 	}
-	s.process.ours.Store(true)
-	_ = s.process.cmd.Process.Signal(os.Interrupt) // a fast shutdown
+	s.process.Ours.Store(true)
+	_ = s.process.Cmd.Process.Signal(os.Interrupt) // a fast shutdown
 	select {
-	case <-s.process.done:
+	case <-s.process.Done:
 	case <-time.After(20 * time.Second):
-		s.process.kill()
+		s.process.Kill()
 	}
 }
 
@@ -171,20 +173,20 @@ var crashKinds = []struct {
 	crash func(ctx context.Context, w *world) error
 }{
 	{"stopped at once", func(ctx context.Context, w *world) error {
-		if err := w.server.process.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		if err := w.server.process.Cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 			return err
 		}
 		select {
-		case <-w.server.process.done:
+		case <-w.server.process.Done:
 		case <-time.After(20 * time.Second):
 			return errors.New("PostgreSQL does not end at SIGQUIT")
 		}
-		sleep(ctx, time.Duration(w.rng.IntN(1500))*time.Millisecond)
+		programs.Sleep(ctx, time.Duration(w.rng.IntN(1500))*time.Millisecond)
 		return w.server.start(ctx)
 	}},
 	{"killed", func(ctx context.Context, w *world) error {
-		w.server.process.kill()
-		sleep(ctx, time.Duration(w.rng.IntN(1500))*time.Millisecond)
+		w.server.process.Kill()
+		programs.Sleep(ctx, time.Duration(w.rng.IntN(1500))*time.Millisecond)
 		return w.server.start(ctx)
 	}},
 	// The server then ends all sessions, as what they share may be broken, and recovers by itself.
@@ -208,7 +210,7 @@ func crashes(times int) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
 		var back []time.Duration
 		for i := range times {
-			sleep(ctx, time.Duration(300+w.rng.IntN(1500))*time.Millisecond)
+			programs.Sleep(ctx, time.Duration(300+w.rng.IntN(1500))*time.Millisecond)
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -219,7 +221,7 @@ func crashes(times int) func(context.Context, *world) error {
 			}
 			w.did(1)
 			for ctx.Err() == nil && w.hears("201") < before+5 {
-				sleep(ctx, 20*time.Millisecond)
+				programs.Sleep(ctx, 20*time.Millisecond)
 			}
 			back = append(back, time.Since(began))
 		}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // replica is one service process, and the next one after it ended.
@@ -21,7 +23,7 @@ type replica struct {
 	proxy   *proxy // to its database; nil where there is none
 
 	mu      sync.Mutex
-	process *process
+	process *programs.Process
 	closed  bool
 	watches sync.WaitGroup
 }
@@ -32,17 +34,17 @@ func (r *replica) start() error {
 	if r.closed {
 		return nil
 	}
-	p, err := startProcess(r.name, r.program, r.w.dir, r.env)
+	p, err := programs.Start(r.name, r.program, r.w.dir, r.env)
 	if err != nil {
 		return err
 	}
 	r.process = p
 	r.watches.Go(func() {
-		<-p.done
-		if p.ours.Load() {
+		<-p.Done
+		if p.Ours.Load() {
 			return
 		}
-		r.w.fault("the service ended by itself: %v %s", p.err, p.said())
+		r.w.fault("the service ended by itself: %v %s", p.Err, p.Said())
 		time.Sleep(300 * time.Millisecond) // as something that keeps services alive would
 		if err := r.start(); err != nil {
 			r.w.fault("the service cannot be started again: %v", err)
@@ -51,7 +53,7 @@ func (r *replica) start() error {
 	return nil
 }
 
-func (r *replica) current() *process {
+func (r *replica) current() *programs.Process {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.process
@@ -62,7 +64,7 @@ func (r *replica) current() *process {
 func (r *replica) tell(to io.Writer, from io.Reader) {
 	pid := ""
 	if p := r.current(); p != nil {
-		pid = strconv.Itoa(p.cmd.Process.Pid)
+		pid = strconv.Itoa(p.Cmd.Process.Pid)
 	}
 	err := pass(to, from, func(message []byte) { r.w.watch.submitted(pid, message) })
 	if !over(err) {
@@ -71,7 +73,7 @@ func (r *replica) tell(to io.Writer, from io.Reader) {
 }
 
 // kill ends the process at once. Somebody has to start it again.
-func (r *replica) kill() { r.current().kill() }
+func (r *replica) kill() { r.current().Kill() }
 
 // end stops it for good, and waits for what belongs to it.
 func (r *replica) end(kindly bool) error {
@@ -82,9 +84,9 @@ func (r *replica) end(kindly bool) error {
 	var err error
 	if p != nil {
 		if kindly {
-			err = p.stop()
+			err = p.Stop()
 		} else {
-			p.kill()
+			p.Kill()
 		}
 	}
 	r.watches.Wait()
@@ -100,16 +102,16 @@ func (r *replica) ready(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s is not ready: %w %s", r.name, ctx.Err(), r.current().said())
+			return fmt.Errorf("%s is not ready: %w %s", r.name, ctx.Err(), r.current().Said())
 		}
-		sleep(ctx, 20*time.Millisecond)
+		programs.Sleep(ctx, 20*time.Millisecond)
 	}
 }
 
 // names says whether a lane's holder of that name is this replica.
 func (r *replica) names(holder string) bool {
 	p := r.current()
-	return p != nil && isProcess(holder, strconv.Itoa(p.cmd.Process.Pid))
+	return p != nil && isProcess(holder, strconv.Itoa(p.Cmd.Process.Pid))
 }
 
 // status is what GET of a path is answered with; 0 where there is no answer.

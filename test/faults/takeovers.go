@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // leaseTime is how long the holder of a lane may be away before another one takes it, and then some.
@@ -17,7 +19,7 @@ func killed(_ context.Context, _ *world, r *replica) error {
 }
 
 // stopped has the holder stand still for longer than its lease, and go on without knowing.
-func stopped(_ context.Context, _ *world, r *replica) error { return pause(r.current().cmd.Process) }
+func stopped(_ context.Context, _ *world, r *replica) error { return pause(r.current().Cmd.Process) }
 
 // cutOff takes the database from the holder for longer than its lease. It still reaches the ledger.
 func cutOff(_ context.Context, _ *world, r *replica) error {
@@ -33,7 +35,7 @@ func overtaken(ctx context.Context, w *world, _ *replica) error {
 		if _, err = w.journal.db.ExecContext(ctx, "UPDATE lanes SET expires = 0 WHERE epoch = $1", held); err != nil {
 			break
 		}
-		sleep(ctx, 5*time.Millisecond)
+		programs.Sleep(ctx, 5*time.Millisecond)
 		var epoch int64
 		if _, epoch, err = w.journal.holder(ctx); epoch != held {
 			break
@@ -52,10 +54,10 @@ func back(r *replica) error {
 	}
 	p := r.current()
 	select {
-	case <-p.done:
+	case <-p.Done:
 		return r.start()
 	default:
-		_ = resume(p.cmd.Process) // where it was not stopped this changes nothing
+		_ = resume(p.Cmd.Process) // where it was not stopped this changes nothing
 		return nil
 	}
 }
@@ -71,7 +73,7 @@ func takeovers(times int, away func(context.Context, *world, *replica) error) fu
 			}
 		}()
 		for range times {
-			sleep(ctx, time.Duration(500+w.rng.IntN(2000))*time.Millisecond)
+			programs.Sleep(ctx, time.Duration(500+w.rng.IntN(2000))*time.Millisecond)
 			holder, epoch, err := w.holder(ctx)
 			if err != nil {
 				if ctx.Err() != nil {
@@ -91,12 +93,12 @@ func takeovers(times int, away func(context.Context, *world, *replica) error) fu
 					took = append(took, time.Since(began))
 					break
 				}
-				sleep(ctx, 20*time.Millisecond)
+				programs.Sleep(ctx, 20*time.Millisecond)
 			}
-			if rest := leaseTime + time.Second - time.Since(began); rest > 0 && w.row.replicas > 0 && holder.current().alive() {
-				sleep(ctx, rest) // so that the one that comes back comes late
+			if rest := leaseTime + time.Second - time.Since(began); rest > 0 && w.row.replicas > 0 && holder.current().Alive() {
+				programs.Sleep(ctx, rest) // so that the one that comes back comes late
 			}
-			sleep(ctx, time.Duration(w.rng.IntN(800))*time.Millisecond)
+			programs.Sleep(ctx, time.Duration(w.rng.IntN(800))*time.Millisecond)
 			if err := back(holder); err != nil {
 				return err
 			}
@@ -115,7 +117,7 @@ func (w *world) holder(ctx context.Context) (*replica, int64, error) {
 		if err == nil && name != "" {
 			last = name
 			for _, r := range w.replicas {
-				if r.names(name) && r.current().alive() {
+				if r.names(name) && r.current().Alive() {
 					return r, epoch, nil
 				}
 			}
@@ -123,6 +125,6 @@ func (w *world) holder(ctx context.Context) (*replica, int64, error) {
 		if waiting.Err() != nil {
 			return nil, 0, errors.Join(fmt.Errorf("no replica that runs holds the lane: it is held by %s", last), err)
 		}
-		sleep(waiting, 20*time.Millisecond)
+		programs.Sleep(waiting, 20*time.Millisecond)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // judge waits for the end of all operations, and compares the four accounts of what happened.
@@ -25,7 +27,7 @@ func (w *world) judge(ctx context.Context) error {
 		if err == nil {
 			open = n
 		}
-		sleep(settling, 50*time.Millisecond)
+		programs.Sleep(settling, 50*time.Millisecond)
 	}
 	operations, err := w.journal.read(ctx)
 	if err != nil {
@@ -53,11 +55,11 @@ func (w *world) judge(ctx context.Context) error {
 	if err := w.node.pass(passing, last); err != nil {
 		return err
 	}
-	history, err := w.node.history(ctx, w.issuer.address)
+	history, err := w.node.history(ctx, w.issuer.Address)
 	if err != nil {
 		return err
 	}
-	list, err := w.node.credentials(ctx, w.issuer.address)
+	list, err := w.node.Credentials(ctx, w.issuer.Address)
 	if err != nil {
 		return err
 	}
@@ -90,7 +92,7 @@ func (w *world) askService(ctx context.Context, operations map[string]*operation
 			if err == nil && a.status < 500 {
 				break
 			}
-			sleep(ctx, 100*time.Millisecond)
+			programs.Sleep(ctx, 100*time.Millisecond)
 		}
 		switch {
 		case err != nil:
@@ -104,9 +106,9 @@ func (w *world) askService(ctx context.Context, operations map[string]*operation
 }
 
 // compare is the verdict, once nothing moves any more.
-func (w *world) compare(operations map[string]*operation, history []transaction, list map[entry]int) {
+func (w *world) compare(operations map[string]*operation, history []transaction, list map[programs.Entry]int) {
 	onLedger := map[string]transaction{}
-	creates, deletes, useless := map[entry]int{}, map[entry]int{}, map[entry]int{}
+	creates, deletes, useless := map[programs.Entry]int{}, map[programs.Entry]int{}, map[programs.Entry]int{}
 	for _, t := range history {
 		if _, twice := onLedger[t.hash]; twice {
 			w.fault("the ledger's history has %s twice", t.hash)
@@ -124,7 +126,7 @@ func (w *world) compare(operations map[string]*operation, history []transaction,
 	w.compareJournal(operations, onLedger)
 	w.compareAnswers(operations, onLedger)
 
-	known := map[entry]bool{}
+	known := map[programs.Entry]bool{}
 	for _, s := range w.slots {
 		e := s.entry()
 		known[e] = true
@@ -144,7 +146,7 @@ func (w *world) compare(operations map[string]*operation, history []transaction,
 	}
 	for e := range list {
 		if !known[e] {
-			w.count(&w.doubles, "%s holds a credential %s that nobody asked for", e.subject, e.typ)
+			w.count(&w.doubles, "%s holds a credential %s that nobody asked for", e.Subject, e.Type)
 		}
 	}
 }

@@ -4,16 +4,17 @@ import (
 	"testing"
 
 	"github.com/xrplissuer/credential-issuer/sandbox"
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 // entryOf is the credential T of the subject S, as the ledger names it.
-var entryOf = entry{"S", "54"}
+var entryOf = programs.Entry{Subject: "S", Type: "54"}
 
 // story is what there is to compare: by itself, one credential that was issued as it should be.
 type story struct {
 	operations map[string]*operation
 	history    []transaction
-	list       map[entry]int
+	list       map[programs.Entry]int
 	slots      []*slot
 	requests   []*request
 }
@@ -24,7 +25,7 @@ func goodStory() story {
 			{hash: "A1", state: "absent", last: 5}, {hash: "A2", state: "validated", last: 9},
 		}}},
 		history:  []transaction{{hash: "A2", kind: "CredentialCreate", result: "tesSUCCESS", entry: entryOf, ledger: 8}},
-		list:     map[entry]int{entryOf: 1},
+		list:     map[programs.Entry]int{entryOf: 1},
 		slots:    []*slot{{subject: "S", credential: "T", stands: 1}},
 		requests: []*request{{method: "POST", subject: "S", credential: "T", key: "key", ending: done, hash: "A2", ops: map[string]bool{"op": true}}},
 	}
@@ -71,7 +72,7 @@ func TestVerdict(t *testing.T) {
 		{"called absent, and done", func(s *story) { s.requests[0].ending = absent }, counts{untrue: 1}},
 		{"not final", func(s *story) { s.operations["op"].state = "signed"; s.requests[0].ending = undecided }, counts{open: 2}},
 		{"failed, and done", func(s *story) { s.operations["op"].state = "failed"; s.requests[0].ending = refused }, counts{untrue: 1}},
-		{"listed, and not issued", func(s *story) { s.list[entry{"X", "54"}] = 1 }, counts{doubles: 1}},
+		{"listed, and not issued", func(s *story) { s.list[programs.Entry{Subject: "X", Type: "54"}] = 1 }, counts{doubles: 1}},
 		{"revoked, and still there", func(s *story) { s.slots[0].stands = 0 }, counts{doubles: 1}},
 		{"issued, and not listed", func(s *story) { s.list = nil }, counts{doubles: 1}},
 		{"an answer without sense", func(s *story) { s.requests[0].ending = senseless }, counts{untrue: 1}},

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 const (
@@ -74,7 +76,7 @@ func (h *watch) follow(ctx context.Context) {
 				}
 			}
 		}
-		sleep(ctx, pollTime)
+		programs.Sleep(ctx, pollTime)
 	}
 }
 
@@ -118,7 +120,7 @@ func (h *watch) submitted(process string, message []byte) {
 			h.w.count(&h.w.stray, "%s was sent, and the journal could not be asked for it: %v", hash, err)
 			return
 		}
-		sleep(ctx, 20*time.Millisecond)
+		programs.Sleep(ctx, 20*time.Millisecond)
 	}
 }
 

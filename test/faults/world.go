@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
 const (
@@ -37,7 +39,7 @@ type world struct {
 	watch    *watch
 	server   *server // PostgreSQL of the row's own; nil where it has none
 	ballast  string  // the file that fills a small disk
-	issuer   wallet
+	issuer   programs.Wallet
 	subjects []string
 	journal  *journal
 	replicas []*replica
@@ -127,27 +129,20 @@ func (w *world) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.node = &node{address: address}
-	w.node.process, err = startProcess("sandbox", w.run.sandbox, w.dir, nil, "--listen", address,
-		"--close-interval", w.row.close.String(), "--weather", "clear", "--weather-seed", fmt.Sprint(w.rng.Uint64()))
+	started, err := programs.StartNode(ctx, w.run.sandbox, w.dir, address, "--close-interval", w.row.close.String(), "--weather", "clear",
+		"--weather-seed", fmt.Sprint(w.rng.Uint64()))
+	if started != nil {
+		w.node = &node{started}
+	}
 	if err != nil {
 		return err
 	}
 	starting, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for {
-		if _, err = w.node.weather(starting, "", 0); err == nil {
-			break
-		}
-		if starting.Err() != nil || !w.node.process.alive() {
-			return fmt.Errorf("the ledger does not start: %w %s", err, w.node.process.said())
-		}
-		sleep(starting, 20*time.Millisecond)
-	}
-	if w.issuer, err = w.node.fund(starting, "", 1000); err != nil {
+	if w.issuer, err = w.node.Fund(starting, "", 1000); err != nil {
 		return err
 	}
-	if _, err = w.node.fund(starting, w.issuer.address, issuerXRP); err != nil {
+	if _, err = w.node.Fund(starting, w.issuer.Address, issuerXRP); err != nil {
 		return err
 	}
 	w.subjects = make([]string, subjects)
@@ -155,8 +150,8 @@ func (w *world) open(ctx context.Context) error {
 	var group sync.WaitGroup
 	for i := range w.subjects {
 		group.Go(func() {
-			a, err := w.node.fund(starting, "", 100)
-			w.subjects[i], faults[i] = a.address, err
+			a, err := w.node.Fund(starting, "", 100)
+			w.subjects[i], faults[i] = a.Address, err
 		})
 	}
 	group.Wait()
@@ -217,13 +212,13 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 		transport = "ws"
 	}
 	r := &replica{w: w, name: fmt.Sprintf("issuer-%d", i+1), address: address, program: w.run.issuer}
-	toLedger, err := startProxy(ctx, w.node.address, r.tell)
+	toLedger, err := startProxy(ctx, w.node.Address, r.tell)
 	if err != nil {
 		return err
 	}
 	w.proxies = append(w.proxies, toLedger)
 	r.env = []string{
-		"HTTP_LISTEN=" + address, "XRPL_NETWORK=" + transport + "://" + toLedger.address(), "ISSUER_ACCOUNT_SEED=" + w.issuer.seed,
+		"HTTP_LISTEN=" + address, "XRPL_NETWORK=" + transport + "://" + toLedger.address(), "ISSUER_ACCOUNT_SEED=" + w.issuer.Seed,
 		"DATA_DIR=" + dataDir, "HTTP_STOP_LIMIT=10s", "LOG_LEVEL=" + w.run.logLevel,
 		"RATE_LIMIT_CLIENT=0", "RATE_LIMIT_SUBJECT=0",
 	}
@@ -258,7 +253,7 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 // makeToken has the program make an administrator's token.
 func makeToken(ctx context.Context, program string, env []string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, "token", "create", "--name", "faults", "--role", "admin")
-	cmd.Env = append(bareEnvironment(), env...)
+	cmd.Env = append(programs.Environment(), env...)
 	var said strings.Builder
 	cmd.Stderr = &said
 	token, err := cmd.Output()
@@ -283,17 +278,15 @@ func (w *world) close() {
 	if w.journal != nil {
 		w.journal.close()
 	}
-	if w.node != nil && w.node.process != nil {
-		w.node.process.kill()
+	if w.node != nil {
+		w.node.Process.Kill()
+		w.node.CloseIdle()
 	}
 	for _, f := range slices.Backward(w.cleanups) {
 		f()
 	}
 	if w.client != nil {
 		w.client.CloseIdleConnections()
-	}
-	if w.node != nil {
-		w.node.client.CloseIdleConnections()
 	}
 }
 
