@@ -3,7 +3,6 @@ package store
 import (
 	"crypto/sha256"
 	"fmt"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/postgres"
 )
 
 func approval(a model.Application, actor string) model.Decision {
@@ -258,11 +258,8 @@ func TestDecideAtOnce(t *testing.T) {
 // The server ends every connection, again and again, while many apply and decide: each is done once, and its caller is
 // told so.
 func TestDecideWhileConnectionsEnd(t *testing.T) {
-	address := postgres(t)
+	address := postgres.Schema(t)
 	h := newHarness(t, Config{URL: address, PollInterval: time.Hour})
-	admin, err := url.Parse(address)
-	h.ok(err)
-	admin.RawQuery = ""
 	done := make(chan struct{})
 	var killer, wg sync.WaitGroup
 	killer.Go(func() {
@@ -271,7 +268,7 @@ func TestDecideWhileConnectionsEnd(t *testing.T) {
 			case <-done:
 				return
 			case <-time.After(40 * time.Millisecond):
-				command(t, admin.String(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", schemaOf(address))
+				postgres.Cut(t, address)
 			}
 		}
 	})

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/postgres"
 )
 
 // fillUp stores operations until the database has no room. Those that it took are returned.
@@ -240,7 +241,7 @@ func (p *proxy) cut(down bool) {
 
 // The database goes away and comes back.
 func TestDatabaseGone(t *testing.T) {
-	address, p := throughProxy(t, postgres(t))
+	address, p := throughProxy(t, postgres.Schema(t))
 	h := newHarness(t, Config{URL: address, PollInterval: 50 * time.Millisecond})
 	eventually(t, "nobody listens", h.Listening)
 	op, a := h.signed(1)
@@ -274,7 +275,7 @@ func TestDatabaseGone(t *testing.T) {
 // Whoever asks for anything while the database is gone is told so; once it is back, the same calls work, and nothing is
 // there twice.
 func TestRecordsWithoutDatabase(t *testing.T) {
-	address, p := throughProxy(t, postgres(t))
+	address, p := throughProxy(t, postgres.Schema(t))
 	h := newHarness(t, Config{URL: address, PollInterval: time.Hour})
 	before, key := h.apply(application(10)), &model.IdempotencyKey{Key: "k"}
 	asked := application(10)
@@ -345,18 +346,15 @@ func TestRecordsWithoutDatabase(t *testing.T) {
 // The server ends every connection, again and again, while many write. Nobody notices but by the time it takes, and
 // what each is told is true.
 func TestConnectionsTerminated(t *testing.T) {
-	address := postgres(t)
+	address := postgres.Schema(t)
 	h := newHarness(t, Config{URL: address, PollInterval: 50 * time.Millisecond})
 	fence := h.take()
-	admin, err := url.Parse(address)
-	h.ok(err)
-	admin.RawQuery = ""
 	ctx, cancel := context.WithCancel(h.ctx())
 	var killer, wg sync.WaitGroup
 	var ended int
 	killer.Go(func() {
 		for ctx.Err() == nil {
-			command(t, admin.String(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", schemaOf(address))
+			postgres.Cut(t, address)
 			ended++
 			time.Sleep(40 * time.Millisecond)
 		}
@@ -402,7 +400,11 @@ func TestConnectionsTerminated(t *testing.T) {
 		for id, hash := range m {
 			operations++
 			var op model.Operation
-			eventually(t, "an operation cannot be read", func() (ok bool) { op, err = h.Operation(h.ctx(), id); return err == nil })
+			eventually(t, "an operation cannot be read", func() bool {
+				var err error
+				op, err = h.Operation(h.ctx(), id)
+				return err == nil
+			})
 			if op.State != model.StateSucceeded || len(op.Attempts) != 1 || op.Result.Hash != hash {
 				t.Errorf("%+v", op)
 			}
@@ -420,7 +422,7 @@ func TestConnectionsTerminated(t *testing.T) {
 
 // A lane whose database cannot be reached counts as lost when its lease is over, and is taken again afterwards.
 func TestLaneWithoutDatabase(t *testing.T) {
-	address, p := throughProxy(t, postgres(t))
+	address, p := throughProxy(t, postgres.Schema(t))
 	h := newHarness(t, Config{URL: address, PollInterval: 50 * time.Millisecond})
 	one := hold(h.Store, "one", time.Second)
 	f := <-one.fences

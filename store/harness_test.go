@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,14 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/postgres"
 )
-
-// skippedForPostgres counts the tests that this machine could not run.
-var skippedForPostgres atomic.Int64
 
 func TestMain(m *testing.M) {
 	if os.Getenv(crashPath) != "" {
@@ -29,10 +25,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if n := skippedForPostgres.Load(); n > 0 {
-		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %d tests of package store did NOT run, because no PostgreSQL answers at %s. Set DATABASE_URL to run them. ***\n\n",
-			n, defaultPostgres)
-	}
+	postgres.Summary(os.Stderr, "package store")
 	if code == 0 {
 		// The driver says goodbye to a connection in the background, for 15 s at most.
 		if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/jackc/pgx/v5/pgconn.(*PgConn).asyncClose.func1")); err != nil {
@@ -43,82 +36,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// defaultPostgres is where tests look for a server when DATABASE_URL says nothing.
-const defaultPostgres = "postgres://127.0.0.1:5432/test"
-
-var postgresServer = sync.OnceValues(func() (string, error) {
-	address, asked := os.LookupEnv("DATABASE_URL")
-	if !asked || address == "" {
-		address, asked = defaultPostgres, false
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, address)
-	if err != nil {
-		if asked {
-			return "", fmt.Errorf("DATABASE_URL is set, and no PostgreSQL answers there: %w", err)
-		}
-		return "", nil
-	}
-	return address, conn.Close(ctx)
-})
-
-// postgres returns the address of a schema that belongs to this test alone. Without a server the test is skipped, and
-// counted; where DATABASE_URL names one that does not answer, it fails.
-func postgres(t testing.TB) string {
-	t.Helper()
-	server, err := postgresServer()
-	switch {
-	case err != nil:
-		t.Fatal(err)
-	case server == "":
-		skippedForPostgres.Add(1)
-		t.Skipf("SKIPPED: no PostgreSQL answers at %s, and DATABASE_URL is not set: this was NOT tested", defaultPostgres)
-	}
-	schema := "store_test_" + strings.ToLower(rand.Text()[:12])
-	command(t, server, "CREATE SCHEMA "+schema)
-	t.Cleanup(func() { command(t, server, "DROP SCHEMA "+schema+" CASCADE") })
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	q.Set("application_name", schema)
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
-// schemaOf returns the schema's name, which is also its connections' application_name.
-func schemaOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		panic(err)
-	}
-	return u.Query().Get("search_path")
-}
-
-func command(t testing.TB, server, sql string, args ...any) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	if _, err := conn.Exec(ctx, sql, args...); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-}
-
 // drivers are the databases that the conformance suite runs on. Each makes the configuration of an empty one.
 var drivers = []struct {
 	name   string
 	config func(t testing.TB) Config
 }{
 	{"sqlite", func(t testing.TB) Config { return Config{Path: filepath.Join(t.TempDir(), "issuer ?#%.db")} }},
-	{"postgres", func(t testing.TB) Config { return Config{URL: postgres(t)} }},
+	{"postgres", func(t testing.TB) Config { return Config{URL: postgres.Schema(t)} }},
 }
 
 // onBoth runs a test on both databases. Nothing is found by polling, unless change says so.

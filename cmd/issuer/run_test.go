@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,19 +16,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
+	"github.com/xrplissuer/credential-issuer/test/postgres"
 )
 
 // asProgram makes the test binary be the program, for what needs a process of its own.
 const asProgram = "ISSUER_TEST_AS_PROGRAM"
-
-// postgresURL is where the machine has a PostgreSQL for tests; empty where it does not say.
-var postgresURL string
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
@@ -38,7 +33,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	// What the machine has set is for one test, and not for the services of the others.
-	postgresURL = os.Getenv("DATABASE_URL")
 	if err := os.Unsetenv("DATABASE_URL"); err != nil {
 		panic(err)
 	}
@@ -479,36 +473,7 @@ func TestPostgres(t *testing.T) {
 // postgresSchema returns the address of a schema that belongs to this test alone, with a password that must not be shown.
 func postgresSchema(t *testing.T) string {
 	t.Helper()
-	server := postgresURL
-	if server == "" {
-		server = "postgres://127.0.0.1:5432/test"
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, server)
-	switch {
-	case err != nil && postgresURL != "":
-		t.Fatalf("DATABASE_URL is set, and no PostgreSQL answers there: %v", err)
-	case err != nil:
-		t.Skip("SKIPPED: no PostgreSQL answers at " + server + ", and DATABASE_URL is not set: this was NOT tested")
-	}
-	schema := "issuer_test_" + strings.ToLower(rand.Text()[:12])
-	if _, err := conn.Exec(ctx, "CREATE SCHEMA "+schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_, _ = conn.Exec(context.Background(), "DROP SCHEMA "+schema+" CASCADE")
-		_ = conn.Close(context.Background())
-	})
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	q.Set("password", "hush-hush")
-	u.RawQuery = q.Encode()
-	return u.String()
+	return postgres.With(t, postgres.Schema(t), "password", "hush-hush")
 }
 
 // TestReplicas: two services for one issuer on one database. Either takes requests, and when the one that issues stops, the

@@ -15,14 +15,13 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/xrplissuer/credential-issuer/test/postgres"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if n := skippedForPostgres.Load(); n > 0 {
-		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %d tests of package httpapi did NOT run, because no PostgreSQL answers at %s. Set DATABASE_URL to run them. ***\n\n",
-			n, defaultPostgres)
-	}
+	postgres.Summary(os.Stderr, "package httpapi")
 	if code == 0 {
 		// The driver says goodbye to a connection in the background, for 15 s at most.
 		if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/jackc/pgx/v5/pgconn.(*PgConn).asyncClose.func1")); err != nil {

@@ -7,40 +7,31 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
 	"github.com/xrplissuer/credential-issuer/store"
+	"github.com/xrplissuer/credential-issuer/test/postgres"
 )
 
 // A store is a lane's journal as it is.
 var _ ledger.Journal = (*store.Store)(nil)
-
-const defaultPostgres = "postgres://127.0.0.1:5432/test"
-
-// skipped counts the tests that this machine could not run.
-var skipped atomic.Int64
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childStore) != "" {
 		os.Exit(child())
 	}
 	code := m.Run()
-	if n := skipped.Load(); n > 0 {
-		fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %d tests of the lane on its journal did NOT run on PostgreSQL, because none answers at %s. Set DATABASE_URL to run them. ***\n\n", n, defaultPostgres)
-	}
+	postgres.Summary(os.Stderr, "the lane on its journal")
 	if code == 0 {
 		// The driver says goodbye to a connection in the background, for 15 s at most.
 		if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/jackc/pgx/v5/pgconn.(*PgConn).asyncClose.func1")); err != nil {
@@ -69,40 +60,7 @@ func database(t testing.TB, kind string) store.Config {
 		cfg.Path = filepath.Join(t.TempDir(), "journal.db")
 		return cfg
 	}
-	base := os.Getenv("DATABASE_URL")
-	if base == "" {
-		base = defaultPostgres
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, base)
-	switch {
-	case err != nil && base == os.Getenv("DATABASE_URL"):
-		t.Fatalf("DATABASE_URL is set, and no PostgreSQL answers there: %v", err)
-	case err != nil:
-		skipped.Add(1)
-		t.Skipf("SKIPPED: no PostgreSQL answers at %s, and DATABASE_URL is not set: this was NOT tested", defaultPostgres)
-	}
-	schema := "lane_" + strings.ToLower(rand.Text())
-	if _, err := conn.Exec(ctx, "CREATE SCHEMA "+schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if _, err := conn.Exec(ctx, "DROP SCHEMA "+schema+" CASCADE"); err != nil {
-			t.Error(err)
-		}
-		_ = conn.Close(ctx)
-	})
-	u, err := url.Parse(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
-	cfg.URL = u.String()
+	cfg.URL = postgres.Schema(t)
 	return cfg
 }
 
