@@ -1,7 +1,6 @@
 package issuer
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/xrplissuer/credential-issuer/issuer/policy"
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 const keptAccount = model.Address("rL8abwBFX3QvvY8jcZLyD6QghamgH48xrU")
@@ -26,7 +26,7 @@ const keptAccount = model.Address("rL8abwBFX3QvvY8jcZLyD6QghamgH48xrU")
 // kept is a keeper's surroundings: a ledger and records that do as a test says. What is not set is empty.
 type kept struct {
 	t   *testing.T
-	log *syncBuffer
+	log *logs.Lines
 
 	mu         sync.Mutex
 	now        time.Time
@@ -44,6 +44,7 @@ type kept struct {
 	known      bool
 	listed     []model.Credential
 	calls      []string
+	another    chan struct{} // closed at the next call; nil while nobody waits for it
 	applied    []model.MirrorProgress
 	progress   chan model.MirrorProgress
 	missing    int // how often Follow finds that history is missing
@@ -54,25 +55,8 @@ type entryAt struct {
 	changed uint32
 }
 
-type syncBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *syncBuffer) count(text string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.String(), text)
-}
-
 func newKept(t *testing.T) *kept {
-	return &kept{t: t, log: &syncBuffer{}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	return &kept{t: t, log: &logs.Lines{}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		last: model.Ledger{Index: 100, Hash: "H", CloseTime: 10_000, BaseFee: 10, ReserveBase: 1_000_000, ReserveIncrement: 200_000},
 		self: model.Account{Address: keptAccount, Balance: 1_000_000_000}, entries: map[credentialKey]entryAt{}, standing: map[credentialKey]bool{},
 		ops: map[model.OperationID]model.Operation{}, fails: map[string]error{}, progress: make(chan model.MirrorProgress)}
@@ -80,6 +64,10 @@ func newKept(t *testing.T) *kept {
 
 func (k *kept) called(what string) error {
 	k.calls = append(k.calls, what)
+	if k.another != nil {
+		close(k.another)
+		k.another = nil
+	}
 	return k.fails[what]
 }
 
@@ -447,8 +435,8 @@ func TestKeeperWarnsOncePerCrossing(t *testing.T) {
 		if err := h.watchFunds(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
-		if low, again, fees := k.log.count("shortage=reserve"), k.log.count("suffices again"), k.log.count("level=WARN msg=\"the issuing account has"); fees != step.atFees ||
-			again != step.again || k.log.count("more credentials: fund it") != step.low {
+		if low, again, fees := k.log.Count("shortage=reserve"), k.log.Count("suffices again"), k.log.Count("level=WARN msg=\"the issuing account has"); fees != step.atFees ||
+			again != step.again || k.log.Count("more credentials: fund it") != step.low {
 			t.Errorf("at %d: %d/%d warnings, %d of fees, %d over:\n%s", step.balance, low, step.low, fees, again, k.log)
 		}
 	}
@@ -471,11 +459,23 @@ func (k *kept) running(h *Keeper) (stop func()) {
 
 func (k *kept) await(what string) {
 	k.t.Helper()
-	for limit := time.Now().Add(10 * time.Second); k.did(what) == 0; {
-		if time.Now().After(limit) {
-			k.t.Fatalf("no %s in %q", what, k.calls)
+	limit := time.After(30 * time.Second)
+	for {
+		k.mu.Lock()
+		calls := slices.Clone(k.calls)
+		if k.another == nil {
+			k.another = make(chan struct{})
 		}
-		time.Sleep(time.Millisecond) // the fakes have nothing to wait for
+		another := k.another
+		k.mu.Unlock()
+		if slices.Contains(calls, what) {
+			return
+		}
+		select {
+		case <-another:
+		case <-limit:
+			k.t.Fatalf("no %s in %q", what, calls)
+		}
 	}
 }
 
@@ -561,7 +561,7 @@ func TestKeeperLists(t *testing.T) {
 	case <-again:
 	default:
 	}
-	if k.did("BeginListing") != 2 || k.did("FinishListing") != 1 || k.log.count("do not follow the ledger") != 1 {
+	if k.did("BeginListing") != 2 || k.did("FinishListing") != 1 || k.log.Count("do not follow the ledger") != 1 {
 		t.Errorf("%q\n%s", k.calls, k.log)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 func TestTokensAuthenticate(t *testing.T) {
@@ -190,8 +191,8 @@ func TestLastUse(t *testing.T) {
 func TestLastUseHoldsUpNothing(t *testing.T) {
 	store, clock := newShelf(), newClock()
 	store.hold = make(chan struct{})
-	var log lines
-	a := newAuthenticator(t, Config{Tokens: store, Now: clock.now, Logger: log.logger()})
+	var log logs.Lines
+	a := newAuthenticator(t, Config{Tokens: store, Now: clock.now, Logger: log.Logger()})
 	var headers []string
 	for range 2 * useQueue {
 		headers = append(headers, "Bearer "+store.put(t, "n", model.RoleReader, nil))
@@ -216,7 +217,7 @@ func TestLastUseHoldsUpNothing(t *testing.T) {
 
 	// A store that fails is told of in the log, without any secret.
 	store.touched = make(chan use, 1)
-	failing := newAuthenticator(t, Config{Tokens: touchFails{store}, Now: clock.now, Logger: log.logger()})
+	failing := newAuthenticator(t, Config{Tokens: touchFails{store}, Now: clock.now, Logger: log.Logger()})
 	if _, err := failing.Authenticate(t.Context(), []string{headers[0]}); err != nil && model.CodeOf(err) != "" {
 		t.Error(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 // settle waits for a reading that is under way.
@@ -99,9 +100,9 @@ func TestProviderDownAtTheStart(t *testing.T) {
 		w.WriteHeader(http.StatusBadGateway)
 		_, _ = io.WriteString(w, "secret words of the provider")
 	}
-	var log lines
+	var log logs.Lines
 	store := newShelf()
-	a := newAuthenticator(t, Config{Tokens: store, OIDC: p.config(), Now: p.clock.now, Logger: log.logger()})
+	a := newAuthenticator(t, Config{Tokens: store, OIDC: p.config(), Now: p.clock.now, Logger: log.Logger()})
 	good := sign(t, jose.EdDSA, "ed", "ed", nil, p.claims(nil))
 	settle(a)
 	for range 10 {

@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -122,28 +121,6 @@ func (s *shelf) put(t testing.TB, name string, role model.Role, change func(*mod
 	defer s.mu.Unlock()
 	s.tokens[token.ID] = token
 	return text.Reveal()
-}
-
-// lines collects what is logged.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *lines) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func newAuthenticator(t testing.TB, cfg Config) *Authenticator {

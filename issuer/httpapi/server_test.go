@@ -20,6 +20,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/issuer"
 	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 // scripted is an issuer that does what a real one on a real ledger cannot be made to do at will: fail in ways that
@@ -54,22 +55,7 @@ func (everybody) Authenticate(context.Context, []string) (model.Principal, error
 }
 
 // logBuffer is a log that a test reads.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
+type logBuffer struct{ logs.Lines }
 
 func (l *logBuffer) logger() *slog.Logger {
 	return slog.New(httpapi.LogHandler(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})))

@@ -134,7 +134,8 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	w.issuer, w.subject, w.subjectSeed = seeds[0].Address(), seeds[1].Address(), seeds[1]
 	w.subjectLane = w.run(w.client, seeds[1], cfg.ledgerOffset)
 
-	nodeConfig := ledger.Config{URL: server.WebSocketURL(), Logger: w.log.logger()}
+	// A machine that is busy with other tests makes none of them time out: what a test wants to be late it says.
+	nodeConfig := ledger.Config{URL: server.WebSocketURL(), CallTimeout: time.Minute, Logger: w.log.logger()}
 	if cfg.node != nil {
 		nodeConfig.URL = cfg.node(server.WebSocketURL())
 	}
@@ -154,7 +155,7 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	if !cfg.noLane {
 		w.work(laneClient, seeds[0], cfg.ledgerOffset, cfg.signings)
 	}
-	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Journal: w.store}
+	issuerConfig := issuer.Config{Account: w.issuer, Ledger: serviceClient, Journal: w.store, ReadLimit: time.Minute}
 	if cfg.journal != nil {
 		issuerConfig.Journal = cfg.journal(w)
 	}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 func TestNewEndpoint(t *testing.T) {
@@ -113,7 +115,7 @@ func TestEndpointIsNotPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log lines
+	var log logs.Lines
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "endpoint", e)
 	encoded, err := json.Marshal(e)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 func secretText(n int) string {
@@ -67,7 +69,7 @@ func TestParseSecrets(t *testing.T) {
 func TestSecretIsNotPrinted(t *testing.T) {
 	s := NewSecret()
 	hidden := []string{s.Reveal()[len(secretPrefix):], fmt.Sprintf("%x", s.key()), fmt.Sprintf("%d", s.key())}
-	var log lines
+	var log logs.Lines
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "secret", s, "within", struct{ S Secret }{s})
 	encoded, err := json.Marshal(map[string]any{"a": s, "b": []Secret{s}})
 	if err != nil {

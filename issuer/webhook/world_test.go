@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/x509"
@@ -20,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -404,14 +404,14 @@ type world struct {
 	t      *testing.T
 	clock  *clock
 	outbox *outbox
-	log    *lines
+	log    *logs.Lines
 	cfg    Config
 }
 
 func newWorld(t *testing.T, endpoints ...Endpoint) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), outbox: newOutbox(), log: &lines{}}
-	w.cfg = Config{Outbox: w.outbox, Issuer: issuer, Endpoints: endpoints, Watch: w.outbox.watch, Clock: w.clock, Logger: w.log.logger(),
+	w := &world{t: t, clock: newClock(), outbox: newOutbox(), log: &logs.Lines{}}
+	w.cfg = Config{Outbox: w.outbox, Issuer: issuer, Endpoints: endpoints, Watch: w.outbox.watch, Clock: w.clock, Logger: w.log.Logger(),
 		chance: func() float64 { return 0.5 }}
 	return w
 }
@@ -461,28 +461,6 @@ func (w *world) advance(d time.Duration) {
 }
 
 func (w *world) add(subject string) model.Event { return w.outbox.add(subject, nil) }
-
-// lines collects what is logged.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *lines) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
 
 // states are those of outcomes, in the order of the events.
 func states(outcomes []model.DeliveryOutcome) string {

@@ -27,8 +27,8 @@ const probeTime = 5 * time.Second
 // jsFolder holds the test with the JavaScript client: package.json, its lock and the script.
 const jsFolder = "test/js"
 
-// steps are all checks, the fast ones first. Those that run the real programs mostly wait for ledgers to close, and go side
-// by side; the tests have the machine for themselves.
+// steps are all checks, the fast ones first. Those that mostly wait for ledgers to close go beside another: the JavaScript
+// client, with its own waiting, beside the tests, and the attack run beside the fault test.
 func steps() []step {
 	return []step{
 		{name: "format", run: format},
@@ -37,10 +37,10 @@ func steps() []step {
 		{name: "arrows", run: tool("go", "tool", "depguard", "./...")},
 		{name: "vulncheck", run: vulncheck},
 		{name: "tests", run: tests},
+		{name: "js", run: js, beside: true},
 		{name: "vectors", run: vectors},
 		{name: "faults", run: faults},
 		{name: "attack", run: attack, beside: true},
-		{name: "js", run: js, beside: true},
 	}
 }
 
