@@ -158,7 +158,7 @@ var longest = []string{"./test/lane", "./store", "./issuer/httpapi", "./cmd/issu
 
 // leastAtOnce is how many packages' tests run at a time at least: much of their time they wait, for ledgers to close and
 // for journals to be written.
-const leastAtOnce = 4
+const leastAtOnce = 3
 
 // unwatched are packages that the race detector leaves alone. They are SQLite, translated from C, which keeps all that it
 // works on in memory of its own, outside of Go's heap: the detector looks at no access there, so that to ask it each time

@@ -16,7 +16,7 @@ func (w *world) stocked(s *store.Store, mode ledger.Mode) {
 	if mode != ledger.Tickets || 2*w.tickets() > 250 {
 		return
 	}
-	r := w.run(s, s, "", withMode(mode))
+	r := w.run(s, s, "", patient(mode))
 	eventually(w.t, "a TicketCreate is sent", func() bool { return w.open() > 0 })
 	w.close()
 	eventually(w.t, "the result is stored", func() bool {
@@ -25,6 +25,14 @@ func (w *world) stocked(s *store.Store, mode ledger.Mode) {
 	})
 	if err := r.stop(); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// outlast closes ledgers until whatever a patient lane has signed until now has expired.
+func (w *world) outlast() {
+	w.t.Helper()
+	for range patience + 5 {
+		w.close()
 	}
 }
 
@@ -44,9 +52,7 @@ func TestCrash(t *testing.T) {
 		}, 1, 1},
 		{"signed and stored, not sent, and expired", func(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 			crashInSign(t, w, s, mode)
-			for range 30 {
-				w.close()
-			}
+			w.outlast()
 		}, 1, 2},
 		{"sent", func(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 			crashSent(t, w, s, mode)
@@ -57,9 +63,7 @@ func TestCrash(t *testing.T) {
 		}, 1, 1},
 		{"sent and validated, and out of reach for long", func(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 			crashSent(t, w, s, mode)
-			for range 30 {
-				w.close()
-			}
+			w.outlast()
 		}, 1, 1},
 		{"sent and lost", func(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 			crashSent(t, w, s, mode)
@@ -74,13 +78,11 @@ func TestCrash(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, "the node is back, without its open ledger", func() bool { return w.tryOpen() == 0 })
-			for range 30 {
-				w.close()
-			}
+			w.outlast()
 		}, 2, 2},
 		{"validated, not concluded", func(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 			at, reached, release := stopAt()
-			r := w.run(s, &hook{Journal: s, beforeConclude: at}, "", withMode(mode))
+			r := w.run(s, &hook{Journal: s, beforeConclude: at}, "", patient(mode))
 			eventually(t, "all are sent", func() bool { return w.open() == n })
 			w.close()
 			<-reached
@@ -88,7 +90,7 @@ func TestCrash(t *testing.T) {
 		}, 1, 1},
 		{"concluded, not heard of", func(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 			at, reached, release := stopAt()
-			r := w.run(s, &hook{Journal: s, afterConclude: at}, "", withMode(mode))
+			r := w.run(s, &hook{Journal: s, afterConclude: at}, "", patient(mode))
 			eventually(t, "all are sent", func() bool { return w.open() == n })
 			w.close()
 			<-reached
@@ -109,8 +111,8 @@ func TestCrash(t *testing.T) {
 					t.Fatal(err)
 				}
 				s = openStore(t, cfg)
-				w.keepClosing(50 * time.Millisecond)
-				w.run(s, s, "", withMode(mode))
+				r := w.run(s, s, "", patient(mode))
+				w.keepPace(50*time.Millisecond, r.Lane)
 				ops = wantFinal(t, s, ops, 60*time.Second)
 				w.wantIssued(ops)
 				for _, op := range ops {
@@ -126,7 +128,7 @@ func TestCrash(t *testing.T) {
 func crashInSign(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 	t.Helper()
 	at, reached, release := stopAt()
-	r := w.run(s, &hook{Journal: s, afterSign: at}, "", withMode(mode))
+	r := w.run(s, &hook{Journal: s, afterSign: at}, "", patient(mode))
 	<-reached
 	r.crash(t, release)
 	if k := w.open(); k != 0 {
@@ -140,7 +142,7 @@ func crashInSign(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 
 func crashSent(t *testing.T, w *world, s *store.Store, mode ledger.Mode) {
 	t.Helper()
-	r := w.run(s, s, "", withMode(mode))
+	r := w.run(s, s, "", patient(mode))
 	eventually(t, "all are sent", func() bool { return w.open() == 30 })
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
@@ -161,7 +163,7 @@ func TestCrashThenRefused(t *testing.T) {
 		}
 		crashInSign(t, w, s, mode)
 		w.keepClosing(50 * time.Millisecond)
-		w.run(s, s, "", withMode(mode))
+		w.run(s, s, "", patient(mode))
 		ended := wantFinal(t, s, []model.Operation{stored}, 30*time.Second)[0]
 		if ended.State != model.StateFailed || ended.Failure == nil || ended.Failure.Code != model.CodeNoTarget || ended.Result == nil || len(ended.Attempts) != 1 {
 			t.Errorf("got %s, %+v", ended.State, ended.Failure)

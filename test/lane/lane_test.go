@@ -15,6 +15,14 @@ func withMode(m ledger.Mode) func(*ledger.LaneConfig) {
 	return func(c *ledger.LaneConfig) { c.Mode = m }
 }
 
+// patience is how many ledgers a patient lane's transactions have, so that none expires because the machine is busy.
+const patience = 100
+
+// patient is for tests that count how often something was signed, or what was asked for.
+func patient(m ledger.Mode) func(*ledger.LaneConfig) {
+	return func(c *ledger.LaneConfig) { c.Mode, c.LedgerOffset = m, patience }
+}
+
 // each runs a test on every database and in both modes.
 func each(t *testing.T, f func(t *testing.T, db string, mode ledger.Mode)) {
 	for _, db := range databases {

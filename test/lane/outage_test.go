@@ -60,7 +60,7 @@ func TestJournalAnswersAreLost(t *testing.T) {
 			}
 			return nil
 		}
-		w.run(s, &hook{Journal: s, afterSign: lose, afterConclude: lose}, "", withMode(mode))
+		w.run(s, &hook{Journal: s, afterSign: lose, afterConclude: lose}, "", patient(mode))
 		w.keepClosing(50 * time.Millisecond)
 		ops := wantFinal(t, s, w.create(s, 60), 60*time.Second)
 		w.wantIssued(ops)

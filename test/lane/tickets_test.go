@@ -86,8 +86,8 @@ func (w *world) results() map[string]int {
 func TestTicketsAreRefilled(t *testing.T) {
 	w := newWorld(t, sandbox.Config{}, 10_000)
 	s := openStore(t, database(t, "sqlite"))
-	w.keepClosing(50 * time.Millisecond)
-	r := w.run(s, s, "", withMode(ledger.Tickets))
+	r := w.run(s, s, "", patient(ledger.Tickets))
+	w.keepPace(50*time.Millisecond, r.Lane)
 	var ops []model.Operation
 	for range 4 {
 		ops = append(ops, w.create(s, 150)...)
@@ -128,8 +128,8 @@ func TestTicketsAndTheReserve(t *testing.T) {
 			w.close()
 			w.seed, w.issuer = poor.Seed.Reveal(), model.Address(poor.Address)
 			s := openStore(t, database(t, "sqlite"))
-			w.run(s, s, "", withMode(ledger.Tickets))
-			w.keepClosing(50 * time.Millisecond)
+			r := w.run(s, s, "", patient(ledger.Tickets))
+			w.keepPace(50*time.Millisecond, r.Lane)
 			most := 0
 			if tt.tickets > 0 {
 				eventually(t, "there are tickets", func() bool { return w.tickets() > 0 })
@@ -244,12 +244,12 @@ func TestModeChanges(t *testing.T) {
 // Without a journal, tickets work too.
 func TestTicketsWithoutJournal(t *testing.T) {
 	w := newWorld(t, sandbox.Config{}, 10_000)
-	lane, client := w.lane(nil, "", withMode(ledger.Tickets))
+	lane, client := w.lane(nil, "", patient(ledger.Tickets))
 	defer client.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- lane.Run(ctx) }()
-	w.keepClosing(50 * time.Millisecond)
+	w.keepPace(50*time.Millisecond, lane)
 	errs := make(chan error)
 	const n = 400
 	for range n {

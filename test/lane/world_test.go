@@ -118,22 +118,36 @@ func (w *world) close() {
 	}
 }
 
-// keepClosing closes ledgers until the test ends.
+// keepClosing closes ledgers until the test ends, each some time after the one before has closed: a machine that is busy
+// closes fewer.
 func (w *world) keepClosing(every time.Duration) {
 	w.t.Helper()
+	w.keepPace(every, nil)
+}
+
+// keepPace closes ledgers as keepClosing does, and none before a lane has heard of the one before: what a lane asks for by
+// what it knows can be told only where it had the time to know it, as on a network it has seconds.
+func (w *world) keepPace(every time.Duration, l *ledger.Lane) {
+	w.t.Helper()
 	stop := make(chan struct{})
+	var closed uint32 // the last one
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
+		pause := time.NewTimer(every)
+		defer pause.Stop()
 		for {
 			select {
 			case <-stop:
 				return
-			case <-ticker.C:
-				if _, err := w.node.Accept(context.Background()); err != nil {
-					w.t.Log(err) // it may be restarting
+			case <-pause.C:
+				if l == nil || l.Status().Validated.Index >= closed {
+					index, err := w.node.Accept(context.Background())
+					if err != nil {
+						w.t.Log(err) // it may be restarting
+					}
+					closed = index
 				}
+				pause.Reset(every)
 			}
 		}
 	})
