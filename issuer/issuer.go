@@ -4,8 +4,8 @@
 // It may read the ledger, keep operations and requests in a journal, and seal documents, through the interfaces in ports.go,
 // and go by policies. It never signs a transaction, never talks to a node or a database itself, and knows nothing of HTTP and
 // nothing of who its callers are but the name that stands in the audit log. What is past is the validated ledger's to say
-// (its close time); this machine's clock counts for three things alone: the end of a challenge, how old a ledger is, and when
-// documents are erased.
+// (its close time); this machine's clock counts for four things alone: the end of a challenge, how old a ledger is, when
+// requests lapse that nobody decides on, and when documents are erased.
 //
 // # What a request goes through
 //
@@ -49,9 +49,9 @@
 //
 // Documents are due to be erased when the policy's time after the latest decision is over, whatever became of an approval's
 // operation by then: that a person has looked at them is what approving again, should it have come to nothing, goes by. A
-// request that nobody decides on keeps its documents, and stands in the way of another one for the same subject and type,
-// until somebody does: nothing is ever decided by time alone. Whoever runs the service has to see to it that the oldest ones
-// of [Issuer.Applications] are not old.
+// request that nobody decides on lapses when its policy's time is over, so that it does not keep its documents and the place
+// for its subject and type for ever; the time is that of the day on which it was asked for. Its applicant can withdraw it as long as it
+// waits, and then its documents are erased at once.
 //
 // # Verification
 //
@@ -62,7 +62,8 @@
 //
 // A [Keeper] runs in the process that has the lane. It has the journal's records follow what validated ledgers do to the
 // account's credentials, whoever does it, and works off what is due by them: it tells of expiries, withdraws what stayed
-// unaccepted for longer than its policy allows, deletes what expired longer ago than that allows, and erases documents.
+// unaccepted for longer than its policy allows, and deletes what expired longer ago than that allows. It also ends requests
+// that nobody decided on in time, and erases documents.
 // What has no policy is left alone. Records say only what to look at: before a credential is removed, the ledger is asked
 // whether it stands as the record has it, and a request for the same credential goes first. A subject that accepts in
 // the ledger in which the removal happens may still lose the credential: the ledger has no deletion on condition.

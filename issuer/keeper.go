@@ -42,6 +42,8 @@ type Records interface {
 	// Unaccepted and Expired return up to limit behind one, the oldest first.
 	Unaccepted(ctx context.Context, issuer model.Address, t model.CredentialType, issuedBefore uint32, after model.CredentialRecord, limit int) ([]model.CredentialRecord, error)
 	Expired(ctx context.Context, issuer model.Address, t model.CredentialType, expiredBefore uint32, after model.CredentialRecord, limit int) ([]model.CredentialRecord, error)
+	// LapseApplications ends up to limit requests that nobody has decided on in their time, and says how many.
+	LapseApplications(ctx context.Context, issuer model.Address, now time.Time, limit int) (int, error)
 	// EraseDocuments erases those of up to limit requests whose time is over, and says of how many.
 	EraseDocuments(ctx context.Context, issuer model.Address, now time.Time, limit int) (int, error)
 
@@ -86,7 +88,8 @@ type KeeperConfig struct {
 }
 
 // Keeper keeps house for an account: it has the records follow the ledger, tells of expiries, withdraws what its policy lets
-// nobody leave unaccepted for so long, deletes what has expired long enough ago, erases documents whose time is over, and
+// nobody leave unaccepted for so long, deletes what has expired long enough ago, ends requests that nobody decided on in time,
+// erases documents whose time is over, and
 // warns when the account's XRP runs short. What it removes it asks the journal for, as anybody does, and the lane does it.
 // One at a time is to run for an account: beside its lane, in the process that holds it.
 type Keeper struct {
@@ -258,6 +261,7 @@ type chore struct {
 func (k *Keeper) keepHouse(ctx context.Context) {
 	chores := []*chore{
 		{what: "telling of expired credentials", do: k.tellExpired},
+		{what: "ending requests that nobody decided on", do: k.lapse},
 		{what: "erasing documents", do: k.erase},
 		{what: "looking after removals", do: k.settle},
 		{what: "withdrawing unaccepted credentials", do: k.withdraw},
@@ -302,6 +306,14 @@ func (k *Keeper) tellExpired(ctx context.Context, closeTime uint32) error {
 	}
 	n, err := k.cfg.Records.TellExpired(ctx, k.cfg.Account, closeTime, keptAtOnce)
 	k.count(ActionTold, n)
+	return err
+}
+
+func (k *Keeper) lapse(ctx context.Context, _ uint32) error {
+	n, err := k.cfg.Records.LapseApplications(ctx, k.cfg.Account, k.cfg.Now(), keptAtOnce)
+	if k.count(ActionLapsed, n); n > 0 {
+		k.cfg.Logger.Warn("requests have lapsed: nobody decided on them in the time that their policies give", "requests", n)
+	}
 	return err
 }
 

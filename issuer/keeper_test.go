@@ -39,6 +39,7 @@ type kept struct {
 	ops        map[model.OperationID]model.Operation
 	ends       func(model.Operation) model.Operation // what becomes of operations; nil leaves them pending
 	erasable   int
+	overdue    int // requests that nobody decided on
 	fails      map[string]error
 	complete   uint32
 	known      bool
@@ -210,6 +211,17 @@ func (k *kept) Expired(_ context.Context, _ model.Address, t model.CredentialTyp
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return page(k.expired, func(r model.CredentialRecord) bool { return r.Type == t && r.Expiration < expiredBefore }, after, limit), k.called("Expired")
+}
+
+func (k *kept) LapseApplications(_ context.Context, _ model.Address, now time.Time, limit int) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !now.Equal(k.now) || limit != keptAtOnce {
+		k.t.Errorf("what is overdue by %s, up to %d", now, limit)
+	}
+	n := min(limit, k.overdue)
+	k.overdue -= n
+	return n, k.called("LapseApplications")
 }
 
 func (k *kept) EraseDocuments(_ context.Context, _ model.Address, now time.Time, limit int) (int, error) {
@@ -483,7 +495,7 @@ func (k *kept) await(what string) {
 func TestKeeperGoesOn(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	k := newKept(t)
-	k.known, k.complete, k.erasable = true, 90, 120
+	k.known, k.complete, k.erasable, k.overdue = true, 90, 120, 60
 	k.stand(1, "A", 1)
 	broken := &model.Error{Code: model.CodeStoreUnavailable}
 	k.fails["EraseDocuments"], k.fails["Unaccepted"], k.fails["TellExpired 10000"] = broken, broken, broken
@@ -511,7 +523,7 @@ func TestKeeperGoesOn(t *testing.T) {
 	k.progress <- model.MirrorProgress{Complete: 103, CloseTime: 10_004}
 	k.await("TellExpired 10004")
 	stop()
-	if s := h.Status(); s.Working || s.Done[ActionErased].N < 50 || s.Done[ActionTold].N < 2 || s.UnderWay != 1 {
+	if s := h.Status(); s.Working || s.Done[ActionErased].N < 50 || s.Done[ActionLapsed].N != 60 || s.Done[ActionTold].N < 2 || s.UnderWay != 1 {
 		t.Errorf("status %+v", s)
 	}
 	// Here or elsewhere, it goes on.

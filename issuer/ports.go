@@ -98,4 +98,7 @@ type Journal interface {
 	// Decide stores a reviewer's word, and of an approval the operation. Error codes: [model.CodeRequestNotFound],
 	// [model.CodeDecided], [model.CodeInProgress].
 	Decide(ctx context.Context, d model.Decision) (model.Application, error)
+	// Withdraw stores an applicant's word that they do not want it any more. Error codes: [model.CodeRequestNotFound],
+	// [model.CodeDecided].
+	Withdraw(ctx context.Context, w model.Withdrawal) (model.Application, error)
 }

@@ -20,6 +20,8 @@ const (
 	ActionWithdrawn KeeperAction = "withdrawn"
 	// ActionDeleted: a credential that had expired was deleted.
 	ActionDeleted KeeperAction = "deleted"
+	// ActionLapsed: a request ended that nobody had decided on in its time.
+	ActionLapsed KeeperAction = "lapsed"
 	// ActionErased: a request's documents were erased.
 	ActionErased KeeperAction = "erased"
 	// ActionTold: a credential's expiry was told of.
@@ -28,7 +30,7 @@ const (
 
 // KeeperActions lists all of them.
 func KeeperActions() []KeeperAction {
-	return []KeeperAction{ActionWithdrawn, ActionDeleted, ActionErased, ActionTold}
+	return []KeeperAction{ActionWithdrawn, ActionDeleted, ActionLapsed, ActionErased, ActionTold}
 }
 
 // KeeperCount is how often something was done, and when last.

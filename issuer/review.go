@@ -35,7 +35,7 @@ func (i *Issuer) submit(ctx context.Context, r model.CredentialRequest, a Ask, t
 	stored, replayed, err := i.cfg.Journal.CreateApplication(ctx, model.Application{
 		ID: id, Issuer: i.cfg.Account, Subject: r.Subject, Type: r.Type, Expiration: t.expiration, URI: t.uri, Renew: r.Renew,
 		Proven: t.nonce != nil, Nonce: t.nonce, SecretHash: sha256.Sum256([]byte(secret)), Documents: sealed, Key: a.Key,
-		Keep: t.keep, RequestID: a.RequestID,
+		Keep: t.keep, DecideBy: i.cfg.Now().Add(t.decide), RequestID: a.RequestID,
 	})
 	if err != nil {
 		return nil, err
@@ -80,17 +80,36 @@ type Review struct {
 // Followed returns a request for whoever knows its secret. Error codes: requestNotFound, also where the secret is another
 // one; storeUnavailable.
 func (i *Issuer) Followed(ctx context.Context, id model.OperationID, secret string) (Review, error) {
+	a, err := i.own(ctx, id, secret)
+	if err != nil {
+		return Review{}, err
+	}
+	return i.review(ctx, a)
+}
+
+// Withdraw ends a request that nobody has decided on, for whoever knows its secret. One that was withdrawn stays so. Error
+// codes: those of [Issuer.Followed]; alreadyDecided.
+func (i *Issuer) Withdraw(ctx context.Context, id model.OperationID, secret string, a Ask) (Review, error) {
+	if _, err := i.own(ctx, id, secret); err != nil {
+		return Review{}, err
+	}
+	app, err := i.cfg.Journal.Withdraw(ctx, model.Withdrawal{Application: id, RequestID: a.RequestID})
+	return Review{Application: app}, err
+}
+
+// own returns a request for whoever knows its secret.
+func (i *Issuer) own(ctx context.Context, id model.OperationID, secret string) (model.Application, error) {
 	a, err := i.cfg.Journal.Application(ctx, id)
 	switch {
 	case model.CodeOf(err) == model.CodeRequestNotFound:
 		fits(secret, a) // takes as long as one that is there
-		return Review{}, &model.Error{Code: model.CodeRequestNotFound}
+		return model.Application{}, &model.Error{Code: model.CodeRequestNotFound}
 	case err != nil:
-		return Review{}, err
+		return model.Application{}, err
 	case !fits(secret, a) || a.Issuer != i.cfg.Account:
-		return Review{}, &model.Error{Code: model.CodeRequestNotFound}
+		return model.Application{}, &model.Error{Code: model.CodeRequestNotFound}
 	}
-	return i.review(ctx, a)
+	return a, nil
 }
 
 func (i *Issuer) review(ctx context.Context, a model.Application) (Review, error) {
@@ -150,7 +169,7 @@ func (i *Issuer) Approve(ctx context.Context, id model.OperationID, a Ask) (Revi
 	if err != nil {
 		return Review{}, err
 	}
-	if app.State == model.ApplicationRejected || app.State == model.ApplicationApproved && !again(app.OperationState) {
+	if app.State != model.ApplicationWaiting && !(app.State == model.ApplicationApproved && again(app.OperationState)) {
 		return Review{}, decided(app.State)
 	}
 	p, err := i.policy(app.Type)

@@ -39,9 +39,9 @@ type House struct {
 
 // Due is what waits to be done.
 type Due struct {
-	// Withdraw and Delete are credentials that policies have removed, Erase requests whose documents are to be erased, and
-	// Decide requests that wait for a person.
-	Withdraw, Delete, Erase, Decide int64
+	// Withdraw and Delete are credentials that policies have removed, Erase requests whose documents are to be erased,
+	// Decide requests that wait for a person, and Lapse those of them that have waited too long.
+	Withdraw, Delete, Erase, Decide, Lapse int64
 }
 
 // WebhookStatus is how sending to a webhook goes. Nothing in it is secret.
@@ -63,7 +63,7 @@ type HouseRecords interface {
 	Lane(ctx context.Context, issuer model.Address) (model.LaneStatus, error)
 	MirrorStatus(ctx context.Context, issuer model.Address) (model.MirrorStatus, error)
 	CountDue(ctx context.Context, issuer model.Address, t model.CredentialType, issuedBefore, expiredBefore uint32) (unaccepted, expired int64, err error)
-	CountRequests(ctx context.Context, issuer model.Address, now time.Time) (waiting, erasable int64, err error)
+	CountRequests(ctx context.Context, issuer model.Address, now time.Time) (model.RequestCounts, error)
 	Backlogs(ctx context.Context, issuer model.Address) ([]model.Backlog, error)
 }
 
@@ -119,9 +119,11 @@ func (i *Issuer) house(ctx context.Context, s *Status) (err error) {
 	if s.Ledger.Index > h.Records.Complete {
 		h.Lag = s.Ledger.Index - h.Records.Complete
 	}
-	if h.Due.Decide, h.Due.Erase, err = records.CountRequests(ctx, i.cfg.Account, i.cfg.Now()); err != nil {
+	requests, err := records.CountRequests(ctx, i.cfg.Account, i.cfg.Now())
+	if err != nil {
 		return err
 	}
+	h.Due.Decide, h.Due.Lapse, h.Due.Erase = requests.Waiting, requests.Overdue, requests.Erasable
 	before := map[model.CredentialType][2]uint32{} // nothing was issued or has expired before 0
 	for n, action := range []KeeperAction{ActionWithdrawn, ActionDeleted} {
 		for _, d := range dueBy(i.cfg.Policies, action, h.Records.CloseTime) {

@@ -24,6 +24,7 @@ type terms struct {
 	nonce      *model.SpentNonce // nil where nothing was proved
 	review     bool              // a person decides
 	keep       time.Duration     // how long documents are kept after a decision
+	decide     time.Duration     // how long a person has for one
 	limits     *model.UnacceptedLimits
 	// renewWithin is how long before its expiration one that stands may be replaced, in seconds.
 	renewWithin uint32
@@ -72,7 +73,7 @@ func (i *Issuer) granted(ctx context.Context, r model.CredentialRequest, last fu
 	if t.uri, err = p.URI(r.URI, i.cfg.Account, r.Subject); err != nil {
 		return t, err
 	}
-	t.proof, t.review, t.keep = p.ProofRequired, p.Decision == policy.Review, p.KeepDocuments
+	t.proof, t.review, t.keep, t.decide = p.ProofRequired, p.Decision == policy.Review, p.KeepDocuments, p.DecideWithin
 	return t, nil
 }
 

@@ -26,18 +26,22 @@ type ApplicationState string
 
 // The states of an application, and who moves each one on.
 const (
-	// ApplicationWaiting: a reviewer moves it on.
+	// ApplicationWaiting: a reviewer moves it on, or its applicant, or time.
 	ApplicationWaiting ApplicationState = "waiting"
 	// ApplicationApproved: its operation is stored; what became of the credential is the operation's to say. Where that
 	// came to nothing, a reviewer may approve it again, or reject it.
 	ApplicationApproved ApplicationState = "approved"
 	// ApplicationRejected is final.
 	ApplicationRejected ApplicationState = "rejected"
+	// ApplicationLapsed is final: nobody decided on it in its time.
+	ApplicationLapsed ApplicationState = "lapsed"
+	// ApplicationWithdrawn is final: its applicant took it back before anybody had decided.
+	ApplicationWithdrawn ApplicationState = "withdrawn"
 )
 
 // ApplicationStates lists all of them.
 func ApplicationStates() []ApplicationState {
-	return []ApplicationState{ApplicationWaiting, ApplicationApproved, ApplicationRejected}
+	return []ApplicationState{ApplicationWaiting, ApplicationApproved, ApplicationRejected, ApplicationLapsed, ApplicationWithdrawn}
 }
 
 // Application is a request for a credential that a person decides on.
@@ -65,8 +69,11 @@ type Application struct {
 	RequestID string
 	// Nonce is of the challenge that was answered for it; nil for none, and in what is read.
 	Nonce *SpentNonce
-	// Keep is how long documents are kept after a decision.
+	// Keep is how long documents are kept after a decision, and after one that never came. Of a request that its applicant
+	// withdraws they are not kept.
 	Keep time.Duration
+	// DecideBy is when it lapses, where it still waits then.
+	DecideBy time.Time
 
 	// What follows is set by the store.
 
@@ -74,7 +81,8 @@ type Application struct {
 	// Operation is the latest one that an approval has made; empty where there is none. Its State goes along.
 	Operation      OperationID
 	OperationState State
-	// DecidedBy is the actor of the latest decision, and Reason what was said of a rejection.
+	// DecidedBy is the actor of the latest decision ([ActorJanitor] where it has lapsed, [ActorApplicant] where it was
+	// withdrawn), and Reason what was said of a rejection.
 	DecidedBy, Reason string
 	// Erase is when documents are erased; zero while it is undecided.
 	Erase            time.Time
@@ -102,6 +110,21 @@ type Decision struct {
 	// RequestID is of the call, for the audit log. The same word of the same actor in the same call is one decision,
 	// however often it is said.
 	RequestID string
+}
+
+// Withdrawal is an applicant's word that they do not want what they asked for any more.
+type Withdrawal struct {
+	Application OperationID
+	// RequestID is of the call, for the audit log.
+	RequestID string
+}
+
+// RequestCounts says how many requests of an account there are to be looked after.
+type RequestCounts struct {
+	// Waiting wait for a person. Of those, Overdue are past their time, and about to lapse.
+	Waiting, Overdue int64
+	// Erasable have documents whose time is over.
+	Erasable int64
 }
 
 // MaxReasonLen is the most characters that a rejection's reason may have.

@@ -41,11 +41,13 @@ const (
 	// ActionRows and ActionCancelBatch: rows of a batch were stored, or dropped. The target is the batch's id.
 	ActionRows        = "batch.rows"
 	ActionCancelBatch = "batch.cancel"
-	// ActionRequest, ActionApprove, ActionReject, ActionErase: what became of a request. The target is its id.
-	ActionRequest = "request.create"
-	ActionApprove = "request.approve"
-	ActionReject  = "request.reject"
-	ActionErase   = "request.erase"
+	// ActionRequest, ActionApprove, ActionReject, ActionLapse, ActionWithdraw, ActionErase: what became of a request. The target is its id.
+	ActionRequest  = "request.create"
+	ActionApprove  = "request.approve"
+	ActionReject   = "request.reject"
+	ActionLapse    = "request.lapse"
+	ActionWithdraw = "request.withdraw"
+	ActionErase    = "request.erase"
 	// ActionTokenCreate and ActionTokenRevoke: the target is the token's name.
 	ActionTokenCreate = "token.create"
 	ActionTokenRevoke = "token.revoke"

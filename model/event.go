@@ -15,6 +15,9 @@ const (
 	// EventApproved and EventRejected: it was decided on.
 	EventApproved EventKind = "request.approved"
 	EventRejected EventKind = "request.rejected"
+	// EventLapsed: nobody decided on it in its time. EventWithdrawn: its applicant took it back before anybody had.
+	EventLapsed    EventKind = "request.lapsed"
+	EventWithdrawn EventKind = "request.withdrawn"
 	// EventErased: the documents of a request were erased.
 	EventErased EventKind = "request.documents_erased"
 	// EventIssued, EventRevoked: a validated ledger holds what was asked for, or what another program of the account did.
@@ -32,8 +35,8 @@ const (
 
 // EventKinds lists all of them.
 func EventKinds() []EventKind {
-	return []EventKind{EventRequested, EventApproved, EventRejected, EventErased, EventIssued, EventRevoked, EventFailed,
-		EventAccepted, EventExpired, EventGone}
+	return []EventKind{EventRequested, EventApproved, EventRejected, EventLapsed, EventWithdrawn, EventErased, EventIssued,
+		EventRevoked, EventFailed, EventAccepted, EventExpired, EventGone}
 }
 
 // Event is one change of state, stored in the transaction that makes it.

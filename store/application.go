@@ -26,7 +26,7 @@ func (s *Store) CreateApplication(ctx context.Context, a model.Application) (sto
 	if a.ID == "" {
 		a.ID = s.ids.next(s.now())
 	}
-	a.RequestID = short(a.RequestID)
+	a.RequestID, a.DecideBy = short(a.RequestID), a.DecideBy.UTC().Truncate(time.Microsecond)
 	a.Operation, a.OperationState, a.DecidedBy, a.Reason, a.Erase = "", "", "", "", time.Time{}
 	if len(a.Documents) == 0 {
 		a.Documents = nil
@@ -103,10 +103,10 @@ func (t *txn) insertApplication(a *model.Application) (model.OperationID, error)
 		expiration = int64(*a.Expiration)
 	}
 	for range rounds {
-		n, err := t.exec("INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, state, request_id, created, updated, documents)"+
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting', $11, $12, $12, $13) ON CONFLICT DO NOTHING",
+		n, err := t.exec("INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, decide_by, state, request_id, created, updated, documents)"+
+			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, $13, $13, $14) ON CONFLICT DO NOTHING",
 			string(a.ID), string(a.Issuer), string(a.Subject), a.Type.Hex(), expiration, nullable(upperHex([]byte(a.URI))), bit(a.Renew), bit(a.Proven),
-			hex.EncodeToString(a.SecretHash[:]), a.Keep.Microseconds(), a.RequestID, t.now.UnixMicro(), documents)
+			hex.EncodeToString(a.SecretHash[:]), a.Keep.Microseconds(), a.DecideBy.UnixMicro(), a.RequestID, t.now.UnixMicro(), documents)
 		if err != nil {
 			return "", err
 		}
@@ -164,6 +164,8 @@ func checkApplication(a model.Application) error {
 		return misuse("a request that nobody could follow")
 	case a.Keep < 0:
 		return misuse("documents cannot be kept for %s", a.Keep)
+	case a.DecideBy.IsZero():
+		return misuse("a request that would wait for ever")
 	case len(a.Documents) > MaxDocuments:
 		return misuse("sealed documents have %d bytes, and %d are allowed", len(a.Documents), MaxDocuments)
 	}
@@ -183,7 +185,7 @@ func (s *Store) applications(query querying, documents bool, condition string, a
 		sealed = "a.documents"
 	}
 	var out []model.Application
-	rows, err := query("SELECT a.id, a.issuer, a.subject, a.type, a.expiration, a.uri, a.renew, a.proven, a.secret_hash, a.keep, a.state,"+
+	rows, err := query("SELECT a.id, a.issuer, a.subject, a.type, a.expiration, a.uri, a.renew, a.proven, a.secret_hash, a.keep, a.decide_by, a.state,"+
 		" coalesce(a.operation, ''), coalesce(o.state, CASE WHEN a.operation IS NULL THEN '' ELSE 'pending' END), coalesce(a.decided_by, ''), coalesce(a.reason, ''), a.erase, a.request_id, a.created, a.updated,"+
 		" k.key, k.request_hash, "+sealed+" FROM applications a LEFT JOIN operations o ON o.id = a.operation"+
 		" LEFT JOIN idempotency_keys k ON k.application = a.id WHERE "+condition, args...)
@@ -199,16 +201,16 @@ func scanApplication(rows *sql.Rows) (model.Application, error) {
 	var a model.Application
 	var typ, secret string
 	var uri, key, hash sql.NullString
-	var expiration, erase, created, updated sql.NullInt64
+	var expiration, decideBy, erase, created, updated sql.NullInt64
 	var renew, proven, keep int64
 	var documents []byte
-	err := rows.Scan(&a.ID, &a.Issuer, &a.Subject, &typ, &expiration, &uri, &renew, &proven, &secret, &keep, &a.State,
+	err := rows.Scan(&a.ID, &a.Issuer, &a.Subject, &typ, &expiration, &uri, &renew, &proven, &secret, &keep, &decideBy, &a.State,
 		&a.Operation, &a.OperationState, &a.DecidedBy, &a.Reason, &erase, &a.RequestID, &created, &updated, &key, &hash, &documents)
 	if err != nil {
 		return a, err
 	}
 	a.Renew, a.Proven, a.Keep = renew == 1, proven == 1, time.Duration(keep)*time.Microsecond
-	a.Erase, a.Created, a.Updated = instant(erase), instant(created), instant(updated)
+	a.DecideBy, a.Erase, a.Created, a.Updated = instant(decideBy), instant(erase), instant(created), instant(updated)
 	a.Documents = documents
 	if expiration.Valid {
 		e := uint32(expiration.Int64)

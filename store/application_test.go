@@ -14,13 +14,17 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
+// farOff is a time that no test comes to, unless it is about that.
+var farOff = time.Date(2100, 1, 2, 3, 4, 5, 6000, time.UTC)
+
 // application makes a request that a person decides on, with sealed documents of so many bytes.
 func application(documents int) model.Application {
 	expiration := uint32(900000000)
 	sealed := make([]byte, documents)
 	_, _ = rand.Read(sealed)
 	return model.Application{Issuer: issuerA, Subject: subject(), Type: "driver\xff\x00licence", Expiration: &expiration, URI: "ipfs://\x01",
-		Renew: true, Proven: true, SecretHash: sha256.Sum256([]byte("secret")), Documents: sealed, Keep: 90*time.Minute + time.Microsecond, RequestID: "r1"}
+		Renew: true, Proven: true, SecretHash: sha256.Sum256([]byte("secret")), Documents: sealed, Keep: 90*time.Minute + time.Microsecond, RequestID: "r1",
+		DecideBy: farOff}
 }
 
 func (h *harness) apply(a model.Application) model.Application {
@@ -128,7 +132,7 @@ func TestApplication(t *testing.T) {
 		big := application(MaxDocuments)
 		big.URI, big.Type = strings.Repeat("u", model.MaxURILen), model.CredentialType(strings.Repeat("t", model.MaxTypeLen))
 		big = h.apply(big)
-		least := h.apply(model.Application{Issuer: issuerA, Subject: subject(), Type: "a", SecretHash: a.SecretHash, Documents: model.SealedDocuments{}})
+		least := h.apply(model.Application{Issuer: issuerA, Subject: subject(), Type: "a", SecretHash: a.SecretHash, Documents: model.SealedDocuments{}, DecideBy: farOff})
 		if got, err := h.Application(h.ctx(), big.ID); err != nil || len(got.Documents) != MaxDocuments {
 			t.Errorf("%d bytes, %v", len(got.Documents), err)
 		}
@@ -161,6 +165,7 @@ func TestApplicationRefuses(t *testing.T) {
 			"long uri":    func(a *model.Application) { a.URI = strings.Repeat("a", 257) },
 			"no secret":   func(a *model.Application) { a.SecretHash = [32]byte{} },
 			"keep":        func(a *model.Application) { a.Keep = -1 },
+			"no end":      func(a *model.Application) { a.DecideBy = time.Time{} },
 			"documents":   func(a *model.Application) { a.Documents = make([]byte, MaxDocuments+1) },
 			"form of ids": func(a *model.Application) { a.ID = "x" },
 		} {
@@ -205,11 +210,19 @@ func TestApplicationOfItsOwn(t *testing.T) {
 func TestApplications(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		var all []model.OperationID
-		states := []model.ApplicationState{model.ApplicationWaiting, model.ApplicationApproved, model.ApplicationRejected}
-		for i := range 9 {
-			a := h.apply(application(10))
+		states := model.ApplicationStates()
+		for i := range 3 * len(states) {
+			made := application(10)
+			if states[i%len(states)] == model.ApplicationLapsed {
+				made.DecideBy = h.clock.Now()
+			}
+			a := h.apply(made)
 			all = append(all, a.ID)
-			switch states[i%3] {
+			switch states[i%len(states)] {
+			case model.ApplicationLapsed:
+				h.lapse(1)
+			case model.ApplicationWithdrawn:
+				h.withdraw(a)
 			case model.ApplicationApproved:
 				h.decide(approval(a, "one"))
 			case model.ApplicationRejected:
@@ -222,7 +235,7 @@ func TestApplications(t *testing.T) {
 		for i, state := range append([]model.ApplicationState{""}, states...) {
 			want := all
 			if i > 0 {
-				want = []model.OperationID{all[i-1], all[i+2], all[i+5]}
+				want = []model.OperationID{all[i-1], all[i-1+len(states)], all[i-1+2*len(states)]}
 			}
 			var got []model.OperationID
 			for after := model.OperationID(""); ; {

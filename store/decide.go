@@ -11,8 +11,8 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// Decide stores a reviewer's word on a request that waits, or on one that was approved and whose operation is final and did
-// not succeed. An approval stores its operation, to which [Store.Create]'s rules apply; documents are erased when their
+// Decide stores a reviewer's word on a request that waits, also beyond its time for as long as it has not lapsed, or on one
+// that was approved and whose operation is final and did not succeed. An approval stores its operation, to which [Store.Create]'s rules apply; documents are erased when their
 // time after the decision is over. Of several words at once the first counts. The same one again (the same actor, call and
 // verdict) changes nothing, and returns the request as it stands, which is always without its documents. Error codes:
 // requestNotFound, alreadyDecided (the message says what it is now, and not by whom), inProgress (another operation for the
@@ -29,7 +29,7 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 	deletion, id := s.ids.next(s.now()), s.ids.next(s.now())
 	var decided model.Application
 	err := s.write(ctx, "deciding on a request", func(t *txn) error {
-		a, err := s.lockApplication(t, d.Application, call, d)
+		a, err := s.decidable(t, d.Application, call, d)
 		if err != nil || a.repeated {
 			decided = a.Application
 			return err
@@ -42,9 +42,7 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 			}
 		}
 		a.State, a.DecidedBy, a.Reason, a.Updated, a.Erase = state, d.Actor, d.Reason, t.now, t.now.Add(a.Keep)
-		_, err = t.exec("UPDATE applications SET state = $2, operation = $3, decided_by = $4, decision = $5, reason = $6, erase = $7, updated = $8 WHERE id = $1",
-			string(a.ID), string(a.State), nullable(string(a.Operation)), a.DecidedBy, call, nullable(a.Reason), a.Erase.UnixMicro(), t.now.UnixMicro())
-		if err != nil {
+		if err := t.storeVerdict(a.Application, call); err != nil {
 			return err
 		}
 		kind, action, detail := model.EventRejected, model.ActionReject, verdict{}
@@ -66,6 +64,13 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 		return model.Application{}, err
 	}
 	return decided, nil
+}
+
+// storeVerdict stores what became of an application, and which call said so.
+func (t *txn) storeVerdict(a model.Application, call string) error {
+	_, err := t.exec("UPDATE applications SET state = $2, operation = $3, decided_by = $4, decision = $5, reason = $6, erase = $7, updated = $8 WHERE id = $1",
+		string(a.ID), string(a.State), nullable(string(a.Operation)), a.DecidedBy, call, nullable(a.Reason), a.Erase.UnixMicro(), a.Updated.UnixMicro())
+	return err
 }
 
 // verdict is the detail of a decision.
@@ -99,35 +104,47 @@ type deciding struct {
 	repeated bool // this very word was said before
 }
 
-// lockApplication reads an application, keeps others from changing it, and says whether it can be decided on.
-func (s *Store) lockApplication(t *txn, id model.OperationID, call string, d model.Decision) (deciding, error) {
+// lockApplication reads an application, keeps others from changing it, and returns the call that decided on it; empty for none.
+func (s *Store) lockApplication(t *txn, id model.OperationID) (a model.Application, call string, err error) {
 	// On its own, as an outer join cannot be locked.
-	var before, by string
-	rows, err := t.query("SELECT coalesce(decision, ''), coalesce(decided_by, '') FROM applications WHERE id = $1"+t.forUpdate, text(string(id)))
-	err = each(rows, err, func(rows *sql.Rows) error { return rows.Scan(&before, &by) })
-	if err != nil {
-		return deciding{}, err
+	rows, err := t.query("SELECT coalesce(decision, '') FROM applications WHERE id = $1"+t.forUpdate, text(string(id)))
+	if err = each(rows, err, func(rows *sql.Rows) error { return rows.Scan(&call) }); err != nil {
+		return a, "", err
 	}
-	a, err := oneApplication(s.applications(t.query, false, "a.id = $1", text(string(id))))
+	a, err = oneApplication(s.applications(t.query, false, "a.id = $1", text(string(id))))
+	return a, call, err
+}
+
+// decidable locks an application, and says whether it can be decided on.
+func (s *Store) decidable(t *txn, id model.OperationID, call string, d model.Decision) (deciding, error) {
+	a, before, err := s.lockApplication(t, id)
 	if err != nil {
 		return deciding{}, err
 	}
 	approved := a.State == model.ApplicationApproved
 	switch {
 	case a.State == model.ApplicationWaiting:
-	case before == call && by == d.Actor && approved == d.Approve && a.Reason == d.Reason:
+	case before == call && a.DecidedBy == d.Actor && approved == d.Approve && a.Reason == d.Reason:
 		return deciding{a, true}, nil
 	case approved && a.OperationState.Final() && a.OperationState != model.StateSucceeded:
-	case approved:
-		return deciding{}, alreadyDecided("it is approved, and its operation " + string(a.Operation) + " is under way or has succeeded")
 	default:
-		return deciding{}, alreadyDecided("it is rejected")
+		return deciding{}, alreadyDecided(a)
 	}
 	return deciding{a, false}, nil
 }
 
-func alreadyDecided(how string) error {
-	return &model.Error{Code: model.CodeDecided, Message: "the request has been decided on already: " + how}
+// alreadyDecided says what became of an application, and not by whom.
+func alreadyDecided(a model.Application) error {
+	how := "the request has been decided on already: it is " + string(a.State)
+	switch a.State {
+	case model.ApplicationApproved:
+		how += ", and its operation " + string(a.Operation) + " is under way, or is over"
+	case model.ApplicationLapsed:
+		how = "the request has lapsed: nobody decided on it in its time, and its applicant can ask again"
+	case model.ApplicationWithdrawn:
+		how = "the request was withdrawn by its applicant, who can ask again"
+	}
+	return &model.Error{Code: model.CodeDecided, Message: how}
 }
 
 // approve stores the operation of an approval.

@@ -46,12 +46,15 @@
 // A request that a person decides on is an application:
 //
 //	waiting ──> approved ──> rejected | approved, with another operation
-//	   └─────────────────> rejected
+//	   └─────────────────> rejected | lapsed | withdrawn
 //
-//	waiting    nobody has decided. A reviewer moves it on ([Store.Decide]).
+//	waiting    nobody has decided. A reviewer moves it on ([Store.Decide]), its applicant ([Store.Withdraw]), or, past its
+//	           time, the keeper ([Store.LapseApplications]).
 //	approved   its operation is stored, in the same transaction. Only where that operation is final and did not succeed a
 //	           reviewer moves it on: to rejected, or to approved with another operation.
 //	rejected   final.
+//	lapsed     final: nobody decided in its time.
+//	withdrawn  final: its documents are erased in the same transaction.
 //
 // A renewal is two operations: one that deletes what stands, and one that issues, which has its id from the start:
 //
@@ -103,14 +106,14 @@
 // A proof works once. The nonce of a challenge is used up in the transaction that stores what it was answered for, and is
 // not where that is not stored. It is kept for an hour past its time, and refused from its time on.
 //
-// One decision. Of many words on an application at the same moment, in any two processes, the first counts; its operation,
-// its event and its audit entry are stored with it, or none of them.
+// One decision. Of many words on an application at the same moment, its withdrawal and its end by time among them, in any two
+// processes, the first counts; its operation, its event and its audit entry are stored with it, or none of them.
 //
 // Two logs without gaps. Every change of an application's state is an event, as is what validated ledgers did to a credential,
 // its expiry, and that an operation came to nothing (but of the rows of a batch that is cancelled); and every decision an entry of the audit log,
 // stored in the transaction that makes it: what [Store.Create], [Store.AddRows] (one entry for a call), [Store.Cancel],
-// [Store.CancelBatch], [Store.CreateApplication], [Store.Decide], [Store.EraseDocuments], [Store.CreateToken] and
-// [Store.RevokeToken] have done; a renewal is one decision. What the lane makes for itself leaves none. Both logs are written at the very end of the
+// [Store.CancelBatch], [Store.CreateApplication], [Store.Decide], [Store.LapseApplications], [Store.Withdraw],
+// [Store.EraseDocuments], [Store.CreateToken] and [Store.RevokeToken] have done; a renewal is one decision. What the lane makes for itself leaves none. Both logs are written at the very end of the
 // transaction, under one row that is locked until the commit: so they are numbered in the order of the commits, who reads
 // on from the last number misses nothing, and, as nothing is locked after that row, no two transactions wait for each other
 // because of it. Each audit entry holds the hash of the one before ([model.AuditEntry.Sum]), and the row the last one's:

@@ -66,6 +66,12 @@ func (s *Store) migrateOnce(ctx context.Context, from fs.FS, files []string) err
 		return err
 	}
 	for _, file := range files {
+		if s.d == &postgresDialect {
+			// What earlier ones have put off is checked now: no table can be changed before.
+			if _, err := tx.ExecContext(ctx, "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"); err != nil {
+				return err
+			}
+		}
 		name := strings.TrimSuffix(file[strings.LastIndexByte(file, '/')+1:], ".sql")
 		text, err := fs.ReadFile(from, file)
 		if err != nil {

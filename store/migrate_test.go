@@ -58,7 +58,7 @@ func TestMigrationsSayTheSame(t *testing.T) {
 // What the CHECK constraints list is what model has.
 func TestChecksListTheStates(t *testing.T) {
 	var b []byte
-	for _, name := range []string{"0001_journal", "0003_records", "0004_keeping"} {
+	for _, name := range []string{"0001_journal", "0003_records", "0004_keeping", "0005_lapse"} {
 		text, err := migrations.ReadFile("migrations/sqlite/" + name + ".sql")
 		if err != nil {
 			t.Fatal(err)
@@ -146,6 +146,9 @@ func TestChecksRefuse(t *testing.T) {
 			{"UPDATE applications SET decided_by = NULL WHERE id = $1", []any{decided.ID}},                                               //
 			{"UPDATE applications SET reason = '' WHERE id = $1", []any{decided.ID}},                                                     //
 			{"UPDATE applications SET keep = -1 WHERE id = $1", []any{waiting.ID}},                                                       //
+			{"UPDATE applications SET decide_by = NULL WHERE id = $1", []any{waiting.ID}},                                                // for ever
+			{"UPDATE applications SET state = 'lapsed' WHERE id = $1", []any{waiting.ID}},                                                // by nobody
+			{"UPDATE applications SET state = 'withdrawn', reason = NULL, operation = $2 WHERE id = $1", []any{decided.ID, op.ID}},       // an operation
 			{"UPDATE events SET kind = 'unknown' WHERE application = $1", []any{waiting.ID}},                                             //
 			{"UPDATE events SET seq = 2 WHERE application = $1", []any{waiting.ID}},                                                      // there is one
 			{"UPDATE audit SET hash = '' WHERE target = $1", []any{string(waiting.ID)}},                                                  //
@@ -173,30 +176,111 @@ func TestChecksRefuse(t *testing.T) {
 	})
 }
 
+// oldStore opens a database as a program did that knew so many migrations.
+func oldStore(t *testing.T, cfg Config, known int) *Store {
+	t.Helper()
+	old := &Store{cfg: cfg, log: slog.New(slog.DiscardHandler), clock: systemClock{}}
+	old.hub = newHub(old)
+	var err error
+	if cfg.URL != "" {
+		_, err = old.openPostgres(t.Context())
+	} else {
+		err = old.openSQLite(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := fs.Glob(migrations, "migrations/"+old.d.name+"/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := fstest.MapFS{}
+	for _, name := range files[:known] {
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first[name] = &fstest.MapFile{Data: text}
+	}
+	if err := old.migrate(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	return old
+}
+
+// A database from before requests lapsed keeps its requests, its keys and its events, and gives what waits some time.
+func TestMigrateRequests(t *testing.T) {
+	for _, d := range drivers {
+		t.Run(d.name, func(t *testing.T) {
+			cfg := d.config(t)
+			old := oldStore(t, cfg, 4)
+			came, kept := time.Date(2030, 1, 2, 3, 0, 0, 0, time.UTC), time.Date(2030, 2, 2, 3, 0, 0, 0, time.UTC)
+			ids := []model.OperationID{"01JD8Q4Z7T9XW3V5K2M6N8P0RS", "01JD8Q4Z7T9XW3V5K2M6N8P0RT", "01JD8Q4Z7T9XW3V5K2M6N8P0RV"}
+			zeros := strings.Repeat("0", 64)
+			const fields = "INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, request_id, created, updated, documents, state, decided_by, decision, reason, erase)"
+			for n, rest := range []string{"'waiting', NULL, NULL, NULL, NULL", "'rejected', 'x', 'y', 'z', $2", "'waiting', NULL, NULL, NULL, NULL"} {
+				account := issuerA
+				if n == 2 {
+					account = issuerB // whose house was never kept
+				}
+				_, err := old.writeDB.Exec(fields+" VALUES ('"+string(ids[n])+"', $1, $1, '61', 7, '62', 1, 1, '"+zeros+"', 1000000, 'r', $2, $2, $3, "+rest+")",
+					string(account), came.UnixMicro(), []byte("sealed"))
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, sql := range []string{
+				"INSERT INTO mirrors (issuer, known, complete, close_time, updated) VALUES ($1, 1, 7, 7, $2)",
+				"INSERT INTO idempotency_keys (issuer, key, request_hash, application, created) VALUES ($1, 'k1', '" + zeros + "', '" + string(ids[0]) + "', $2)",
+				"INSERT INTO events (seq, id, time, kind, actor, issuer, subject, type, application) VALUES (1, '01JD8Q4Z7T9XW3V5K2M6N8P0RW', $2, 'request.received', 'applicant', $1, $1, '61', '" + string(ids[0]) + "')",
+				"UPDATE heads SET event = CASE WHEN $1 = '' OR $2 < event THEN 0 ELSE 1 END",
+			} {
+				if _, err := old.writeDB.Exec(sql, string(issuerA), kept.UnixMicro()); err != nil {
+					t.Fatalf("%s: %v", sql, err)
+				}
+			}
+			if err := old.closeDBs(); err != nil {
+				t.Fatal(err)
+			}
+			cfg.PollInterval, cfg.IdempotencyKeep = time.Hour, 1000*time.Hour
+			h := newHarness(t, cfg)
+			h.clock.now = kept
+			const bound = 90 * 24 * time.Hour
+			for n, want := range []model.Application{
+				{State: model.ApplicationWaiting, DecideBy: kept.Add(bound)},
+				{State: model.ApplicationRejected, DecideBy: kept.Add(bound), DecidedBy: "x", Reason: "z", Erase: came},
+				{State: model.ApplicationWaiting, Issuer: issuerB, DecideBy: came.Add(bound)},
+			} {
+				if want.Issuer == "" {
+					want.Issuer = issuerA
+				}
+				seven := uint32(7)
+				want.ID, want.Subject, want.Type, want.Expiration, want.URI, want.Renew, want.Proven = ids[n], want.Issuer, "a", &seven, "b", true, true
+				want.Documents, want.Keep, want.RequestID, want.Created, want.Updated = []byte("sealed"), time.Second, "r", came, came
+				if n == 0 {
+					want.Key = &model.IdempotencyKey{Key: "k1"}
+				}
+				got, err := h.Application(h.ctx(), ids[n])
+				h.ok(err)
+				h.equal(got, want)
+			}
+			h.equal(h.told(ids[0]), []string{"request.received applicant"})
+			if got, err := h.ApplicationByKey(h.ctx(), issuerA, model.IdempotencyKey{Key: "k1"}); err != nil || got.ID != ids[0] {
+				t.Errorf("%+v, %v", got, err)
+			}
+			h.clock.now = kept.Add(bound)
+			h.lapse(1)
+			h.equal(h.told(ids[0]), []string{"request.received applicant", "request.lapsed janitor"})
+		})
+	}
+}
+
 // A database of the first release keeps what it has.
 func TestMigrateRecords(t *testing.T) {
 	for _, d := range drivers {
 		t.Run(d.name, func(t *testing.T) {
 			cfg := d.config(t)
-			old := &Store{cfg: cfg, log: slog.New(slog.DiscardHandler), clock: systemClock{}}
-			old.hub = newHub(old)
-			var err error
-			if cfg.URL != "" {
-				_, err = old.openPostgres(t.Context())
-			} else {
-				err = old.openSQLite(t.Context())
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			name := "migrations/" + d.name + "/0001_journal.sql"
-			first, err := migrations.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := old.migrate(t.Context(), fstest.MapFS{name: {Data: first}}); err != nil {
-				t.Fatal(err)
-			}
+			old := oldStore(t, cfg, 1)
 			now := time.Date(2030, 1, 2, 3, 0, 0, 0, time.UTC).UnixMicro()
 			op, batch := model.OperationID("01JD8Q4Z7T9XW3V5K2M6N8P0RS"), model.OperationID("01JD8Q4Z7T9XW3V5K2M6N8P0RT")
 			for _, sql := range []string{

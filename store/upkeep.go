@@ -17,13 +17,14 @@ func (s *Store) CountDue(ctx context.Context, issuer model.Address, t model.Cred
 	return unaccepted, expired, fault("counting credentials that are due", err)
 }
 
-// CountRequests counts an account's requests that wait for a person, and those whose documents [Store.EraseDocuments] would
-// erase at a time. Error code: storeUnavailable.
-func (s *Store) CountRequests(ctx context.Context, issuer model.Address, now time.Time) (waiting, erasable int64, err error) {
-	err = s.readDB.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM applications WHERE issuer = $1 AND state = 'waiting'),"+
+// CountRequests counts an account's requests, as of a time. Error code: storeUnavailable.
+func (s *Store) CountRequests(ctx context.Context, issuer model.Address, now time.Time) (model.RequestCounts, error) {
+	var n model.RequestCounts
+	err := s.readDB.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM applications WHERE issuer = $1 AND state = 'waiting'),"+
+		" (SELECT count(*) FROM applications WHERE issuer = $1 AND state = 'waiting' AND decide_by <= $2),"+
 		" (SELECT count(*) FROM applications WHERE issuer = $1 AND erase <= $2 AND documents IS NOT NULL)",
-		string(issuer), now.UnixMicro()).Scan(&waiting, &erasable)
-	return waiting, erasable, fault("counting requests", err)
+		string(issuer), now.UnixMicro()).Scan(&n.Waiting, &n.Overdue, &n.Erasable)
+	return n, fault("counting requests", err)
 }
 
 // Backlogs says what each endpoint of an account is still to be told of, in the order of their ids. Error code:

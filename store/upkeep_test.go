@@ -27,23 +27,26 @@ func TestCountRequests(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		count := func(at time.Time) []int64 {
 			t.Helper()
-			waiting, erasable, err := h.CountRequests(h.ctx(), issuerA, at)
+			n, err := h.CountRequests(h.ctx(), issuerA, at)
 			h.ok(err)
-			return []int64{waiting, erasable}
+			return []int64{n.Waiting, n.Overdue, n.Erasable}
 		}
 		now := h.clock.Now()
-		h.equal(count(now), []int64{0, 0})
+		h.equal(count(now), []int64{0, 0, 0})
 		a := application(100)
 		a.Keep = time.Hour
 		one := h.apply(a)
-		h.apply(application(100))
-		h.equal(count(now.Add(100*time.Hour)), []int64{2, 0})
+		b := application(100)
+		b.DecideBy = now.Add(10 * time.Hour)
+		h.apply(b)
+		h.equal(count(now.Add(10*time.Hour-time.Microsecond)), []int64{2, 0, 0})
+		h.equal(count(now.Add(10*time.Hour)), []int64{2, 1, 0})
 		h.decide(rejection(one, "x"))
-		h.equal(count(now), []int64{1, 0})
-		h.equal(count(now.Add(2*time.Hour)), []int64{1, 1})
+		h.equal(count(now), []int64{1, 0, 0})
+		h.equal(count(now.Add(2*time.Hour)), []int64{1, 0, 1})
 		n, err := h.EraseDocuments(h.ctx(), issuerA, now.Add(2*time.Hour), 10)
 		h.equal([]any{n, err}, []any{1, nil})
-		h.equal(count(now.Add(2*time.Hour)), []int64{1, 0})
+		h.equal(count(now.Add(2*time.Hour)), []int64{1, 0, 0})
 	})
 }
 

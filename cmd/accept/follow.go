@@ -26,8 +26,8 @@ const followUsage = `accept follow waits until a person has decided on a request
   accept follow -              reads it from standard input, so that it is on no command line
   accept follow --once LINK    says how it stands now, and does not wait
 
-It needs no seed: who has the link may look. Exit status: 0 issued, or with --once still waiting; 1 rejected or failed; 2 wrong
-use.
+It needs no seed: who has the link may look. Exit status: 0 issued, or with --once still waiting; 1 rejected, lapsed, withdrawn or
+failed; 2 wrong use.
 
 %s`
 
@@ -135,6 +135,7 @@ type standing struct {
 	State      model.ApplicationState `json:"state"`
 	Credential string                 `json:"credential"`
 	Reason     string                 `json:"reason"`
+	Message    string                 `json:"message"`
 	Operation  *operation             `json:"operation"`
 }
 
@@ -147,9 +148,18 @@ type operation struct {
 	Error  json.RawMessage `json:"error"`
 }
 
+// undecided are the ends of a request that nobody decided on.
+var undecided = map[model.ApplicationState]string{model.ApplicationLapsed: "has lapsed", model.ApplicationWithdrawn: "was withdrawn"}
+
 // over says that nothing more will happen by itself.
 func (r standing) over() bool {
-	return r.State == model.ApplicationRejected || r.State == model.ApplicationApproved && (r.Operation == nil || r.Operation.Final)
+	switch r.State {
+	case model.ApplicationRejected, model.ApplicationLapsed, model.ApplicationWithdrawn:
+		return true
+	case model.ApplicationApproved:
+		return r.Operation == nil || r.Operation.Final
+	}
+	return false
 }
 
 // look asks how a request stands. The secret goes into a header: what is in an address is in logs.
@@ -191,12 +201,16 @@ func (s *service) follow(ctx context.Context, at link, f followed, out, errs io.
 		err = printJSON(out, body)
 	case r.State == model.ApplicationRejected:
 		_, err = fmt.Fprintf(out, "%s was rejected.\n    reason   %s\n", quoteText(r.Credential), shown(r.Reason))
+	case undecided[r.State] != "":
+		_, err = fmt.Fprintf(out, "%s %s.\n    %s\n", quoteText(r.Credential), undecided[r.State], shown(r.Message))
 	}
 	switch {
 	case err != nil:
 		return err
 	case r.State == model.ApplicationRejected:
 		return errSaid{errors.New("the request was rejected")}
+	case undecided[r.State] != "":
+		return errSaid{errors.New("the request " + undecided[r.State])}
 	case r.Operation == nil:
 		return s.stranger(http.StatusOK, nil)
 	case len(r.Operation.Error) > 0:
@@ -239,7 +253,11 @@ func (s *service) await(ctx context.Context, at link, r standing, errs io.Writer
 			return r, nil, err
 		}
 		if r.over() {
-			line.end("Decided")
+			how := "Decided"
+			if undecided[r.State] != "" {
+				how = "Ended"
+			}
+			line.end(how)
 			return r, body, nil
 		}
 	}

@@ -45,6 +45,8 @@ func TestFollow(t *testing.T) {
 	}{
 		"issued":                {[]string{`200 ` + approved + `{"id":"X","final":true,"status":201,"result":` + issuedTx + `}}`}, false, 0, []string{"tesSUCCESS", "accept --credential Member"}, "Issued 'Member'"},
 		"rejected":              {[]string{`200 {"state":"rejected","credential":"Member","reason":"the passport's\nexpiry ist überschritten \u001b[2J\u202e"}`}, false, 1, []string{"the request was rejected"}, "'Member' was rejected.\n    reason   the passport's expiry ist überschritten ?[2J?\n"},
+		"lapsed":                {[]string{`200 {"state":"waiting"}`, `200 {"state":"lapsed","credential":"Member","message":"nobody decided\u001b in time: ask again"}`}, false, 1, []string{"Ended after", "the request has lapsed"}, "'Member' has lapsed.\n    nobody decided? in time: ask again\n"},
+		"withdrawn, once":       {[]string{`200 {"state":"withdrawn","credential":"Member","message":"you have withdrawn it"}`}, true, 1, []string{"the request was withdrawn"}, "'Member' was withdrawn.\n    you have withdrawn it\n"},
 		"approved for nothing":  {[]string{`200 ` + approved + `{"id":"X","final":true,"status":422,"error":{"error":"tecEXPIRED","error_message":"too late","request_id":"R"}}}`}, false, 1, []string{"too late (tecEXPIRED, request R)", "may approve it again"}, ""},
 		"waiting, once":         {[]string{`200 {"state":"waiting","credential":"Mem'ber"}`}, true, 0, nil, "'Mem\\'ber' waits for a person to decide on it.\n"},
 		"on its way, once":      {[]string{`200 ` + approved + `{"id":"X","final":false}}`}, true, 0, nil, "'Member' was approved, and is on its way to the ledger.\n"},

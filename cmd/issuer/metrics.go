@@ -174,7 +174,7 @@ type nodeReader interface {
 
 type depthReader interface {
 	Depth(ctx context.Context, issuer model.Address) (store.Depth, error)
-	CountRequests(ctx context.Context, issuer model.Address, now time.Time) (waiting, erasable int64, err error)
+	CountRequests(ctx context.Context, issuer model.Address, now time.Time) (model.RequestCounts, error)
 	MirrorStatus(ctx context.Context, issuer model.Address) (model.MirrorStatus, error)
 	Backlogs(ctx context.Context, issuer model.Address) ([]model.Backlog, error)
 }
@@ -215,6 +215,7 @@ var (
 	standingDesc  = prometheus.NewDesc("issuer_credentials", "Credentials on the ledger, as far as the records follow it: all that stand, and of those the unaccepted and the expired.", []string{"which"}, nil)
 	recordsDesc   = prometheus.NewDesc("issuer_records_ledger_index", "The last ledger that the records of credentials have all of.", nil, nil)
 	waitingDesc   = prometheus.NewDesc("issuer_requests_waiting", "Requests that wait for a person to decide.", nil, nil)
+	overdueDesc   = prometheus.NewDesc("issuer_requests_overdue", "Of those that wait, the ones that nobody has decided on in their time, and that are about to lapse.", nil, nil)
 	erasableDesc  = prometheus.NewDesc("issuer_documents_overdue", "Requests whose documents are to be erased now.", nil, nil)
 	keeperDesc    = prometheus.NewDesc("issuer_keeper_actions_total", "What this process has done to keep house.", []string{"action"}, nil)
 	backlogDesc   = prometheus.NewDesc("issuer_webhook_backlog", "Events that a webhook is still to be told of.", []string{"webhook"}, nil)
@@ -224,7 +225,7 @@ var (
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
-		roomDesc, standingDesc, recordsDesc, waitingDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc} {
+		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc} {
 		ch <- d
 	}
 }
@@ -290,9 +291,10 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 
 // collectHouse tells what the journal says beside the operations.
 func (s *scraped) collectHouse(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
-	if waiting, erasable, err := s.depth.CountRequests(ctx, s.account, s.now()); err == nil {
-		gauge(waitingDesc, float64(waiting))
-		gauge(erasableDesc, float64(erasable))
+	if n, err := s.depth.CountRequests(ctx, s.account, s.now()); err == nil {
+		gauge(waitingDesc, float64(n.Waiting))
+		gauge(overdueDesc, float64(n.Overdue))
+		gauge(erasableDesc, float64(n.Erasable))
 	}
 	if backlogs, err := s.depth.Backlogs(ctx, s.account); err == nil {
 		for _, b := range backlogs {

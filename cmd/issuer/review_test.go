@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 )
 
 // acceptProgram builds the holder's program.
@@ -195,6 +197,51 @@ func TestReview(t *testing.T) {
 		if status != 0 || !strings.Contains(out, want) {
 			t.Errorf("%s is not in the audit log", want)
 		}
+	}
+}
+
+// TestRequestLapses: the service itself ends a request that nobody decides on in the time that its policy gives; its applicant, who
+// follows it, is told, and so are webhooks, metrics and the status. Another one is withdrawn.
+func TestRequestLapses(t *testing.T) {
+	dir, hook := t.TempDir(), newReceiver(t)
+	writePolicy(t, dir, "looked.yaml", reviewPolicy+"decide_within: 3s\n")
+	writePolicy(t, dir, "slow.yaml", strings.Replace(reviewPolicy, "Looked", "Slow", 1))
+	t.Setenv("WEBHOOK_SECRET", webhook.NewSecret().Reveal())
+	s := boot(t, append(onSandbox(t.TempDir()), "--policy-dir="+dir, "--webhook-urls="+hook.URL, "--webhook-allow-private=true")...)
+	url := s.field(t, "HTTP")
+	alice := applicant{t, acceptProgram(t), []string{"ISSUER_URL=" + url}}
+	ask := func(credential string) (link string) {
+		t.Helper()
+		body := `{"subject":"` + s.field(t, "Subject") + `","credential":"` + credential + `","documents":{"name":"Alice Example"}}`
+		status, answer := paste(t, []string{"", "Content-Type: application/json", "POST", body, url + "/credential"})
+		var r struct{ Link string }
+		if err := json.Unmarshal(answer, &r); err != nil || status != http.StatusAccepted {
+			t.Fatalf("%d %s", status, answer)
+		}
+		return url + r.Link
+	}
+	link := ask("Looked")
+	if out, log, status := alice.run("follow", link); status != 1 || !strings.HasPrefix(out, "'Looked' has lapsed.\n    nobody decided on it in time") || !strings.Contains(log, "the request has lapsed") {
+		t.Errorf("%d %s%s", status, out, log)
+	}
+	hook.await(t, "Looked", "request.received applicant", "request.lapsed janitor")
+	ask("Looked") // the place is free
+	link = ask("Slow")
+	if status, answer := paste(t, []string{"", "", "DELETE", "", link}); status != http.StatusOK || !strings.Contains(string(answer), `"state":"withdrawn"`) {
+		t.Errorf("%d %s", status, answer)
+	}
+	if out, _, status := alice.run("follow", link); status != 1 || !strings.HasPrefix(out, "'Slow' was withdrawn.\n") {
+		t.Errorf("%d %s", status, out)
+	}
+	hook.await(t, "Slow", "request.received applicant", "request.withdrawn applicant", "request.documents_erased applicant")
+	_, metrics := paste(t, []string{"", "", "", "", url + "/metrics"})
+	for _, line := range []string{`issuer_keeper_actions_total{action="lapsed"} `, `issuer_requests_overdue `} {
+		if !strings.Contains(string(metrics), line) {
+			t.Errorf("no %s in the metrics", line)
+		}
+	}
+	if _, status := paste(t, []string{"", "", "", "", url + "/admin/status"}); !strings.Contains(string(status), `"requests_to_lapse":`) || !regexp.MustCompile(`"lapsed":{"count":[12],`).Match(status) {
+		t.Errorf("%s", status)
 	}
 }
 

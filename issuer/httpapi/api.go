@@ -14,8 +14,9 @@
 // into, and a Prefer header (RFC 7240): one that is not to be waited for, or whose wait is over, is answered with 202 and the
 // place where its operation can be followed. Rows of a batch are handed on while they arrive; memory does not grow with it.
 //
-// Everything is bounded: connections, what all bodies together take, header size and time, body size and time, and the time in which a client has to take what it
-// asked for. The log line holds no body, no document, no header but the user agent, and no query.
+// Everything is bounded: connections, what all bodies together take, header size and time, body size and time, and the time in
+// which a client has to take what it asked for. The log line holds no body, no document, no header but the user agent, and no
+// query.
 //
 // # Who may do what
 //
@@ -23,7 +24,8 @@
 //
 //   - Nothing, and a rate for each client: the public side. What is asked for a subject counts against that subject's rate too,
 //     unless its key came before. An operation is shown to whoever knows its id, and a request that a person decides on to
-//     whoever knows its secret, as the parameter secret or as a bearer token; with another one there is no such request.
+//     whoever knows its secret, as the parameter secret or as a bearer token, who can also withdraw it; with another one
+//     there is no such request.
 //   - A role, with a bearer token: all below /admin, and /metrics. Without one that holds it is 401, with one whose role does not
 //     suffice 403, and 503 where nobody can tell now. Documents are shown to reviewers, one request at a time.
 //   - Nothing at all: /healthz and /readyz.
@@ -68,6 +70,7 @@ type Issuer interface {
 	Challenge(ctx context.Context, subject model.Address) (model.Challenge, error)
 	Verify(ctx context.Context, subject, issuer model.Address, t model.CredentialType) (model.Verdict, error)
 	Followed(ctx context.Context, id model.OperationID, secret string) (issuer.Review, error)
+	Withdraw(ctx context.Context, id model.OperationID, secret string, a issuer.Ask) (issuer.Review, error)
 	Applications(ctx context.Context, state model.ApplicationState, after model.OperationID, limit int) ([]model.Application, error)
 	Application(ctx context.Context, id model.OperationID) (issuer.Review, error)
 	Approve(ctx context.Context, id model.OperationID, a issuer.Ask) (issuer.Review, error)

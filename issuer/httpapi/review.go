@@ -36,10 +36,14 @@ type shownApplication struct {
 	URI        string                 `json:"uri,omitempty"`
 	Renew      bool                   `json:"renew,omitempty"`
 	Proven     bool                   `json:"proven"`
+	// Message says what there is to do, where it ended without a decision; for its applicant.
+	Message string `json:"message,omitempty"`
 	// Link is where its applicant follows it; only in answer to the request itself.
-	Link    string `json:"link,omitempty"`
-	Created string `json:"created"`
-	Updated string `json:"updated"`
+	Link string `json:"link,omitempty"`
+	// DecideBy is when it lapses; only while it waits.
+	DecideBy string `json:"decide_by,omitempty"`
+	Created  string `json:"created"`
+	Updated  string `json:"updated"`
 	// DecidedBy and Reason are of the decision; who decided is for the administrators' side alone.
 	DecidedBy string `json:"decided_by,omitempty"`
 	Reason    string `json:"reason,omitempty"`
@@ -62,6 +66,9 @@ type shownEvent struct {
 func showApplication(a model.Application) shownApplication {
 	s := shownApplication{ID: a.ID, State: a.State, Subject: a.Subject, Credential: a.Type.Text(), Renew: a.Renew, Proven: a.Proven,
 		Created: instant(a.Created), Updated: instant(a.Updated), Reason: a.Reason, OperationID: a.Operation}
+	if a.State == model.ApplicationWaiting {
+		s.DecideBy = instant(a.DecideBy)
+	}
 	if a.Expiration != nil {
 		s.Expiration = model.FormatTime(*a.Expiration)
 	}
@@ -71,9 +78,16 @@ func showApplication(a model.Application) shownApplication {
 	return s
 }
 
+// endings are what an applicant is told of a request that ended without a decision.
+var endings = map[model.ApplicationState]string{
+	model.ApplicationLapsed:    "nobody decided on it in time, and nobody will: ask again with a new POST /credential, which hands in the documents again",
+	model.ApplicationWithdrawn: "you have withdrawn it, and its documents are erased: whoever still wants the credential asks again with a new POST /credential",
+}
+
 // showReview is what applicants see of a request; administrators see more.
 func showReview(r issuer.Review, requestID string) shownApplication {
 	s := showApplication(r.Application)
+	s.Message = endings[r.State]
 	if r.Operation != nil {
 		op := showOperation(*r.Operation, requestID)
 		s.OperationID, s.Operation = "", &op
@@ -83,7 +97,7 @@ func showReview(r issuer.Review, requestID string) shownApplication {
 
 func showForAdmins(r issuer.Review, requestID string) shownApplication {
 	s := showReview(r, requestID)
-	s.DecidedBy = r.DecidedBy
+	s.DecidedBy, s.Message = r.DecidedBy, ""
 	if !r.Erase.IsZero() {
 		s.Erase = instant(r.Erase)
 	}
@@ -107,21 +121,51 @@ func (a *API) submitted(c echo.Context, s issuer.Submitted) error {
 
 // request serves GET /request/{id} to whoever knows its secret, as a parameter or as a bearer token.
 func (a *API) request(c echo.Context) error {
-	values, err := query(c, paramSecret)
+	id, secret, err := secretOf(c)
 	if err != nil {
 		return err
 	}
-	secret := values.Get(paramSecret)
+	r, err := a.cfg.Issuer.Followed(c.Request().Context(), id, secret)
+	if err != nil {
+		return err
+	}
+	note(c, slog.String("request", string(r.ID)), slog.String("state", string(r.State)))
+	return a.writeJSON(c, http.StatusOK, showReview(r, stateOf(c).id))
+}
+
+// secretOf reads which request is meant, and its secret, as a parameter or as a bearer token.
+func secretOf(c echo.Context) (id model.OperationID, secret string, err error) {
+	values, err := query(c, paramSecret)
+	if err != nil {
+		return "", "", err
+	}
+	secret = values.Get(paramSecret)
 	if header := c.Request().Header.Get(echo.HeaderAuthorization); secret == "" && header != "" {
 		if scheme, rest, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "Bearer") {
 			secret = strings.Trim(rest, " ")
 		}
 	}
-	id, err := model.ParseOperationID(param(c, "id"))
+	id, err = model.ParseOperationID(param(c, "id"))
 	if err != nil || secret == "" || len(secret) > maxSecret {
-		return fault(model.CodeRequestNotFound)
+		return "", "", fault(model.CodeRequestNotFound)
 	}
-	r, err := a.cfg.Issuer.Followed(c.Request().Context(), id, secret)
+	return id, secret, nil
+}
+
+// withdraw serves DELETE /request/{id} to whoever knows its secret. It has no body.
+func (a *API) withdraw(c echo.Context) error {
+	id, secret, err := secretOf(c)
+	if err != nil {
+		return err
+	}
+	body, err := a.optionalBody(c)
+	if err == nil {
+		err = model.ParseEmpty(body)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := a.cfg.Issuer.Withdraw(c.Request().Context(), id, secret, issuer.Ask{RequestID: stateOf(c).id})
 	if err != nil {
 		return err
 	}
@@ -148,7 +192,7 @@ func (a *API) applications(c echo.Context) error {
 	}
 	state := model.ApplicationState(values.Get("state"))
 	if values.Has("state") && !validState(state) {
-		return model.BadRequest("state", "must be waiting, approved or rejected")
+		return model.BadRequest("state", "must be "+oneOf(model.ApplicationStates()))
 	}
 	var after model.OperationID
 	if values.Has("after") {
@@ -178,6 +222,14 @@ func (a *API) applications(c echo.Context) error {
 	}
 	note(c, slog.Int("requests", len(found)))
 	return a.writeJSON(c, http.StatusOK, shown)
+}
+
+func oneOf(states []model.ApplicationState) string {
+	var all []string
+	for _, s := range states {
+		all = append(all, string(s))
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
 func validState(s model.ApplicationState) bool {
@@ -273,11 +325,15 @@ func (a *API) decision(c echo.Context) (model.OperationID, []byte, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	var body []byte
-	if c.Request().ContentLength != 0 {
-		body, err = a.readBody(c)
-	} else {
-		endReading(c)
-	}
+	body, err := a.optionalBody(c)
 	return id, body, err
+}
+
+// optionalBody reads the body of a call that needs none; nil where there is none.
+func (a *API) optionalBody(c echo.Context) ([]byte, error) {
+	if c.Request().ContentLength != 0 {
+		return a.readBody(c)
+	}
+	endReading(c)
+	return nil, nil
 }

@@ -26,6 +26,7 @@ func (a *API) table() []route {
 		{method: http.MethodPost, path: "/challenge", public: true, serve: a.challenge},
 		{method: http.MethodGet, path: "/credential/:issuer/:subject/:type", public: true, serve: a.verify},
 		{method: http.MethodGet, path: requestsPath + ":id", public: true, serve: a.request},
+		{method: http.MethodDelete, path: requestsPath + ":id", public: true, serve: a.withdraw},
 		{method: http.MethodGet, path: operationsPath + ":id", public: true, serve: a.operation},
 
 		{method: http.MethodGet, path: "/admin/credential", role: model.RoleReader, serve: a.list},

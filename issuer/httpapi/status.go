@@ -52,6 +52,7 @@ type dueView struct {
 	Delete   int64 `json:"credentials_to_delete"`
 	Erase    int64 `json:"documents_to_erase"`
 	Decide   int64 `json:"requests_waiting"`
+	Lapse    int64 `json:"requests_to_lapse"`
 }
 
 // keeperView is of the process that answers: only while Working is true does it keep house.
@@ -102,7 +103,7 @@ func viewOf(s issuer.Status) statusView {
 		v.Lane = &laneView{h.Lane.Holder, h.Here}
 		r := h.Records
 		v.Records = &recordsView{r.Known, r.Complete, h.Lag, r.Standing, r.Unaccepted, r.Expired}
-		v.Due = &dueView{h.Due.Withdraw, h.Due.Delete, h.Due.Erase, h.Due.Decide}
+		v.Due = &dueView{h.Due.Withdraw, h.Due.Delete, h.Due.Erase, h.Due.Decide, h.Due.Lapse}
 	}
 	if k := s.Keeper; k != nil {
 		v.Keeper = &keeperView{Working: k.Working, Since: instant(k.Since), Done: map[issuer.KeeperAction]actionView{}, UnderWay: k.UnderWay, Fault: k.Fault}

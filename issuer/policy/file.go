@@ -33,6 +33,7 @@ const (
 	fieldInAll        = "in_all"
 	fieldWithdraw     = "withdraw_after"
 	fieldKeep         = "keep_documents"
+	fieldDecideWithin = "decide_within"
 	fieldRenewWithin  = "renew_within"
 	fieldDeleteExpiry = "delete_expired_after"
 )
@@ -71,7 +72,7 @@ func (f *file) policy(text []byte) *Policy {
 		return p
 	}
 	fields := f.fields(top, "", fieldCredential, fieldDescription, fieldDecision, fieldDocuments, fieldValidity, fieldURI,
-		fieldProof, fieldUnaccepted, fieldKeep, fieldRenewWithin, fieldDeleteExpiry)
+		fieldProof, fieldUnaccepted, fieldKeep, fieldDecideWithin, fieldRenewWithin, fieldDeleteExpiry)
 	if fields == nil {
 		return p
 	}
@@ -145,6 +146,7 @@ func (f *file) times(p *Policy, fields map[string]*yaml.Node, top *yaml.Node) {
 	case p.Decision == Review && !has(top, fieldKeep):
 		f.fault(top, fieldKeep, "must be given where the decision is review: how long documents are kept after it, such as 30d, or 0s")
 	}
+	f.decideWithin(p, fields[fieldDecideWithin])
 	if n := fields[fieldRenewWithin]; n != nil {
 		p.RenewWithin = f.duration(n, fieldRenewWithin, time.Second)
 		usual := p.Validity.Default
@@ -158,6 +160,19 @@ func (f *file) times(p *Policy, fields map[string]*yaml.Node, top *yaml.Node) {
 	if n := fields[fieldDeleteExpiry]; n != nil {
 		d := f.duration(n, fieldDeleteExpiry, 0)
 		p.DeleteExpiredAfter = &d
+	}
+}
+
+func (f *file) decideWithin(p *Policy, n *yaml.Node) {
+	switch {
+	case n != nil && p.Decision == Automatic:
+		f.fault(n, fieldDecideWithin, "must be left out where the decision is automatic: nobody waits for one then")
+	case n != nil:
+		if p.DecideWithin = f.duration(n, fieldDecideWithin, time.Second); p.DecideWithin > MaxDecideWithin {
+			f.fault(n, fieldDecideWithin, "must not be longer than "+formatDuration(MaxDecideWithin)+": documents that nobody looks at are not kept for longer")
+		}
+	case p.Decision == Review:
+		p.DecideWithin = DefaultDecideWithin
 	}
 }
 

@@ -19,6 +19,13 @@ const (
 	Review Decision = "review"
 )
 
+// Bounds of [Policy.DecideWithin]: what holds where a policy says nothing, and the most that it may say. Documents that nobody
+// looks at are not to be kept for longer.
+const (
+	DefaultDecideWithin = 90 * day
+	MaxDecideWithin     = 366 * day
+)
+
 // Policy is what holds for one credential type. It does not change. All durations are in whole seconds.
 type Policy struct {
 	// Type is the credential type that it is for.
@@ -35,6 +42,9 @@ type Policy struct {
 	// KeepDocuments is how long documents are kept after the decision; 0 for not at all. It says something where
 	// Decision is [Review] alone: otherwise documents are never kept.
 	KeepDocuments time.Duration
+	// DecideWithin is how long a request waits for a person, before it lapses: more than 0 where Decision is [Review], and 0
+	// otherwise.
+	DecideWithin time.Duration
 	// RenewWithin is how long before its expiration a credential may be renewed; 0 for not before. One that has expired
 	// may always be.
 	RenewWithin time.Duration
