@@ -38,9 +38,9 @@ func TestAccessFaults(t *testing.T) {
 		env  map[string]string
 		want []string
 	}{
-		{"all of them", map[string]string{"RATE_LIMIT_CLIENT": "many", "RATE_LIMIT_SUBJECT": "1/0s", "TRUSTED_PROXIES": "10.0.0.0/99", "TLS_CERT_FILE": "x.pem", "OIDC_ISSUER": "https://idp.example",
+		{"all of them", map[string]string{"RATE_LIMIT_CLIENT": "many", "RATE_LIMIT_SUBJECT": "1/0s", "RATE_LIMIT_LOGIN": "0/1m", "TRUSTED_PROXIES": "10.0.0.0/99", "TLS_CERT_FILE": "x.pem", "OIDC_ISSUER": "https://idp.example",
 			"OIDC_ROLES": "boss=owner", "DOCUMENTS_KEY": "hush-hush", "WEBHOOK_URLS": "https://hooks.example,https://me:hush-hush@x/", "WEBHOOK_ALLOW_PRIVATE": "perhaps", "RESERVE_WARNING": "-1"},
-			[]string{"- RATE_LIMIT_CLIENT must be", "- RATE_LIMIT_SUBJECT must be", "- TRUSTED_PROXIES must be", "- TLS_CERT_FILE and TLS_KEY_FILE belong together", "- OIDC_AUDIENCE must be set beside",
+			[]string{"- RATE_LIMIT_CLIENT must be", "- RATE_LIMIT_SUBJECT must be", "- RATE_LIMIT_LOGIN must be", "- TRUSTED_PROXIES must be", "- TLS_CERT_FILE and TLS_KEY_FILE belong together", "- OIDC_AUDIENCE must be set beside",
 				"- OIDC_ROLES must have", "- DOCUMENTS_KEY must be", "- WEBHOOK_URLS each address ", "- WEBHOOK_SECRET must be set beside", "- WEBHOOK_ALLOW_PRIVATE must be", "- RESERVE_WARNING must be"}},
 		{"a key without a certificate", map[string]string{"TLS_KEY_FILE": "x"}, []string{"belong together"}},
 		{"an audience without a provider", map[string]string{"OIDC_AUDIENCE": "us"}, []string{"OIDC_ISSUER must be set beside OIDC_AUDIENCE"}},
@@ -77,10 +77,10 @@ func TestAccessFaults(t *testing.T) {
 // TestAccessSettings: what is read, and what holds where nothing is set.
 func TestAccessSettings(t *testing.T) {
 	s, _, err := readSettings(nil, noFile(t))
-	if err != nil || !s.accessSettings.clientRate.Off() || !s.accessSettings.subjectRate.Off() || s.accessSettings.oidc != nil || s.documentsKeys != nil || s.webhooks != nil {
+	if err != nil || !s.accessSettings.clientRate.Off() || !s.accessSettings.subjectRate.Off() || !s.accessSettings.loginRate.Off() || s.accessSettings.oidc != nil || s.documentsKeys != nil || s.webhooks != nil {
 		t.Errorf("on the sandbox: %+v, %v", s.accessSettings, err)
 	}
-	if s, _, err = readSettings([]string{"--xrpl-network=testnet"}, noFile(t)); err != nil || s.accessSettings.clientRate != (access.Rate{Count: 600, Per: time.Minute}) || s.accessSettings.subjectRate != (access.Rate{Count: 60, Per: time.Minute}) {
+	if s, _, err = readSettings([]string{"--xrpl-network=testnet"}, noFile(t)); err != nil || s.accessSettings.clientRate != (access.Rate{Count: 600, Per: time.Minute}) || s.accessSettings.subjectRate != (access.Rate{Count: 60, Per: time.Minute}) || s.accessSettings.loginRate != (access.Rate{Count: 20, Per: time.Minute}) {
 		t.Errorf("elsewhere: %+v, %v", s.accessSettings, err)
 	}
 	path := filepath.Join(t.TempDir(), "key")

@@ -197,7 +197,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	p.banner.issuer = account
 
-	if p.access, err = access.New(access.Config{Tokens: p.store, OIDC: s.accessSettings.oidc, Open: s.onSandbox(), Logger: log.With("room", "access")}); err != nil {
+	if p.access, err = access.New(access.Config{Tokens: p.store, OIDC: s.accessSettings.oidc, Open: s.onSandbox(), Failures: s.accessSettings.loginRate, Logger: log.With("room", "access")}); err != nil {
 		return p, err
 	}
 	if err = checkListener(ctx, s, p.listener.Addr(), p.access, log); err != nil {

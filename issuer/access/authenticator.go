@@ -29,9 +29,11 @@ type Config struct {
 	OIDC *OIDC
 	// Open lets everybody in as [model.ActorSandbox], an admin, for as long as no token was ever made and no identity
 	// provider is configured. It is for the embedded ledger alone.
-	Open   bool
-	Now    func() time.Time // time.Now by default
-	Logger *slog.Logger     // none by default
+	Open bool
+	// Failures is how many tokens that do not hold a client may show; no limit by default.
+	Failures Rate
+	Now      func() time.Time // time.Now by default
+	Logger   *slog.Logger     // none by default
 }
 
 // Authenticator says who a request comes from.
@@ -39,6 +41,7 @@ type Authenticator struct {
 	tokens   Tokens
 	provider *provider // nil without one
 	uses     *lastUses
+	logins   *logins // nil where there is no limit
 	now      func() time.Time
 	// closed is set for good once a token is known to have been made; without [Config.Open] it is from the start.
 	closed atomic.Bool
@@ -56,7 +59,7 @@ func New(cfg Config) (*Authenticator, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Authenticator{tokens: cfg.Tokens, now: cfg.Now}
+	a := &Authenticator{tokens: cfg.Tokens, now: cfg.Now, logins: newLogins(cfg.Failures, cfg.Now)}
 	a.closed.Store(!cfg.Open || cfg.OIDC != nil)
 	if cfg.OIDC != nil {
 		p, err := newProvider(*cfg.OIDC, cfg.Now, cfg.Logger)
@@ -95,12 +98,13 @@ func (a *Authenticator) Open(ctx context.Context) (bool, error) {
 	return !made, nil
 }
 
-// Authenticate says who a request with these values of the Authorization header comes from.
+// Authenticate says who a request of a client ([ClientKey]) with these values of the Authorization header comes from.
 //
-// Error codes: unauthorized, with one message whatever the reason, which is in the cause; forbidden, for somebody whom the
+// Error codes: tooManyRequests, where the client has shown as many tokens that do not hold as [Config.Failures] allows, and this
+// one has not held before; unauthorized, with one message whatever the reason, which is in the cause; forbidden, for somebody whom the
 // identity provider vouches for and who has no role here, with their Actor in the Principal beside it;
 // accessUnavailable, where the identity provider does not answer; storeUnavailable and what else the store says.
-func (a *Authenticator) Authenticate(ctx context.Context, authorization []string) (model.Principal, error) {
+func (a *Authenticator) Authenticate(ctx context.Context, client string, authorization []string) (model.Principal, error) {
 	open, err := a.Open(ctx)
 	switch {
 	case err != nil:
@@ -112,6 +116,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, authorization []string
 	if err != nil {
 		return model.Principal{}, unauthorized(err)
 	}
+	return a.logins.attempt(client, text, func() (model.Principal, error) { return a.holder(ctx, text) })
+}
+
+// holder says whose a token is.
+func (a *Authenticator) holder(ctx context.Context, text string) (model.Principal, error) {
 	if a.provider != nil && !strings.HasPrefix(text, tokenPrefix) { // no JWT begins like this: its first byte is a brace
 		return a.provider.authenticate(ctx, text)
 	}

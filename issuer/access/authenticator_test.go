@@ -40,7 +40,7 @@ func TestTokensAuthenticate(t *testing.T) {
 		{"bearer  " + reader, model.Principal{Actor: "token:graphs", Role: model.RoleReader}},
 		{"Bearer " + lasting, model.Principal{Actor: "token:soon", Role: model.RoleReviewer}},
 	} {
-		if got, err := a.Authenticate(t.Context(), []string{c.header}); err != nil || got != c.want {
+		if got, err := a.Authenticate(t.Context(), "", []string{c.header}); err != nil || got != c.want {
 			t.Errorf("%+v, %v; want %+v", got, err, c.want)
 		}
 	}
@@ -58,7 +58,7 @@ func TestTokensAuthenticate(t *testing.T) {
 		{"Bearer " + admin[:60], "no token of this service"},
 		{"Bearer eyJhbGciOiJub25lIn0.e30.", "no token of this service"},
 	} {
-		got, err := a.Authenticate(t.Context(), []string{c.header})
+		got, err := a.Authenticate(t.Context(), "", []string{c.header})
 		wantRefused(t, err, c.cause)
 		if got != (model.Principal{}) {
 			t.Errorf("%s: %+v", c.cause, got)
@@ -68,12 +68,12 @@ func TestTokensAuthenticate(t *testing.T) {
 		}
 	}
 	for _, values := range [][]string{nil, {"Bearer " + admin, "Bearer " + admin}} {
-		_, err := a.Authenticate(t.Context(), values)
+		_, err := a.Authenticate(t.Context(), "", values)
 		wantRefused(t, err, "Authorization header")
 	}
 
 	clock.advance(time.Second)
-	_, err = a.Authenticate(t.Context(), []string{"Bearer " + lasting})
+	_, err = a.Authenticate(t.Context(), "", []string{"Bearer " + lasting})
 	wantRefused(t, err, "expired")
 }
 
@@ -85,7 +85,7 @@ func TestStoreFails(t *testing.T) {
 	store.fail(down)
 	for _, open := range []bool{false, true} {
 		a := newAuthenticator(t, Config{Tokens: store, Open: open})
-		if got, err := a.Authenticate(t.Context(), []string{"Bearer " + text}); !errors.Is(err, down) || model.CodeOf(err) != model.CodeStoreUnavailable || got.Role != "" {
+		if got, err := a.Authenticate(t.Context(), "", []string{"Bearer " + text}); !errors.Is(err, down) || model.CodeOf(err) != model.CodeStoreUnavailable || got.Role != "" {
 			t.Errorf("open %v: %+v, %v", open, got, err)
 		}
 	}
@@ -95,7 +95,7 @@ func TestOpen(t *testing.T) {
 	sandbox := model.Principal{Actor: model.ActorSandbox, Role: model.RoleAdmin}
 	store := newShelf()
 	shut := newAuthenticator(t, Config{Tokens: store})
-	_, err := shut.Authenticate(t.Context(), nil)
+	_, err := shut.Authenticate(t.Context(), "", nil)
 	wantRefused(t, err, "no Authorization")
 	if store.questions() != 0 {
 		t.Error("the store is asked whether there are tokens, though nothing is open")
@@ -103,7 +103,7 @@ func TestOpen(t *testing.T) {
 
 	a := newAuthenticator(t, Config{Tokens: store, Open: true})
 	for _, header := range [][]string{nil, {"Bearer nonsense"}, {"a", "b"}} {
-		if got, err := a.Authenticate(t.Context(), header); err != nil || got != sandbox {
+		if got, err := a.Authenticate(t.Context(), "", header); err != nil || got != sandbox {
 			t.Errorf("%q: %+v, %v", header, got, err)
 		}
 	}
@@ -113,9 +113,9 @@ func TestOpen(t *testing.T) {
 
 	// The first token closes it, also where another process made it, and for good.
 	text := store.put(t, "first", model.RoleReader, nil)
-	_, err = a.Authenticate(t.Context(), nil)
+	_, err = a.Authenticate(t.Context(), "", nil)
 	wantRefused(t, err, "no Authorization")
-	if got, err := a.Authenticate(t.Context(), []string{"Bearer " + text}); err != nil || got.Role != model.RoleReader {
+	if got, err := a.Authenticate(t.Context(), "", []string{"Bearer " + text}); err != nil || got.Role != model.RoleReader {
 		t.Errorf("%+v, %v", got, err)
 	}
 	asked := store.questions()
@@ -125,7 +125,7 @@ func TestOpen(t *testing.T) {
 	if open, err := a.Open(t.Context()); open || err != nil {
 		t.Errorf("open again: %v, %v", open, err)
 	}
-	_, err = a.Authenticate(t.Context(), nil)
+	_, err = a.Authenticate(t.Context(), "", nil)
 	wantRefused(t, err, "no Authorization")
 	if store.questions() != asked {
 		t.Error("the store is asked again, though what it said cannot change")
@@ -136,7 +136,7 @@ func TestOpen(t *testing.T) {
 func TestOpenWithAnIdentityProvider(t *testing.T) {
 	w := newIDP(t)
 	a := newAuthenticator(t, Config{Tokens: newShelf(), Open: true, OIDC: w.config(), Now: w.clock.now})
-	_, err := a.Authenticate(t.Context(), nil)
+	_, err := a.Authenticate(t.Context(), "", nil)
 	wantRefused(t, err, "no Authorization")
 }
 
@@ -147,7 +147,7 @@ func TestLastUse(t *testing.T) {
 	other := []string{"Bearer " + store.put(t, "other", model.RoleAdmin, nil)}
 	use := func(header []string) {
 		t.Helper()
-		if _, err := a.Authenticate(t.Context(), header); err != nil {
+		if _, err := a.Authenticate(t.Context(), "", header); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,7 +201,7 @@ func TestLastUseHoldsUpNothing(t *testing.T) {
 	for _, header := range headers {
 		all.Go(func() {
 			for range 3 {
-				if _, err := a.Authenticate(t.Context(), []string{header}); err != nil {
+				if _, err := a.Authenticate(t.Context(), "", []string{header}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -218,11 +218,11 @@ func TestLastUseHoldsUpNothing(t *testing.T) {
 	// A store that fails is told of in the log, without any secret.
 	store.touched = make(chan use, 1)
 	failing := newAuthenticator(t, Config{Tokens: touchFails{store}, Now: clock.now, Logger: log.Logger()})
-	if _, err := failing.Authenticate(t.Context(), []string{headers[0]}); err != nil && model.CodeOf(err) != "" {
+	if _, err := failing.Authenticate(t.Context(), "", []string{headers[0]}); err != nil && model.CodeOf(err) != "" {
 		t.Error(err)
 	}
 	clock.advance(2 * useEvery)
-	if _, err := failing.Authenticate(t.Context(), []string{headers[0]}); err != nil {
+	if _, err := failing.Authenticate(t.Context(), "", []string{headers[0]}); err != nil {
 		t.Error(err)
 	}
 	failing.Close()
@@ -246,7 +246,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := a.Authenticate(b.Context(), bear(text)); (err == nil) == (name == "forged") {
+				if _, err := a.Authenticate(b.Context(), "", bear(text)); (err == nil) == (name == "forged") {
 					b.Fatal(err)
 				}
 			}

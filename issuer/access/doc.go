@@ -17,6 +17,10 @@
 // without a role here, is model.CodeForbidden. Where the identity provider does not answer and its keys are not known, a JWT
 // can be neither believed nor refused: model.CodeAccessUnavailable.
 //
+// Tokens that do not hold count against the rate of the client that shows them. Beyond it they are refused unseen
+// (model.CodeTooManyRequests), whatever they are, but for those that held before: nothing is looked up for them, no signature is
+// checked, and no provider asked. A request without a token costs nothing, and counts nowhere.
+//
 // # Goroutines
 //
 // An Authenticator has one that records last uses, and at most one that reads the provider's keys. [Authenticator.Close]

@@ -234,7 +234,7 @@ func certificates(server *httptest.Server) *x509.CertPool {
 
 func wantPrincipal(t *testing.T, a *Authenticator, text string, want model.Principal) {
 	t.Helper()
-	if got, err := a.Authenticate(t.Context(), bear(text)); err != nil || got != want {
+	if got, err := a.Authenticate(t.Context(), "", bear(text)); err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 }

@@ -43,7 +43,7 @@ func TestJWTHolds(t *testing.T) {
 		"claims nobody looks at":  {"email": "x@example.org", "azp": "other", "ISS": "x", "Exp": 1, "nonce": "n"},
 		"more roles than matters": {"realm_access": map[string]any{"roles": []any{"x", "guest", 7, "clerk"}}},
 	} {
-		if got, err := a.Authenticate(t.Context(), bear(sign(t, jose.ES256, "p256", "p256", nil, p.claims(changes)))); err != nil || got != alice {
+		if got, err := a.Authenticate(t.Context(), "", bear(sign(t, jose.ES256, "p256", "p256", nil, p.claims(changes)))); err != nil || got != alice {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -63,7 +63,7 @@ func TestJWTForbidden(t *testing.T) {
 	for name, access := range map[string]any{
 		"none": nil, "no role of ours": map[string]any{"roles": []string{"admin", "reader"}}, "of another form": "boss",
 	} {
-		got, err := a.Authenticate(t.Context(), bear(sign(t, jose.RS256, "rsa", "rsa", nil, p.claims(map[string]any{"realm_access": access}))))
+		got, err := a.Authenticate(t.Context(), "", bear(sign(t, jose.RS256, "rsa", "rsa", nil, p.claims(map[string]any{"realm_access": access}))))
 		if model.CodeOf(err) != model.CodeForbidden || got != (model.Principal{Actor: "jwt:alice"}) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -112,7 +112,7 @@ func TestJWTClaimsRefused(t *testing.T) {
 		"a text that is no JSON": {`{"iss":`, "claims"},
 		"deep":                   {strings.Repeat(`{"a":`, 500) + "1" + strings.Repeat("}", 500), "issuer"},
 	} {
-		got, err := a.Authenticate(t.Context(), bear(sign(t, jose.RS256, "rsa", "rsa", nil, c.claims)))
+		got, err := a.Authenticate(t.Context(), "", bear(sign(t, jose.RS256, "rsa", "rsa", nil, c.claims)))
 		t.Run(name, func(t *testing.T) { wantRefused(t, err, c.cause) })
 		if got != (model.Principal{}) {
 			t.Errorf("%s: %+v", name, got)
@@ -212,7 +212,7 @@ func TestJWTAttacks(t *testing.T) {
 		"too long":                      {sign(t, jose.RS256, "rsa", "rsa", nil, p.claims(map[string]any{"pad": strings.Repeat("x", MaxTokenBytes)})), "longer"},
 		"a header of JSON that is huge": {forge(t, `{"alg":"RS256","kid":"rsa","x":`+strings.Repeat("[", 2000)+strings.Repeat("]", 2000)+`}`, claims, nothing), ""},
 	} {
-		got, err := a.Authenticate(t.Context(), bear(c.text))
+		got, err := a.Authenticate(t.Context(), "", bear(c.text))
 		t.Run(name, func(t *testing.T) { wantRefused(t, err, c.cause) })
 		if got != (model.Principal{}) {
 			t.Errorf("%s: %+v", name, got)
@@ -244,7 +244,7 @@ func TestJWTOfAnAlgorithmNotNamed(t *testing.T) {
 		p.configuration["id_token_signing_alg_values_supported"] = c.named
 		a := p.authenticator(t)
 		for algorithm, key := range map[jose.SignatureAlgorithm]string{jose.RS256: "rsa", jose.PS256: "rsa", jose.ES256: "p256", jose.EdDSA: "ed"} {
-			got, err := a.Authenticate(t.Context(), bear(sign(t, algorithm, key, key, nil, p.claims(nil))))
+			got, err := a.Authenticate(t.Context(), "", bear(sign(t, algorithm, key, key, nil, p.claims(nil))))
 			if c.want[algorithm] != (err == nil && got == alice) {
 				t.Errorf("%v: %s: %+v, %v", c.named, algorithm, got, err)
 			}
@@ -273,7 +273,7 @@ func TestJWTKeysThatDoNotSign(t *testing.T) {
 		algorithm jose.SignatureAlgorithm
 		kid, key  string
 	}{{jose.RS256, "rsa", "rsa"}, {jose.RS256, "narrow", "rsa"}, {jose.RS256, "weak", "weak"}, {jose.RS256, "broken", "rsa"}} {
-		_, err := a.Authenticate(t.Context(), bear(sign(t, c.algorithm, c.kid, c.key, nil, p.claims(nil))))
+		_, err := a.Authenticate(t.Context(), "", bear(sign(t, c.algorithm, c.kid, c.key, nil, p.claims(nil))))
 		wantRefused(t, err, "none of the identity provider's keys")
 	}
 }

@@ -85,6 +85,24 @@ func (l *Limiter) Take(key string) (ok bool, retryAfter time.Duration) {
 	return ok, retryAfter
 }
 
+// giveBack undoes a Take that was allowed, where the bucket is still in use.
+func (l *Limiter) giveBack(key string) {
+	hash := maphash.String(l.seed, key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	own := l.buckets[hash]
+	if own == nil {
+		if l.shared != nil {
+			l.common(hash).AllowN(now, -1) // the rate has no other way; what is more than a full bucket counts for nothing
+		}
+		return
+	}
+	own.AllowN(now, -1)
+	own.full = now.Add(l.duration(float64(l.burst) - own.TokensAt(now)))
+	heap.Fix(&l.refills, own.index)
+}
+
 // forget gives up buckets that are full again: two for each one that may be made, so that memory goes down after a flood.
 func (l *Limiter) forget(now time.Time) {
 	for range 2 {

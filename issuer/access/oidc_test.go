@@ -37,7 +37,7 @@ func TestKeysRotate(t *testing.T) {
 	wantPrincipal(t, a, old(), alice)
 
 	p.change(func() { p.keys = []map[string]any{publicJWK(t, "rsa2", "rsa2")} })
-	_, err := a.Authenticate(t.Context(), bear(fresh()))
+	_, err := a.Authenticate(t.Context(), "", bear(fresh()))
 	wantRefused(t, err, "none of the identity provider's keys") // the provider was asked a moment ago
 	if n := p.readings(); n != 1 {
 		t.Errorf("read %d times", n)
@@ -47,7 +47,7 @@ func TestKeysRotate(t *testing.T) {
 	if n := p.readings(); n != 2 {
 		t.Errorf("read %d times", n)
 	}
-	_, err = a.Authenticate(t.Context(), bear(old()))
+	_, err = a.Authenticate(t.Context(), "", bear(old()))
 	wantRefused(t, err, "none of the identity provider's keys")
 
 	// Another key under the same kid, which providers should not do.
@@ -79,7 +79,7 @@ func TestGarbageDoesNotHammerTheProvider(t *testing.T) {
 		var all sync.WaitGroup
 		for _, text := range garbage {
 			all.Go(func() {
-				_, err := a.Authenticate(t.Context(), bear(text))
+				_, err := a.Authenticate(t.Context(), "", bear(text))
 				if model.CodeOf(err) != model.CodeUnauthorized {
 					t.Errorf("%v", err)
 				}
@@ -106,7 +106,7 @@ func TestProviderDownAtTheStart(t *testing.T) {
 	good := sign(t, jose.EdDSA, "ed", "ed", nil, p.claims(nil))
 	settle(a)
 	for range 10 {
-		_, err := a.Authenticate(t.Context(), bear(good))
+		_, err := a.Authenticate(t.Context(), "", bear(good))
 		wantUnavailable(t, err, "502")
 		if e := err.(*model.Error); e.RetryAfter != fetchRetry {
 			t.Errorf("retry after %v", e.RetryAfter)
@@ -118,9 +118,9 @@ func TestProviderDownAtTheStart(t *testing.T) {
 	}
 	p.mu.Unlock()
 	// What cannot be a JWT of theirs needs no provider to be refused, and our own tokens none to be let in.
-	_, err := a.Authenticate(t.Context(), bear("nonsense"))
+	_, err := a.Authenticate(t.Context(), "", bear("nonsense"))
 	wantRefused(t, err, "neither")
-	if got, err := a.Authenticate(t.Context(), bear(store.put(t, "own", model.RoleAdmin, nil))); err != nil || got.Actor != "token:own" {
+	if got, err := a.Authenticate(t.Context(), "", bear(store.put(t, "own", model.RoleAdmin, nil))); err != nil || got.Actor != "token:own" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	p.change(func() { p.answer = nil })
@@ -142,13 +142,13 @@ func TestProviderGoesDown(t *testing.T) {
 	p.clock.advance(keysFresh)
 	wantPrincipal(t, a, token(), alice) // and has them read anew, beside it
 	settle(a)
-	_, err := a.Authenticate(t.Context(), bear(sign(t, jose.RS256, "rsa2", "rsa2", nil, p.claims(nil))))
+	_, err := a.Authenticate(t.Context(), "", bear(sign(t, jose.RS256, "rsa2", "rsa2", nil, p.claims(nil))))
 	wantUnavailable(t, err, "404")
 	p.clock.advance(keysLast - keysFresh - 1)
 	wantPrincipal(t, a, token(), alice)
 	settle(a)
 	p.clock.advance(fetchRetry)
-	_, err = a.Authenticate(t.Context(), bear(token()))
+	_, err = a.Authenticate(t.Context(), "", bear(token()))
 	wantUnavailable(t, err, "404")
 	p.change(func() { p.answer = nil })
 	p.clock.advance(fetchRetry)
@@ -165,9 +165,9 @@ func TestWithdrawnKey(t *testing.T) {
 	p.clock.advance(keysFresh - 1)
 	wantPrincipal(t, a, token(), alice)
 	p.clock.advance(1)
-	_, _ = a.Authenticate(t.Context(), bear(token())) // the last time, or already not
+	_, _ = a.Authenticate(t.Context(), "", bear(token())) // the last time, or already not
 	settle(a)
-	_, err := a.Authenticate(t.Context(), bear(token()))
+	_, err := a.Authenticate(t.Context(), "", bear(token()))
 	wantRefused(t, err, "none of the identity provider's keys")
 }
 
@@ -190,7 +190,7 @@ func TestProviderSlow(t *testing.T) {
 	<-asked
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := a.Authenticate(ctx, bear(good))
+	_, err := a.Authenticate(ctx, "", bear(good))
 	wantUnavailable(t, err, "canceled")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
@@ -198,19 +198,19 @@ func TestProviderSlow(t *testing.T) {
 	// The service stops, and who waits is told so.
 	waiting := make(chan error, 1)
 	go func() {
-		_, err := a.Authenticate(context.Background(), bear(good))
+		_, err := a.Authenticate(context.Background(), "", bear(good))
 		waiting <- err
 	}()
 	a.Close()
 	wantUnavailable(t, <-waiting, "not read")
-	_, err = a.Authenticate(t.Context(), bear(good))
+	_, err = a.Authenticate(t.Context(), "", bear(good))
 	wantUnavailable(t, err, "not read")
 
 	// The provider takes longer than it may.
 	cfg := p.config()
 	cfg.Timeout = 20 * time.Millisecond
 	a = newAuthenticator(t, Config{Tokens: newShelf(), OIDC: cfg, Now: p.clock.now})
-	_, err = a.Authenticate(t.Context(), bear(good))
+	_, err = a.Authenticate(t.Context(), "", bear(good))
 	wantUnavailable(t, err, "deadline")
 }
 
@@ -275,7 +275,7 @@ func TestProviderAnswers(t *testing.T) {
 			p := newIDP(t)
 			c.change(t, p)
 			a := p.authenticator(t)
-			_, err := a.Authenticate(t.Context(), bear(sign(t, jose.RS256, "rsa", "rsa", nil, p.claims(nil))))
+			_, err := a.Authenticate(t.Context(), "", bear(sign(t, jose.RS256, "rsa", "rsa", nil, p.claims(nil))))
 			wantUnavailable(t, err, c.cause)
 			if len(err.Error()) > 600 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
@@ -299,13 +299,13 @@ func TestProviderOverTLS(t *testing.T) {
 	})
 	good := sign(t, jose.ES384, "p384", "p384", nil, p.claims(nil))
 	cfg := p.config()
-	_, err := newAuthenticator(t, Config{Tokens: newShelf(), OIDC: cfg, Now: p.clock.now}).Authenticate(t.Context(), bear(good))
+	_, err := newAuthenticator(t, Config{Tokens: newShelf(), OIDC: cfg, Now: p.clock.now}).Authenticate(t.Context(), "", bear(good))
 	wantUnavailable(t, err, "certificate")
 	cfg.RootCAs = certificates(p.server)
 	wantPrincipal(t, newAuthenticator(t, Config{Tokens: newShelf(), OIDC: cfg, Now: p.clock.now}), good, alice)
 	// An issuer with TLS has its keys behind TLS, also on loopback.
 	p.change(func() { p.configuration["jwks_uri"] = "http://127.0.0.1:1/keys" })
-	_, err = newAuthenticator(t, Config{Tokens: newShelf(), OIDC: cfg, Now: p.clock.now}).Authenticate(t.Context(), bear(good))
+	_, err = newAuthenticator(t, Config{Tokens: newShelf(), OIDC: cfg, Now: p.clock.now}).Authenticate(t.Context(), "", bear(good))
 	wantUnavailable(t, err, "must be https")
 }
 

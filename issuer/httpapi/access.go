@@ -18,10 +18,11 @@ import (
 
 // Access says who callers of the administrators' side are.
 type Access interface {
-	// Authenticate reads the values of a request's Authorization header. The error is [model.CodeUnauthorized] with the
+	// Authenticate reads the values of the Authorization header of a client's request. The error is [model.CodeUnauthorized] with the
 	// same message whatever is wrong, and its cause is for the log; [model.CodeForbidden] for a caller who is known and has
-	// no role, with their Actor in the Principal beside it; [model.CodeAccessUnavailable] where nobody can tell now.
-	Authenticate(ctx context.Context, authorization []string) (model.Principal, error)
+	// no role, with their Actor in the Principal beside it; [model.CodeTooManyRequests] for a client that has shown too many
+	// tokens that do not hold; [model.CodeAccessUnavailable] where nobody can tell now.
+	Authenticate(ctx context.Context, client string, authorization []string) (model.Principal, error)
 }
 
 // Limiter bounds how often something is asked for.
@@ -56,7 +57,7 @@ func (a *API) guard(r route) echo.HandlerFunc {
 				return err
 			}
 		case r.role != "":
-			if err := a.admit(c, r.role); err != nil {
+			if err := a.admit(c, client, r.role); err != nil {
 				return err
 			}
 		}
@@ -65,11 +66,11 @@ func (a *API) guard(r route) echo.HandlerFunc {
 }
 
 // admit finds out who the caller is, and whether their role suffices.
-func (a *API) admit(c echo.Context, need model.Role) error {
+func (a *API) admit(c echo.Context, client string, need model.Role) error {
 	if a.cfg.Access == nil { // nobody can say who they are
 		return fault(model.CodeUnauthorized)
 	}
-	who, err := a.cfg.Access.Authenticate(c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization))
+	who, err := a.cfg.Access.Authenticate(c.Request().Context(), client, c.Request().Header.Values(echo.HeaderAuthorization))
 	if err != nil {
 		if model.CodeOf(err) == model.CodeForbidden && who.Actor != "" {
 			identify(c, who)

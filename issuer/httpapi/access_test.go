@@ -67,6 +67,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 		{method: post, path: "/challenge", target: "/challenge", headers: jsonType, body: `{"subject":"` + absent + `"}`, status: 200},
 		{method: get, path: "/credential/:issuer/:subject/:type", target: "/credential/self/" + string(w.subject) + "/Member", status: 200},
 		{method: get, path: "/request/:id", target: "/request/" + id + "?secret=" + secret, status: 200},
+		{method: http.MethodDelete, path: "/request/:id", target: "/request/" + id + "?secret=" + secret, status: 409},
 		{method: get, path: "/operations/:id", target: operation.header.Get("Location"), status: 200},
 		{method: get, path: "/healthz", target: "/healthz", status: 200},
 		{method: get, path: "/readyz", target: "/readyz", status: 200},
@@ -468,6 +469,83 @@ func TestWithoutAccess(t *testing.T) {
 			t.Errorf("%s %s: %d", r.Method, r.Path, recorder.Code)
 		}
 	}
+}
+
+// TestFailedLogins: over the real server, with the real store: a client that guesses is refused unseen, on every route that needs a
+// token, until its time has come; who was let in before goes on, from the same address too.
+func TestFailedLogins(t *testing.T) {
+	onDatabases(t, func(t *testing.T, database store.Config) {
+		d := &door{}
+		now := later()
+		w := newWorld(t, guarded(d), everything, on(database), func(c *worldConfig) {
+			c.furnish = append(c.furnish, func(w *world, _ *issuer.Config, api *httpapi.Config) {
+				cfg := doorOf(d)
+				cfg.Failures, cfg.Now = access.Rate{Count: 4, Per: time.Minute}, func() time.Time { return now } // moved between requests
+				api.Access = newAuthenticator(w, cfg)
+				proxies, err := access.ParseProxies("127.0.0.1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				api.ClientIP = func(r *http.Request) string {
+					return access.ClientKey(proxies.ClientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For")))
+				}
+			})
+		})
+		_, stranger, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := func(n int) string { return fmt.Sprintf("X-Forwarded-For: 203.0.113.9, 198.51.100.%d", n) }
+		if a := w.as(t, d, "reader", get, "/admin/status", from(7), ""); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		guesses := []string{"revoked", "expired", d.idp.sign(t, stranger, map[string]any{"iss": d.idp.server.URL}), "not-a-token"}
+		for _, guess := range guesses {
+			if a := w.as(t, d, guess, get, "/admin/status", from(1), ""); a.status != http.StatusUnauthorized {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+		for _, target := range []string{"/admin/status", "/admin/request/" + strings.Repeat("0", 26), "/metrics", "/admin/audit"} {
+			for _, caller := range append(guesses, "admin", d.idp.jwt(t, "boss", nil)) { // also who would be let in: nobody looks
+				a := w.as(t, d, caller, get, target, from(1), "")
+				a.holdsItsForm(t)
+				wait, err := strconv.Atoi(a.header.Get("Retry-After"))
+				if a.status != http.StatusTooManyRequests || a.str("error") != "tooManyRequests" || err != nil || wait < 1 || wait > 15 || a.header.Get("WWW-Authenticate") != "" {
+					t.Errorf("%s: %d, Retry-After %q: %s", target, a.status, a.header.Get("Retry-After"), a.body)
+				}
+			}
+			if a := w.send(t, get, target, from(1), ""); a.status != http.StatusUnauthorized {
+				t.Errorf("without a token: %d", a.status)
+			}
+		}
+		if n := len(w.audited(t, "call")); n != 1 {
+			t.Errorf("%d calls are audited of one", n)
+		}
+		if a := w.as(t, d, "reader", get, "/admin/status", from(1), ""); a.status != http.StatusOK {
+			t.Errorf("one that held before: %d %s", a.status, a.body)
+		}
+		if a := w.as(t, d, "reader", get, "/admin/audit", from(1), ""); a.status != http.StatusForbidden {
+			t.Errorf("one that held before, and may not: %d %s", a.status, a.body)
+		}
+		if a := w.as(t, d, "admin", get, "/admin/audit", from(2), ""); a.status != http.StatusOK {
+			t.Errorf("another client: %d %s", a.status, a.body)
+		}
+		for range 8 { // who may not is no guesser
+			if a := w.as(t, d, "reviewer", get, "/admin/audit", from(3), ""); a.status != http.StatusForbidden {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+		now = now.Add(15 * time.Second)
+		if a := w.as(t, d, "revoked", get, "/admin/status", from(1), ""); a.status != http.StatusUnauthorized {
+			t.Errorf("later: %d %s", a.status, a.body)
+		}
+		if a := w.as(t, d, "revoked", get, "/admin/status", from(1), ""); a.status != http.StatusTooManyRequests {
+			t.Errorf("later, and once more: %d %s", a.status, a.body)
+		}
+		if strings.Contains(w.log.String(), d.tokens["revoked"][21:]) {
+			t.Error("a token is in the log")
+		}
+	})
 }
 
 // TestRates: each client of the public side has its rate, and so has each subject; administrators have none. What comes again

@@ -50,7 +50,7 @@ func (s scripted) List(context.Context, model.Acceptance) iter.Seq2[model.Creden
 // everybody is let in as an admin.
 type everybody struct{}
 
-func (everybody) Authenticate(context.Context, []string) (model.Principal, error) {
+func (everybody) Authenticate(context.Context, string, []string) (model.Principal, error) {
 	return model.Principal{Actor: "test", Role: model.RoleAdmin}, nil
 }
 

@@ -204,7 +204,7 @@ func (w *world) startServices(ctx context.Context) error {
 	network := "XRPL_NETWORK=ws://" + w.node.Address
 	w.plain.env = append(w.plain.env, network, "ISSUER_ACCOUNT_SEED="+w.plain.issuer.text, "POLICY_DIR="+w.plain.policies(),
 		"DOCUMENTS_KEY="+w.documentsKey, "OIDC_ISSUER="+w.provider.issuer, "OIDC_AUDIENCE="+audience,
-		"RATE_LIMIT_CLIENT=1000000/1s", // what comes from one client here is what is looked at
+		"RATE_LIMIT_CLIENT=1000000/1s", "RATE_LIMIT_LOGIN=0", // what comes from one client here is what is looked at
 		"WEBHOOK_URLS="+w.receiver.url, "WEBHOOK_SECRET="+w.webhookSecret, "WEBHOOK_ALLOW_PRIVATE=true")
 	w.tls.env = append(w.tls.env, network, "ISSUER_ACCOUNT_SEED="+w.tls.issuer.text, "POLICY_DIR="+w.tls.policies(),
 		"DOCUMENTS_KEY="+w.documentsKey, "OIDC_ISSUER=http://"+silent, "OIDC_AUDIENCE="+audience, "LOG_FORMAT=json",
