@@ -46,8 +46,9 @@ type Due struct {
 
 // WebhookStatus is how sending to a webhook goes. Nothing in it is secret.
 type WebhookStatus struct {
-	// ID names it, and Address is its scheme and host.
+	// ID names it, Address is its scheme and host, and Kinds those of the events that it is told of; none for all.
 	ID, Address string
+	Kinds       []model.EventKind
 	// Waiting is how many events it is still to be told of, GivenUp how many it never will be, and Failing since when the
 	// oldest one is tried in vain; zero where none is.
 	Waiting, GivenUp int64

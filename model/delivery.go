@@ -41,6 +41,14 @@ type DeliveryOutcome struct {
 	Failure string
 }
 
+// Subscription is what an endpoint of a webhook is told of.
+type Subscription struct {
+	// Endpoint is by what it is known.
+	Endpoint string
+	// Kinds are those of the events; none is all of them.
+	Kinds []EventKind
+}
+
 // Backlog is what an endpoint is still to be told of.
 type Backlog struct {
 	Endpoint string

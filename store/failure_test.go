@@ -308,7 +308,7 @@ func TestRecordsWithoutDatabase(t *testing.T) {
 		"FinishListing":     func() error { return h.FinishListing(h.ctx(), issuerA, 12, ledgerTime(12)) },
 		"TellExpired":       func() error { return err(h.TellExpired(h.ctx(), issuerA, 1, 1)) },
 		"Expired":           func() error { return err(h.Expired(h.ctx(), issuerA, "", 1, model.CredentialRecord{}, 1)) },
-		"SetEndpoints":      func() error { return err(h.SetEndpoints(h.ctx(), issuerA, []string{"a"})) },
+		"SetEndpoints":      func() error { return err(h.SetEndpoints(h.ctx(), issuerA, subscriptions("a"))) },
 		"DueDeliveries":     func() error { return err(h.DueDeliveries(h.ctx(), issuerA, "a", h.clock.Now(), 1)) },
 		"SettleDeliveries":  func() error { return h.SettleDeliveries(h.ctx(), issuerA, "a", nil) },
 		"SweepEvents":       func() error { return err(h.SweepEvents(h.ctx())) },

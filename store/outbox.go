@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -22,23 +24,33 @@ const (
 // whoever commits an event writes nothing for those who are to be told of it. What was delivered is removed, so that what an
 // endpoint still has to be told of is all that is looked through.
 
-// SetEndpoints says which endpoints an account's events are sent to, all of them. One that is new is told of the events that
-// are committed from here on. One that is there already goes on where it is. One that is not named any more is forgotten with
-// all that it was not told of, and returned in ended. Error code: storeUnavailable.
-func (s *Store) SetEndpoints(ctx context.Context, issuer model.Address, endpoints []string) (ended []string, err error) {
-	for i, e := range endpoints {
-		if e == "" || len(e) > maxEndpointLen || text(e) != e || slices.Contains(endpoints[:i], e) {
+// SetEndpoints says which endpoints an account's events are sent to, all of them, and which kinds of events. One that is new is told
+// of the events that are committed from here on. One that is there already goes on where it is; what it was not told of yet goes
+// by the kinds that it is to be told of now, and what those leave out is forgotten. One that is not named any more is forgotten
+// with all that it was not told of, and returned in ended. Error code: storeUnavailable.
+func (s *Store) SetEndpoints(ctx context.Context, issuer model.Address, subscriptions []model.Subscription) (ended []string, err error) {
+	kinds := map[string]string{}
+	for _, sub := range subscriptions {
+		e := sub.Endpoint
+		if _, twice := kinds[e]; twice || e == "" || len(e) > maxEndpointLen || text(e) != e {
 			return nil, misuse("endpoint %q has no id of 1 to %d bytes, or is named twice", e, maxEndpointLen)
 		}
+		for _, k := range sub.Kinds {
+			if !slices.Contains(model.EventKinds(), k) {
+				return nil, misuse("endpoint %q is to be told of events of the kind %q", e, k)
+			}
+		}
+		kinds[e] = kindList(sub.Kinds)
 	}
 	err = s.write(ctx, "storing which webhooks there are", func(t *txn) error {
 		ended = nil
-		known := map[string]bool{}
-		rows, err := t.query("SELECT endpoint FROM endpoints WHERE issuer = $1 ORDER BY endpoint"+t.forUpdate, string(issuer))
+		known := map[string]string{}
+		rows, err := t.query("SELECT endpoint, kinds FROM endpoints WHERE issuer = $1 ORDER BY endpoint"+t.forUpdate, string(issuer))
 		err = each(rows, err, func(rows *sql.Rows) error {
-			var e string
-			err := rows.Scan(&e)
-			if known[e] = true; !slices.Contains(endpoints, e) {
+			var e, before string
+			err := rows.Scan(&e, &before)
+			known[e] = before
+			if _, named := kinds[e]; !named {
 				ended = append(ended, e)
 			}
 			return err
@@ -57,12 +69,16 @@ func (s *Store) SetEndpoints(ctx context.Context, issuer model.Address, endpoint
 				}
 			}
 		}
-		for _, e := range slices.Sorted(slices.Values(endpoints)) {
-			if known[e] {
-				continue
+		for _, e := range slices.Sorted(maps.Keys(kinds)) {
+			before, there := known[e]
+			var err error
+			switch {
+			case !there:
+				_, err = t.exec("INSERT INTO endpoints (issuer, endpoint, made, created, kinds) SELECT $1, $2, event, $3, $4 FROM heads WHERE id = 1"+
+					" ON CONFLICT (issuer, endpoint) DO NOTHING", string(issuer), e, t.now.UnixMicro(), kinds[e])
+			case before != kinds[e]:
+				err = t.setKinds(issuer, e, kinds[e])
 			}
-			_, err := t.exec("INSERT INTO endpoints (issuer, endpoint, made, created) SELECT $1, $2, event, $3 FROM heads WHERE id = 1"+
-				" ON CONFLICT (issuer, endpoint) DO NOTHING", string(issuer), e, t.now.UnixMicro())
 			if err != nil {
 				return err
 			}
@@ -70,6 +86,33 @@ func (s *Store) SetEndpoints(ctx context.Context, issuer model.Address, endpoint
 		return nil
 	})
 	return ended, err
+}
+
+// kindList is how the kinds that an endpoint is told of are stored.
+func kindList(kinds []model.EventKind) string {
+	if len(kinds) == 0 {
+		return ""
+	}
+	var all []string
+	for _, k := range kinds {
+		all = append(all, string(k))
+	}
+	slices.Sort(all)
+	return " " + strings.Join(slices.Compact(all), " ") + " "
+}
+
+// wanted says whether the event e is of a kind that the endpoint p is told of.
+const wanted = "(p.kinds = '' OR p.kinds LIKE '% ' || e.kind || ' %')"
+
+// setKinds changes what an endpoint is told of, and forgets what it is not told of any more.
+func (t *txn) setKinds(issuer model.Address, endpoint, kinds string) error {
+	if _, err := t.exec("UPDATE endpoints SET kinds = $3 WHERE issuer = $1 AND endpoint = $2", string(issuer), endpoint, kinds); err != nil {
+		return err
+	}
+	_, err := t.exec("DELETE FROM deliveries WHERE issuer = $1 AND endpoint = $2 AND state = 'open' AND seq IN (SELECT e.seq FROM deliveries d"+
+		" JOIN events e ON e.seq = d.seq JOIN endpoints p ON p.issuer = d.issuer AND p.endpoint = d.endpoint"+
+		" WHERE d.issuer = $1 AND d.endpoint = $2 AND d.state = 'open' AND NOT "+wanted+")", string(issuer), endpoint)
+	return err
 }
 
 // DueDeliveries returns up to limit, 1 to 256, of what an endpoint can be told at a time, in the order of the events: of each
@@ -115,7 +158,8 @@ func (s *Store) due(ctx context.Context, issuer model.Address, endpoint string, 
 	return out, fault("reading what webhooks are to be told of", err)
 }
 
-// makeDeliveries makes deliveries of the next events, and says whether there were any.
+// makeDeliveries makes deliveries of the next events, as far as the endpoint is to be told of them, and says whether there were
+// any events.
 func (s *Store) makeDeliveries(ctx context.Context, issuer model.Address, endpoint string) (bool, error) {
 	var waiting bool
 	err := s.readDB.QueryRowContext(ctx, "SELECT CASE WHEN EXISTS (SELECT 1 FROM endpoints p JOIN events e ON e.issuer = p.issuer AND e.seq > p.made"+
@@ -123,9 +167,9 @@ func (s *Store) makeDeliveries(ctx context.Context, issuer model.Address, endpoi
 	if err != nil || !waiting {
 		return false, fault("looking for events that webhooks are to be told of", err)
 	}
-	var n int64
+	moved := false
 	err = s.write(ctx, "storing what webhooks are to be told of", func(t *txn) error {
-		n = 0
+		moved = false
 		var made int64
 		found := false
 		rows, err := t.query("SELECT made FROM endpoints WHERE issuer = $1 AND endpoint = $2"+t.forUpdate, string(issuer), endpoint)
@@ -143,15 +187,17 @@ func (s *Store) makeDeliveries(ctx context.Context, issuer model.Address, endpoi
 		if err != nil || last == 0 {
 			return err
 		}
-		n, err = t.exec("INSERT INTO deliveries (issuer, endpoint, seq, subject, type, held, state, attempts, first, next, failure, updated)"+
-			" SELECT issuer, $2, seq, subject, type, CASE WHEN kind LIKE 'credential.%' THEN operation END, 'open', 0, 0, 0, '', $3"+
-			" FROM events WHERE issuer = $1 AND seq > $4 AND seq <= $5", string(issuer), endpoint, t.now.UnixMicro(), made, last)
+		_, err = t.exec("INSERT INTO deliveries (issuer, endpoint, seq, subject, type, held, state, attempts, first, next, failure, updated)"+
+			" SELECT e.issuer, p.endpoint, e.seq, e.subject, e.type, CASE WHEN e.kind LIKE 'credential.%' THEN e.operation END, 'open', 0, 0, 0, '', $3"+
+			" FROM endpoints p JOIN events e ON e.issuer = p.issuer AND e.seq > $4 AND e.seq <= $5"+
+			" WHERE p.issuer = $1 AND p.endpoint = $2 AND "+wanted, string(issuer), endpoint, t.now.UnixMicro(), made, last)
 		if err == nil {
 			_, err = t.exec("UPDATE endpoints SET made = $3 WHERE issuer = $1 AND endpoint = $2", string(issuer), endpoint, last)
 		}
+		moved = err == nil
 		return err
 	})
-	return n > 0, err
+	return moved, err
 }
 
 // SettleDeliveries stores what came of attempts to tell an endpoint of up to 256 different events: all of it, or nothing. What

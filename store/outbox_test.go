@@ -38,9 +38,87 @@ func (h *harness) settle(endpoint string, state model.DeliveryState, seqs ...int
 
 func (h *harness) endpoints(ids ...string) []string {
 	h.t.Helper()
-	ended, err := h.SetEndpoints(h.ctx(), issuerA, ids)
+	ended, err := h.SetEndpoints(h.ctx(), issuerA, subscriptions(ids...))
 	h.ok(err)
 	return ended
+}
+
+// subscriptions are of endpoints that are told of everything.
+func subscriptions(ids ...string) (all []model.Subscription) {
+	for _, id := range ids {
+		all = append(all, model.Subscription{Endpoint: id})
+	}
+	return all
+}
+
+// Of each endpoint the kinds of events that it is told of.
+func TestOutboxKinds(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		h.mirrored(10)
+		set := func(kinds ...model.EventKind) {
+			t.Helper()
+			ended, err := h.SetEndpoints(h.ctx(), issuerA, []model.Subscription{{Endpoint: "all"}, {Endpoint: "some", Kinds: kinds}})
+			h.ok(err)
+			h.equal(ended, []string(nil))
+		}
+		waiting := func() (n []int64) {
+			t.Helper()
+			all, err := h.Backlogs(h.ctx(), issuerA)
+			h.ok(err)
+			for _, b := range all {
+				n = append(n, b.Waiting)
+			}
+			return n
+		}
+		set(model.EventAccepted, model.EventErased, model.EventAccepted)
+		x := credential(subject())
+		h.move(11, change(model.ChangeCreated, x, 11, 0), change(model.ChangeAccepted, x, 11, 1), change(model.ChangeDeleted, x, 11, 2))
+		h.equal(waiting(), []int64{3, 1})
+		h.equal(h.dueNow("all", 10), []int64{1})
+		h.equal(h.dueNow("some", 10), []int64{2}) // and what comes before of the same credential is not in its way
+		h.equal(waiting(), []int64{3, 1})
+		h.settle("some", model.DeliveryPostponed, 2)
+
+		// More than one look at the events, none of which is wanted, does not end before those that are.
+		for n := range maxMade + 10 {
+			h.move(uint32(12+n), change(model.ChangeCreated, credential(subject()), uint32(12+n), 0))
+		}
+		y := credential(subject())
+		at := uint32(12 + maxMade + 10)
+		h.move(at, change(model.ChangeCreated, y, at, 0), change(model.ChangeAccepted, y, at, 1))
+		accepted := int64(3 + maxMade + 10 + 2)
+		h.equal(waiting()[1], int64(2))
+		h.equal(h.dueNow("some", 10), []int64{accepted})
+
+		// What it was not told of yet goes by what it is to be told of now; what it was looked at for stays so.
+		set(model.EventAccepted)
+		h.equal(h.dueNow("some", 10), []int64{accepted})
+		set(model.EventIssued)
+		h.equal(h.dueNow("some", 10), []int64(nil))
+		h.equal(waiting()[1], int64(0))
+		h.settle("some", model.DeliveryDone, accepted) // one that was under way meanwhile
+		at++
+		z := credential(subject())
+		h.move(at, change(model.ChangeCreated, z, at, 0), change(model.ChangeAccepted, z, at, 1))
+		set()
+		h.equal(h.open().dueOf(t, "some"), []int64{accepted + 1})
+		if _, err := h.SetEndpoints(h.ctx(), issuerA, []model.Subscription{{Endpoint: "some", Kinds: []model.EventKind{"credential.*"}}}); model.CodeOf(err) != model.CodeInternal {
+			t.Errorf("a kind that there is not: %v", err)
+		}
+	})
+}
+
+// dueOf is what an endpoint can be told of, as another process sees it.
+func (s *Store) dueOf(t *testing.T, endpoint string) (out []int64) {
+	t.Helper()
+	due, err := s.DueDeliveries(t.Context(), issuerA, endpoint, s.now(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range due {
+		out = append(out, d.Event.Seq)
+	}
+	return out
 }
 
 func TestOutbox(t *testing.T) {
@@ -91,7 +169,7 @@ func TestOutbox(t *testing.T) {
 		h.equal(h.endpoints(), []string{"a", "b"})
 
 		for _, bad := range [][]string{{""}, {"a", "a"}, {"\x00"}} {
-			_, err := h.SetEndpoints(h.ctx(), issuerA, bad)
+			_, err := h.SetEndpoints(h.ctx(), issuerA, subscriptions(bad...))
 			h.code(err, model.CodeInternal)
 		}
 		for _, limit := range []int{0, maxDue + 1} {

@@ -31,7 +31,7 @@ func (s *Store) CountRequests(ctx context.Context, issuer model.Address, now tim
 // storeUnavailable.
 func (s *Store) Backlogs(ctx context.Context, issuer model.Address) ([]model.Backlog, error) {
 	var out []model.Backlog
-	rows, err := s.query(ctx, "SELECT p.endpoint, (SELECT count(*) FROM events e WHERE e.issuer = p.issuer AND e.seq > p.made),"+
+	rows, err := s.query(ctx, "SELECT p.endpoint, (SELECT count(*) FROM events e WHERE e.issuer = p.issuer AND e.seq > p.made AND "+wanted+"),"+
 		" (SELECT count(*) FROM deliveries d WHERE d.issuer = p.issuer AND d.endpoint = p.endpoint AND d.state = 'open'),"+
 		" (SELECT count(*) FROM deliveries d WHERE d.issuer = p.issuer AND d.endpoint = p.endpoint AND d.state = 'givenUp'),"+
 		" (SELECT min(d.first) FROM deliveries d WHERE d.issuer = p.issuer AND d.endpoint = p.endpoint AND d.state = 'open' AND d.first > 0)"+

@@ -77,7 +77,7 @@ func TestAccessFaults(t *testing.T) {
 // TestAccessSettings: what is read, and what holds where nothing is set.
 func TestAccessSettings(t *testing.T) {
 	s, _, err := readSettings(nil, noFile(t))
-	if err != nil || !s.accessSettings.clientRate.Off() || !s.accessSettings.subjectRate.Off() || !s.accessSettings.loginRate.Off() || s.accessSettings.oidc != nil || s.documentsKeys != nil || s.webhooks != nil {
+	if err != nil || !s.accessSettings.clientRate.Off() || !s.accessSettings.subjectRate.Off() || !s.accessSettings.loginRate.Off() || s.accessSettings.oidc != nil || s.documentsKeys != nil || s.webhooks.endpoints != nil {
 		t.Errorf("on the sandbox: %+v, %v", s.accessSettings, err)
 	}
 	if s, _, err = readSettings([]string{"--xrpl-network=testnet"}, noFile(t)); err != nil || s.accessSettings.clientRate != (access.Rate{Count: 600, Per: time.Minute}) || s.accessSettings.subjectRate != (access.Rate{Count: 60, Per: time.Minute}) || s.accessSettings.loginRate != (access.Rate{Count: 20, Per: time.Minute}) {
@@ -98,8 +98,8 @@ func TestAccessSettings(t *testing.T) {
 	if a := s.accessSettings; !a.clientRate.Off() || a.subjectRate != (access.Rate{Count: 5, Per: time.Hour}) || a.oidc == nil || a.oidc.RoleClaim != "roles" || len(a.oidc.Roles) != 3 {
 		t.Errorf("%+v", a)
 	}
-	if len(s.documentsKeys) != 1 || len(s.webhooks) != 2 || strings.Contains(fmt.Sprintf("%v %+v %#v", s.documentsKeys, s.documentsKeys, s.documentsKeys), documentsKey[:20]) {
-		t.Errorf("%+v %+v", s.webhooks, s.documentsKeys)
+	if len(s.documentsKeys) != 1 || len(s.webhooks.endpoints) != 2 || strings.Contains(fmt.Sprintf("%v %+v %#v", s.documentsKeys, s.documentsKeys, s.documentsKeys), documentsKey[:20]) {
+		t.Errorf("%+v %+v", s.webhooks.endpoints, s.documentsKeys)
 	}
 }
 

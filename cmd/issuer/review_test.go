@@ -208,6 +208,7 @@ func TestRequestLapses(t *testing.T) {
 	writePolicy(t, dir, "slow.yaml", strings.Replace(reviewPolicy, "Looked", "Slow", 1))
 	t.Setenv("WEBHOOK_SECRET", webhook.NewSecret().Reveal())
 	s := boot(t, append(onSandbox(t.TempDir()), "--policy-dir="+dir, "--webhook-urls="+hook.URL, "--webhook-allow-private=true")...)
+	s.subscribed(t, 1)
 	url := s.field(t, "HTTP")
 	alice := applicant{t, acceptProgram(t), []string{"ISSUER_URL=" + url}}
 	ask := func(credential string) (link string) {

@@ -221,7 +221,10 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 			return p, err
 		}
 	}
-	p.reload = func() { reload(log, tls, policies, checkPolicies) }
+	p.reload = func() {
+		reload(log, tls, policies, checkPolicies)
+		s.webhooks.reload(log, p.sender)
+	}
 	counted := newMetrics()
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
 		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
@@ -236,7 +239,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		keeping.Policies = policies
 	}
 	p.keeper = issuer.NewKeeper(keeping)
-	p.sender, err = webhook.New(webhook.Config{Outbox: p.store, Issuer: account, Endpoints: s.webhooks, Logger: log.With("room", "webhook"),
+	p.sender, err = webhook.New(webhook.Config{Outbox: p.store, Issuer: account, Endpoints: s.webhooks.endpoints, Logger: log.With("room", "webhook"),
 		Watch: func() (<-chan struct{}, func()) { return p.store.WatchEvents(account) }})
 	if err != nil {
 		return p, fmt.Errorf("WEBHOOK_URLS: %w", err)

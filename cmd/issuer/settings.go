@@ -12,7 +12,6 @@ import (
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
 	"github.com/xrplissuer/credential-issuer/issuer/vault"
-	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -26,7 +25,7 @@ var known = config.Pick(
 	"POLICY_DIR", "DOCUMENTS_KEY", "DOCUMENTS_KEY_FILE",
 	"OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_ROLE_CLAIM", "OIDC_ROLES",
 	"RATE_LIMIT_CLIENT", "RATE_LIMIT_SUBJECT", "RATE_LIMIT_LOGIN", "TRUSTED_PROXIES", "TLS_CERT_FILE", "TLS_KEY_FILE",
-	"WEBHOOK_URLS", "WEBHOOK_SECRET", "WEBHOOK_ALLOW_PRIVATE", "RESERVE_WARNING",
+	"WEBHOOK_URLS", "WEBHOOK_SECRET", "WEBHOOKS_FILE", "WEBHOOK_ALLOW_PRIVATE", "RESERVE_WARNING",
 	"LOG_LEVEL", "LOG_FORMAT",
 )
 
@@ -60,7 +59,7 @@ type settings struct {
 	policyDir      string      // empty: none
 	documentsKeys  []vault.Key // the first encrypts; empty: none is set
 	accessSettings accessSettings
-	webhooks       []webhook.Endpoint
+	webhooks       webhookSettings
 	reserveWarning uint32 // in credentials
 
 	// warnings deserve a look and stop nothing.
@@ -183,7 +182,7 @@ Each of these tells more with --help.
 
 Every flag is also a variable of the environment and a line in .env: --http-listen is HTTP_LISTEN. Flags go before the
 environment, the environment before .env. Secrets have no flag, as other users of a machine see command lines. SIGHUP reads
-policies and certificates again. Exit status: 0 stopped, 1 failed, 2 wrong settings.
+policies, certificates and WEBHOOKS_FILE again. Exit status: 0 stopped, 1 failed, 2 wrong settings.
 
 %s`, flags.FlagUsages())
 	return err

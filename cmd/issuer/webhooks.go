@@ -1,6 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
@@ -8,9 +12,74 @@ import (
 	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 )
 
+// webhookSettings are where events go.
+type webhookSettings struct {
+	endpoints []webhook.Endpoint // all of them
+	fixed     []webhook.Endpoint // those of WEBHOOK_URLS, which stay as they are
+	file      string             // has the others; empty for none
+	private   bool
+}
+
 // readWebhooks reads where events go.
-func readWebhooks(v *config.Values) []webhook.Endpoint {
-	private := v.OneOf("WEBHOOK_ALLOW_PRIVATE", "true", "false") == "true"
+func readWebhooks(v *config.Values) webhookSettings {
+	s := webhookSettings{file: v.String("WEBHOOKS_FILE"), private: v.OneOf("WEBHOOK_ALLOW_PRIVATE", "true", "false") == "true"}
+	s.fixed = readFixedWebhooks(v, s.private)
+	var faults []string
+	if s.endpoints, faults = s.read(); len(faults) > 0 {
+		for _, fault := range faults {
+			v.Wrong("WEBHOOKS_FILE: " + fault)
+		}
+	}
+	return s
+}
+
+// read returns all webhooks, or what is wrong with the file.
+func (s webhookSettings) read() (all []webhook.Endpoint, faults []string) {
+	if s.file == "" {
+		return s.fixed, nil
+	}
+	text, err := config.PrivateFile(s.file, webhook.MaxFileBytes)
+	if err != nil {
+		return nil, []string{err.Error()}
+	}
+	more, err := webhook.ParseFile([]byte(text), s.private)
+	var wrong webhook.Faults
+	if errors.As(err, &wrong) {
+		return nil, wrong
+	}
+	all = slices.Clone(s.fixed)
+	for _, e := range more {
+		if slices.ContainsFunc(s.fixed, e.Same) {
+			return nil, []string{"must not have a webhook that WEBHOOK_URLS has too, which " + fmt.Sprint(e) + " is"}
+		}
+		all = append(all, e)
+	}
+	if len(all) > webhook.MaxEndpoints {
+		return nil, []string{fmt.Sprintf("must not have more than %d webhooks, those of WEBHOOK_URLS included", webhook.MaxEndpoints)}
+	}
+	return all, nil
+}
+
+// reload reads the file again. Where something is wrong with it, that is in the log, and the webhooks before stay.
+func (s webhookSettings) reload(log *slog.Logger, sender *webhook.Sender) {
+	if s.file == "" {
+		return
+	}
+	all, faults := s.read()
+	if len(faults) == 0 {
+		if err := sender.SetEndpoints(all); err != nil {
+			faults = []string{err.Error()}
+		}
+	}
+	if len(faults) > 0 {
+		log.Error("the webhooks were not read again; those before stay", "error", "WEBHOOKS_FILE: "+strings.Join(faults, "\n"))
+		return
+	}
+	log.Info("read the webhooks again", "webhooks", len(all))
+}
+
+// readFixedWebhooks reads those that share secrets, and are told of all events.
+func readFixedWebhooks(v *config.Values, private bool) []webhook.Endpoint {
 	var addresses []string
 	for _, text := range strings.Split(v.String("WEBHOOK_URLS"), ",") {
 		if text = strings.TrimSpace(text); text != "" {
@@ -52,7 +121,7 @@ func webhookStatus(s *webhook.Sender) func() []issuer.WebhookStatus {
 	return func() []issuer.WebhookStatus {
 		var out []issuer.WebhookStatus
 		for _, e := range s.Status() {
-			out = append(out, issuer.WebhookStatus{ID: e.ID, Address: e.Address, Delivered: e.Delivered, Failed: e.Failed, Failure: e.Failure})
+			out = append(out, issuer.WebhookStatus{ID: e.ID, Address: e.Address, Kinds: e.Kinds, Delivered: e.Delivered, Failed: e.Failed, Failure: e.Failure})
 		}
 		return out
 	}

@@ -71,14 +71,15 @@ type actionView struct {
 
 // webhookView has the counts of the process that answers; waiting, given_up and failing_since are the same everywhere.
 type webhookView struct {
-	ID        string `json:"id"`
-	Address   string `json:"address"`
-	Waiting   int64  `json:"waiting"`
-	GivenUp   int64  `json:"given_up"`
-	Failing   string `json:"failing_since,omitempty"`
-	Delivered uint64 `json:"delivered"`
-	Failed    uint64 `json:"failed_attempts"`
-	Failure   string `json:"last_failure,omitempty"`
+	ID        string            `json:"id"`
+	Address   string            `json:"address"`
+	Kinds     []model.EventKind `json:"events,omitempty"` // all where they are left out
+	Waiting   int64             `json:"waiting"`
+	GivenUp   int64             `json:"given_up"`
+	Failing   string            `json:"failing_since,omitempty"`
+	Delivered uint64            `json:"delivered"`
+	Failed    uint64            `json:"failed_attempts"`
+	Failure   string            `json:"last_failure,omitempty"`
 }
 
 // status serves GET /admin/status.
@@ -112,7 +113,7 @@ func viewOf(s issuer.Status) statusView {
 		}
 	}
 	for _, w := range s.Webhooks {
-		v.Webhooks = append(v.Webhooks, webhookView{w.ID, w.Address, w.Waiting, w.GivenUp, when(w.Failing), w.Delivered, w.Failed, w.Failure})
+		v.Webhooks = append(v.Webhooks, webhookView{w.ID, w.Address, w.Kinds, w.Waiting, w.GivenUp, when(w.Failing), w.Delivered, w.Failed, w.Failure})
 	}
 	return v
 }

@@ -24,6 +24,7 @@ const (
 type courier struct {
 	cfg    Config
 	desk   *desk
+	id     string // the endpoint's
 	log    *slog.Logger
 	poster *poster
 	end    context.CancelFunc // of the poster's connections
@@ -69,10 +70,11 @@ type settled struct {
 }
 
 func newCourier(cfg Config, d *desk) *courier {
-	c := &courier{cfg: cfg, desk: d, log: cfg.Logger.With("webhook", d.endpoint), busy: map[credential]bool{},
+	e := d.at()
+	c := &courier{cfg: cfg, desk: d, id: e.id, log: cfg.Logger.With("webhook", e), busy: map[credential]bool{},
 		results: make(chan result, cfg.Concurrency), stale: true, gone: d.read().Gone, rang: make(chan struct{}, 1)}
 	life, end := context.WithCancel(context.Background())
-	c.poster, c.end = newPoster(life, d.endpoint, cfg), end
+	c.poster, c.end = newPoster(life, e, cfg), end
 	c.work, c.abort = context.WithCancelCause(context.Background())
 	return c
 }
@@ -104,7 +106,7 @@ func (c *courier) store(ctx context.Context, limit time.Duration) {
 	}
 	bounded, done := within(ctx, c.cfg.Clock, limit)
 	defer done()
-	if err := c.cfg.Outbox.SettleDeliveries(bounded, c.cfg.Issuer, c.desk.endpoint.id, outcomes); err != nil {
+	if err := c.cfg.Outbox.SettleDeliveries(bounded, c.cfg.Issuer, c.id, outcomes); err != nil {
 		if ctx.Err() == nil {
 			c.outboxFailed("the outbox does not keep what came of events", err)
 		}
@@ -126,7 +128,7 @@ func (c *courier) read(ctx context.Context) {
 	limit := readAhead + len(c.busy)
 	bounded, done := within(ctx, c.cfg.Clock, outboxTime)
 	defer done()
-	due, err := c.cfg.Outbox.DueDeliveries(bounded, c.cfg.Issuer, c.desk.endpoint.id, now, limit)
+	due, err := c.cfg.Outbox.DueDeliveries(bounded, c.cfg.Issuer, c.id, now, limit)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.outboxFailed("the outbox does not say which events are due", err)
@@ -306,7 +308,7 @@ func (c *courier) fail(r result, out *model.DeliveryOutcome) {
 	}
 	if f.gone && !c.gone {
 		c.gone, c.queue = true, nil
-		c.log.Error("the webhook answers 410, Gone: nothing more is sent to it until this program is started again; take it out of the configuration where it is gone for good")
+		c.log.Error("the webhook answers 410, Gone: nothing more is sent to it until its address is another one, or this program is started again; take it out of the configuration where it is gone for good")
 	}
 	if c.resume.After(r.at) {
 		return // begun before it was known that the endpoint is down

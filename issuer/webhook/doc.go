@@ -2,7 +2,7 @@
 // (https://www.standardwebhooks.com).
 //
 // It imports model and libraries. It owns the interface [Outbox] to what is kept of deliveries, and keeps nothing itself
-// that must outlive the process. It reads no setting, decides nothing about credentials, and sends to no address but those
+// that must outlive the process. It reads no setting but the text of a file of endpoints ([ParseFile]), decides nothing about credentials, and sends to no address but those
 // that it was made with.
 //
 // # What is sent
@@ -27,7 +27,7 @@
 //
 // # What a receiver can rely on
 //
-// Each event that happens while an endpoint is subscribed is sent to it until it was taken, or given up; it may come more
+// Each event that happens while an endpoint is subscribed, and is of a kind that it is told of, is sent to it until it was taken, or given up; it may come more
 // than once, and is to be told by its webhook-id then. Events of one credential (issuer, subject and type) come one after the
 // other: none is sent before each earlier one was taken or given up, and that is stored. Those of different credentials
 // come side by side, in any order. An event that an operation brought about is sent once that operation can be read as
@@ -41,7 +41,8 @@
 //
 // An endpoint that fails as often in a row as attempts may be under way at once is taken to be down: it is tried with one
 // event at a time, after pauses of up to [longestPause], until it takes one. An answer of 410 stops everything for the
-// endpoint until the program is started again; nothing is given up, and the outbox keeps what there is.
+// endpoint until its address is another one, or the program is started again; nothing is given up, and the outbox keeps what
+// there is.
 //
 // # Where it is sent
 //

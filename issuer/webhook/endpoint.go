@@ -9,8 +9,11 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/xrplissuer/credential-issuer/model"
 )
 
 const (
@@ -28,6 +31,7 @@ type Endpoint struct {
 	url     *url.URL
 	guard   guard
 	secrets []Secret
+	kinds   []model.EventKind // none: all
 }
 
 // NewEndpoint checks what is known of an endpoint.
@@ -127,6 +131,16 @@ func (e Endpoint) checkHost() error {
 	}
 	return nil
 }
+
+// Same says whether two endpoints have the same ID, or the same address.
+func (e Endpoint) Same(other Endpoint) bool { return e.id == other.id || e.sameAddress(other) }
+
+func (e Endpoint) sameAddress(other Endpoint) bool {
+	return e.url != nil && other.url != nil && e.url.String() == other.url.String()
+}
+
+// Kinds are the kinds of events that it is told of; none for all.
+func (e Endpoint) Kinds() []model.EventKind { return slices.Clone(e.kinds) }
 
 // ID is by which the outbox, logs and metrics know the endpoint: its name, or else url- and 16 characters of a hash.
 func (e Endpoint) ID() string { return e.id }

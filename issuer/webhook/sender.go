@@ -20,7 +20,7 @@ type Config struct {
 	// Issuer is the account whose events are sent.
 	Issuer model.Address
 	// Endpoints are all that the account has, at most [MaxEndpoints], of different IDs: others that the outbox knows are
-	// forgotten. None is a list too.
+	// forgotten. None is a list too. [Sender.SetEndpoints] changes them.
 	Endpoints []Endpoint
 	// Watch returns a channel that is signalled when there may be more to send, because an event was committed or an
 	// operation became final, and what ends that. Each endpoint calls it once. Nil has the sender look every Poll alone.
@@ -81,9 +81,12 @@ func (c Config) withDefaults() (Config, error) {
 
 // Sender sends an account's events to its endpoints.
 type Sender struct {
-	cfg   Config
-	desks []*desk
-	turn  chan struct{} // holds one value while Run is under way
+	cfg  Config
+	turn chan struct{} // holds one value while Run is under way
+
+	mu      sync.Mutex
+	desks   []*desk
+	changed chan struct{} // closed when there are others, and made anew
 }
 
 // New returns a sender, which does nothing before [Sender.Run]. Its errors are of the configuration, and say what to
@@ -93,22 +96,51 @@ func New(cfg Config) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(cfg.Endpoints) > MaxEndpoints {
-		return nil, fmt.Errorf("there are %d webhooks, and at most %d may be", len(cfg.Endpoints), MaxEndpoints)
+	s := &Sender{cfg: cfg, turn: make(chan struct{}, 1), changed: make(chan struct{})}
+	return s, s.SetEndpoints(cfg.Endpoints)
+}
+
+// SetEndpoints says which endpoints there are from now on, in the place of those of [Config]. Where [Sender.Run] is under way, what
+// is sent at that moment is let end or made again, and it goes on with these; [EndpointStatus] goes on for those whose ID and
+// address stay. The error says what to change; then nothing is.
+func (s *Sender) SetEndpoints(endpoints []Endpoint) error {
+	if len(endpoints) > MaxEndpoints {
+		return fmt.Errorf("there are %d webhooks, and at most %d may be", len(endpoints), MaxEndpoints)
 	}
-	s := &Sender{cfg: cfg, turn: make(chan struct{}, 1)}
 	ids := map[string]bool{}
-	for _, e := range cfg.Endpoints {
+	for _, e := range endpoints {
 		switch {
 		case e.url == nil:
-			return nil, errors.New("webhook: an Endpoint is made by NewEndpoint")
+			return errors.New("webhook: an Endpoint is made by NewEndpoint")
 		case ids[e.id]:
-			return nil, fmt.Errorf("the webhook %v is there twice: leave one out, or give it another name", e)
+			return fmt.Errorf("the webhook %v is there twice: leave one out, or give it another name", e)
 		}
 		ids[e.id] = true
-		s.desks = append(s.desks, &desk{endpoint: e})
 	}
-	return s, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.desks
+	s.desks = nil
+	for _, e := range endpoints {
+		d := &desk{}
+		for _, old := range before {
+			if at := old.at(); at.id == e.id && at.sameAddress(e) {
+				d = old
+			}
+		}
+		d.set(e)
+		s.desks = append(s.desks, d)
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+	return nil
+}
+
+// current returns the endpoints that there are, and what is closed when there are others.
+func (s *Sender) current() ([]*desk, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.desks, s.changed
 }
 
 // How long the outbox may take for one call, and how long it takes until it is asked again after a failure.
@@ -130,11 +162,32 @@ func (s *Sender) Run(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	if !s.subscribe(ctx) {
+	for ctx.Err() == nil {
+		s.round(ctx)
+	}
+}
+
+// round sends until ctx ends, or there are other endpoints.
+func (s *Sender) round(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	desks, changed := s.current()
+	stop := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-changed:
+			cancel()
+		case <-stop:
+		}
+	})
+	defer watch.Wait()
+	defer close(stop)
+	if !s.subscribe(ctx, desks) {
 		return
 	}
 	var couriers sync.WaitGroup
-	for _, d := range s.desks {
+	for _, d := range desks {
 		couriers.Go(func() { newCourier(s.cfg, d).run(ctx) })
 	}
 	couriers.Wait()
@@ -142,10 +195,11 @@ func (s *Sender) Run(ctx context.Context) {
 }
 
 // subscribe tells the outbox of the endpoints, and returns false where ctx ended before it could.
-func (s *Sender) subscribe(ctx context.Context) bool {
-	ids := make([]string, 0, len(s.desks))
-	for _, d := range s.desks {
-		ids = append(ids, d.endpoint.id)
+func (s *Sender) subscribe(ctx context.Context, desks []*desk) bool {
+	ids := make([]model.Subscription, 0, len(desks))
+	for _, d := range desks {
+		e := d.at()
+		ids = append(ids, model.Subscription{Endpoint: e.id, Kinds: e.kinds})
 	}
 	for try := 1; ctx.Err() == nil; try++ {
 		bounded, done := within(ctx, s.cfg.Clock, outboxTime)
@@ -185,8 +239,9 @@ func within(ctx context.Context, clock Clock, d time.Duration) (context.Context,
 
 // EndpointStatus is how sending to an endpoint goes, since the program began.
 type EndpointStatus struct {
-	// ID and Address are the endpoint's.
+	// ID and Address are the endpoint's, and Kinds those of the events that it is told of; none for all.
 	ID, Address string
+	Kinds       []model.EventKind
 	// Delivered counts events that were taken, Failed attempts that failed, and GivenUp events that will not be sent any
 	// more.
 	Delivered, Failed, GivenUp uint64
@@ -196,7 +251,7 @@ type EndpointStatus struct {
 	Failing int
 	// Down says that the endpoint is tried with one event at a time, as it failed too often in a row.
 	Down bool
-	// Gone says that it answered 410: nothing is sent to it until the program is started again.
+	// Gone says that it answered 410: nothing is sent to it until its address is another one, or the program is started again.
 	Gone bool
 	// Taken and Failure are when an event was taken and when an attempt failed last; zero for never.
 	Taken, FailedAt time.Time
@@ -204,10 +259,11 @@ type EndpointStatus struct {
 	Failure string
 }
 
-// Status returns how it goes, in the order of Config.Endpoints. How many events wait is the outbox's to say.
+// Status returns how it goes, in the order of the endpoints. How many events wait is the outbox's to say.
 func (s *Sender) Status() []EndpointStatus {
-	out := make([]EndpointStatus, 0, len(s.desks))
-	for _, d := range s.desks {
+	desks, _ := s.current()
+	out := make([]EndpointStatus, 0, len(desks))
+	for _, d := range desks {
 		out = append(out, d.read())
 	}
 	return out
@@ -215,17 +271,28 @@ func (s *Sender) Status() []EndpointStatus {
 
 // desk is what outlives a Run of an endpoint.
 type desk struct {
-	endpoint Endpoint
+	mu       sync.Mutex
+	endpoint Endpoint // of the same ID and address always
+	status   EndpointStatus
+}
 
-	mu     sync.Mutex
-	status EndpointStatus
+func (d *desk) at() Endpoint {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.endpoint
+}
+
+func (d *desk) set(e Endpoint) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.endpoint = e
 }
 
 func (d *desk) read() EndpointStatus {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	st := d.status
-	st.ID, st.Address = d.endpoint.id, d.endpoint.Address()
+	st.ID, st.Address, st.Kinds = d.endpoint.id, d.endpoint.Address(), d.endpoint.Kinds()
 	return st
 }
 

@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -51,7 +53,7 @@ func TestDelivery(t *testing.T) {
 			t.Errorf("secret %d: %v", i, err)
 		}
 	}
-	if st := s.Status(); len(st) != 1 || st[0] != (EndpointStatus{ID: "crm", Address: r.URL, Delivered: 1, Taken: start}) {
+	if st := s.Status(); len(st) != 1 || !reflect.DeepEqual(st[0], EndpointStatus{ID: "crm", Address: r.URL, Delivered: 1, Taken: start}) {
 		t.Errorf("status %+v", st)
 	}
 	if log := w.log.String(); strings.Contains(log, "hidden") || !strings.Contains(log, "crm ("+r.URL+")") {
@@ -87,6 +89,63 @@ func TestSubscribe(t *testing.T) {
 	}
 	if !strings.Contains(w.log.String(), "not configured any more") || !strings.Contains(w.log.String(), "webhook=one") {
 		t.Errorf("log: %s", w.log)
+	}
+}
+
+// TestSetEndpoints: while it sends, endpoints get other secrets and other kinds of events, come and go; what one was not told of
+// yet it is told of all the same, once, and its counts go on.
+func TestSetEndpoints(t *testing.T) {
+	c := newClock()
+	r := newReceiver(t, c, false, nil)
+	old, other := NewSecret(), NewSecret()
+	w := newWorld(t, newEndpoint(t, "one", r.URL+"/one", old), newEndpoint(t, "gone", r.URL+"/gone"))
+	s, stop := w.run()
+	w.add("rFirst")
+	w.outbox.awaitOutcomes(t, "one", 1)
+	w.outbox.awaitOutcomes(t, "gone", 1)
+	r.await(t, 2)
+
+	one := newEndpoint(t, "one", r.URL+"/one", other)
+	one.kinds = []model.EventKind{model.EventAccepted}
+	if err := s.SetEndpoints([]Endpoint{one, newEndpoint(t, "new", r.URL+"/new")}); err != nil {
+		t.Fatal(err)
+	}
+	w.outbox.await(t, "the endpoints to be others", func() bool { return len(w.outbox.places) == 2 && len(w.outbox.kinds["one"]) == 1 })
+	w.add("rSecond") // of a kind that one is not told of
+	w.outbox.add("rThird", func(e *model.Event) { e.Kind = model.EventAccepted })
+	w.outbox.awaitOutcomes(t, "one", 2)
+	w.outbox.awaitOutcomes(t, "new", 2)
+	stop()
+	var got []string
+	for _, call := range r.all() {
+		got = append(got, call.path+" "+call.subject)
+		if call.path != "/one" {
+			continue
+		}
+		secret := old
+		if call.subject == "rThird" {
+			secret = other
+		}
+		verifier, err := standard.NewWebhook(secret.Reveal())
+		if err == nil {
+			err = verifier.VerifyIgnoringTimestamp(call.body, call.header)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", call.subject, err)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"/gone rFirst", "/new rSecond", "/new rThird", "/one rFirst", "/one rThird"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	if st := s.Status(); len(st) != 2 || st[0].Delivered != 2 || !slices.Equal(st[0].Kinds, one.kinds) || st[1].Delivered != 2 {
+		t.Errorf("%+v", st)
+	}
+	// What is wrong changes nothing.
+	for _, wrong := range [][]Endpoint{{one, one}, {{}}, make([]Endpoint, MaxEndpoints+1)} {
+		if err := s.SetEndpoints(wrong); err == nil || len(s.Status()) != 2 {
+			t.Errorf("%v, and there are %d", err, len(s.Status()))
+		}
 	}
 }
 

@@ -111,6 +111,7 @@ type outbox struct {
 	events   []model.Event
 	open     map[model.OperationID]bool                  // operations that are not final
 	places   map[string]int64                            // by endpoint: the Seq that it was subscribed at
+	kinds    map[string][]model.EventKind                // by endpoint: what it is told of; none for all
 	outcomes map[string][]model.DeliveryOutcome          // by endpoint: all that were stored, in order
 	last     map[string]map[int64]*model.DeliveryOutcome // the last of each
 	failing  error
@@ -121,7 +122,7 @@ type outbox struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{open: map[model.OperationID]bool{}, returned: map[int64]bool{}, places: map[string]int64{}, outcomes: map[string][]model.DeliveryOutcome{},
+	return &outbox{open: map[model.OperationID]bool{}, returned: map[int64]bool{}, places: map[string]int64{}, kinds: map[string][]model.EventKind{}, outcomes: map[string][]model.DeliveryOutcome{},
 		last: map[string]map[int64]*model.DeliveryOutcome{}, watchers: map[chan struct{}]bool{}, changed: make(chan struct{})}
 }
 
@@ -134,19 +135,21 @@ func (o *outbox) change(f func()) {
 	o.changed = make(chan struct{})
 }
 
-func (o *outbox) SetEndpoints(_ context.Context, _ model.Address, endpoints []string) (ended []string, err error) {
+func (o *outbox) SetEndpoints(_ context.Context, _ model.Address, endpoints []model.Subscription) (ended []string, err error) {
 	o.change(func() {
 		if err = o.failing; err != nil {
 			return
 		}
 		for id := range o.places {
-			if !slices.Contains(endpoints, id) {
+			if !slices.ContainsFunc(endpoints, func(s model.Subscription) bool { return s.Endpoint == id }) {
 				delete(o.places, id)
 				delete(o.last, id)
 				ended = append(ended, id)
 			}
 		}
-		for _, id := range endpoints {
+		for _, s := range endpoints {
+			id := s.Endpoint
+			o.kinds[id] = s.Kinds
 			if _, ok := o.places[id]; !ok {
 				o.places[id], o.last[id] = int64(len(o.events)), map[int64]*model.DeliveryOutcome{}
 			}
@@ -170,6 +173,9 @@ func (o *outbox) DueDeliveries(_ context.Context, _ model.Address, endpoint stri
 		}
 		seen := map[credential]bool{}
 		for _, e := range o.events[place:] {
+			if kinds := o.kinds[endpoint]; len(kinds) > 0 && !slices.Contains(kinds, e.Kind) {
+				continue
+			}
 			last := o.last[endpoint][e.Seq]
 			of := credential{e.Subject, e.Type}
 			if last != nil && last.State != model.DeliveryPostponed || seen[of] {
@@ -444,8 +450,8 @@ func (w *world) again(s *Sender) (stop func()) {
 	})
 	w.t.Cleanup(stop)
 	w.outbox.await(w.t, "the endpoints to be subscribed", func() bool {
-		for _, d := range s.desks {
-			if _, ok := w.outbox.places[d.endpoint.id]; !ok {
+		for _, d := range s.Status() {
+			if _, ok := w.outbox.places[d.ID]; !ok {
 				return false
 			}
 		}

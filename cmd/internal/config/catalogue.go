@@ -61,6 +61,8 @@ var Catalogue = []Setting{
 		Usage: "where events are sent, separated by commas: https:// addresses, or http:// ones of this machine or a private network, which WEBHOOK_ALLOW_PRIVATE must allow"},
 	{Key: "WEBHOOK_SECRET", Secret: true,
 		Usage: "what events are signed with (Standard Webhooks): whsec_ and base64 of 24 to 64 random bytes; several, separated by commas, to replace one: each event is signed with all of them"},
+	{Key: "WEBHOOKS_FILE",
+		Usage: "a YAML file, which only its owner may read, with more webhooks: each with its own secret, and the events that it is told of; read again on SIGHUP"},
 	{Key: "WEBHOOK_ALLOW_PRIVATE", Default: "false",
 		Usage: "whether events may be sent to this machine and to private networks: true or false"},
 	{Key: "RESERVE_WARNING", Default: "20",

@@ -13,6 +13,19 @@ const maxSecretFile = 16 << 10
 
 // SecretFile reads a secret from a file that only its owner may read. No error holds anything of its content.
 func SecretFile(path string) (string, error) {
+	text, err := PrivateFile(path, maxSecretFile)
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(text)
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return secret, nil
+}
+
+// PrivateFile reads a file of at most so many bytes that only its owner may read. No error holds anything of its content.
+func PrivateFile(path string, most int64) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
@@ -28,16 +41,12 @@ func SecretFile(path string) (string, error) {
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return "", fmt.Errorf("%s can be read by others (mode %04o): chmod 600 %s", path, mode, path)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return "", err
 	}
-	if len(text) > maxSecretFile {
-		return "", fmt.Errorf("%s is too long: it must have at most 16384 bytes", path)
+	if int64(len(text)) > most {
+		return "", fmt.Errorf("%s is too long: it must have at most %d bytes", path, most)
 	}
-	secret := strings.TrimSpace(string(text))
-	if secret == "" {
-		return "", fmt.Errorf("%s is empty", path)
-	}
-	return secret, nil
+	return string(text), nil
 }
