@@ -178,6 +178,7 @@ type credentialTerms struct {
 	expiration  *uint32 // in seconds since the Ripple Epoch; nil for none
 	renew       bool
 	renewWithin uint32 // how long before its expiration one that stands may be replaced, in seconds
+	vouched     bool   // the subject has proved that they ask for it, or a person decides
 }
 
 // look is what the ledger says of a CredentialCreate that is to be sent. Absence is an answer, and an error of the part
@@ -204,6 +205,10 @@ func (l look) verdict(t credentialTerms) (replaces bool, err error) {
 		return false, duplicate(l.found, l.last)
 	case l.foundErr == nil && !renewable(l.found, l.last, t.renewWithin):
 		return false, tooEarly(l.found, t.renewWithin)
+	case l.foundErr == nil && !t.vouched && l.found.Accepted && !l.found.Expired(l.last.CloseTime):
+		// It holds, and would not any more until its subject accepts the new one: that is not for anybody to bring about.
+		return false, model.BadRequest("proof", "must be given to renew a credential that its subject has accepted and that has not expired: "+
+			"ask POST /challenge for what to sign with the subject's key")
 	case l.foundErr == nil:
 		replaces = true
 		if !l.found.Accepted || l.found.Subject == l.found.Issuer {

@@ -67,7 +67,7 @@ func (i *Issuer) Issue(ctx context.Context, r model.CredentialRequest, a Ask) (R
 	if err != nil {
 		return Reply{}, err
 	}
-	asked := credentialTerms{r.Subject, r.Type, t.expiration, r.Renew, t.renewWithin}
+	asked := credentialTerms{r.Subject, r.Type, t.expiration, r.Renew, t.renewWithin, t.review || t.nonce != nil}
 	if t.review {
 		// What the ledger would refuse anyway need not wait for a person.
 		if _, err := i.admit(ctx, asked); err != nil {

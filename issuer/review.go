@@ -182,7 +182,7 @@ func (i *Issuer) Approve(ctx context.Context, id model.OperationID, a Ask) (Revi
 	if err != nil {
 		return Review{}, unavailable(err)
 	}
-	op.Renew, err = i.admit(ctx, credentialTerms{app.Subject, app.Type, app.Expiration, app.Renew, renewWithin(p)})
+	op.Renew, err = i.admit(ctx, credentialTerms{app.Subject, app.Type, app.Expiration, app.Renew, renewWithin(p), true})
 	switch {
 	case model.CodeOf(err) == model.CodeBadRequest: // there is nothing wrong with this request, but with the one that waits
 		err = &model.Error{Code: model.CodeExpired, Cause: err, Message: "the expiration that was asked for is past: reject the request, so that its " +
