@@ -60,6 +60,25 @@ func ParseRole(s string) (Role, error) {
 	return Role(s), nil
 }
 
+// DenialKind says what a [Denial] names.
+type DenialKind string
+
+// The kinds of denials.
+const (
+	// DeniedSubject names a subject (sub): all of its JWTs, whenever they were made.
+	DeniedSubject DenialKind = "subject"
+	// DeniedID names a single JWT, by its id (jti).
+	DeniedID DenialKind = "jti"
+)
+
+// Denial has JWTs of the identity provider refused that hold otherwise.
+type Denial struct {
+	Kind  DenialKind
+	Value string
+	// Created is given by the store. From Expires on it is no more.
+	Created, Expires time.Time
+}
+
 // Principal is who a request of the administrators' side comes from.
 type Principal struct {
 	// Actor is what the audit log calls them, such as "token:nightly" or "jwt:alice@example.org". It holds no secret.

@@ -51,6 +51,9 @@ const (
 	// ActionTokenCreate and ActionTokenRevoke: the target is the token's name.
 	ActionTokenCreate = "token.create"
 	ActionTokenRevoke = "token.revoke"
+	// ActionTokenDeny and ActionTokenAllow: the target is the kind of a [Denial], a colon, and its value.
+	ActionTokenDeny  = "token.deny"
+	ActionTokenAllow = "token.allow"
 )
 
 // Sum returns the hash of an entry: SHA-256 over its fields, each with its length before it, so that nothing can be moved

@@ -113,7 +113,7 @@
 // its expiry, and that an operation came to nothing (but of the rows of a batch that is cancelled); and every decision an entry of the audit log,
 // stored in the transaction that makes it: what [Store.Create], [Store.AddRows] (one entry for a call), [Store.Cancel],
 // [Store.CancelBatch], [Store.CreateApplication], [Store.Decide], [Store.LapseApplications], [Store.Withdraw],
-// [Store.EraseDocuments], [Store.CreateToken] and [Store.RevokeToken] have done; a renewal is one decision. What the lane makes for itself leaves none. Both logs are written at the very end of the
+// [Store.EraseDocuments], [Store.CreateToken], [Store.RevokeToken], [Store.Deny] and [Store.Allow] have done; a renewal is one decision. What the lane makes for itself leaves none. Both logs are written at the very end of the
 // transaction, under one row that is locked until the commit: so they are numbered in the order of the commits, who reads
 // on from the last number misses nothing, and, as nothing is locked after that row, no two transactions wait for each other
 // because of it. Each audit entry holds the hash of the one before ([model.AuditEntry.Sum]), and the row the last one's:
@@ -162,6 +162,6 @@
 // # Goroutines
 //
 // A [Store] owns three: one that polls for those who wait, one that listens (PostgreSQL), and one that forgets old
-// keys, nonces, and events that nobody is to be told of any more and that are of no request.
+// keys, nonces, denials, and events that nobody is to be told of any more and that are of no request.
 // [Store.Close] ends them and waits for them.
 package store

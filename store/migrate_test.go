@@ -58,7 +58,7 @@ func TestMigrationsSayTheSame(t *testing.T) {
 // What the CHECK constraints list is what model has.
 func TestChecksListTheStates(t *testing.T) {
 	var b []byte
-	for _, name := range []string{"0001_journal", "0003_records", "0004_keeping", "0005_lapse"} {
+	for _, name := range []string{"0001_journal", "0003_records", "0004_keeping", "0005_lapse", "0007_denials"} {
 		text, err := migrations.ReadFile("migrations/sqlite/" + name + ".sql")
 		if err != nil {
 			t.Fatal(err)
@@ -84,6 +84,7 @@ func TestChecksListTheStates(t *testing.T) {
 		"states of a batch":       "CHECK (state " + list(texts([]model.BatchState{model.BatchReceiving, model.BatchReceived})),
 		"kinds of an operation":   "CHECK (kind " + list(texts([]model.Kind{model.KindIssue, model.KindRevoke, model.KindFill, model.KindTickets})),
 		"kinds of events":         "CHECK (kind " + list(texts(model.EventKinds())),
+		"kinds of denials":        "CHECK (kind " + list(texts([]model.DenialKind{model.DeniedSubject, model.DeniedID})),
 		"roles":                   "CHECK (role " + list(texts(model.Roles())),
 		"states of a request":     "CHECK (state " + list(texts(model.ApplicationStates())),
 		"kinds that are asked of": "CHECK ((kind " + list(texts([]model.Kind{model.KindIssue, model.KindRevoke})),

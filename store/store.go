@@ -297,7 +297,7 @@ func (s *Store) txOptions() *sql.TxOptions {
 	return nil
 }
 
-// sweep forgets old keys, nonces and events, and tells of batches that were not completed.
+// sweep forgets old keys, nonces, events and denials, and tells of batches that were not completed.
 func (s *Store) sweep(ctx context.Context) {
 	ticker := time.NewTicker(keySweep)
 	defer ticker.Stop()
@@ -310,7 +310,7 @@ func (s *Store) sweep(ctx context.Context) {
 		if n, oldest, err := s.Receiving(ctx, s.now().Add(-staleBatch)); err == nil && n > 0 {
 			s.log.Warn("batches wait for the rest of their rows: send them again, or cancel them", "count", n, "oldest", oldest)
 		}
-		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces, "events": s.SweepEvents} {
+		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces, "events": s.SweepEvents, "denials": s.SweepDenials} {
 			n, err := sweep(ctx)
 			switch {
 			case ctx.Err() != nil:

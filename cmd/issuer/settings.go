@@ -174,7 +174,7 @@ func usage(w io.Writer, flags *pflag.FlagSet) error {
   issuer                           on the embedded ledger: nothing to set up
   issuer --xrpl-network devnet     on Devnet, with the seed from ISSUER_ACCOUNT_SEED or a masked prompt
   issuer batch FILE                has a running service issue many credentials
-  issuer token create|list|revoke  makes and revokes the tokens of the administrators' side
+  issuer token create|list|revoke|deny|allow  makes and revokes the tokens of the administrators' side
   issuer audit verify|export       checks and writes out the audit log
   issuer verify ISSUER SUBJECT TYPE  asks the ledger whether a credential can be relied on
 

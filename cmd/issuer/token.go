@@ -27,6 +27,11 @@ const tokenUsage = `issuer token makes and revokes the tokens of the administrat
   issuer token create --name NAME --role admin|reviewer|reader [--expires 90d]   prints a token, this once
   issuer token list [--json]                                                     shows all that there are
   issuer token revoke NAME                                                       by its name or id, at once and for good
+  issuer token deny --subject SUB | --jti ID [--expires 30d]                     refuses JWTs of the identity provider
+  issuer token allow --subject SUB | --jti ID                                    takes that back
+
+A denial is of all JWTs of a subject (sub), whenever they were made, or of a single one by its id (jti). It holds at once, for every
+process of the service, and until it expires, after 30 days where nothing is said: a JWT that holds for longer holds again then.
 
 Tokens are kept in the journal's database, by their hash alone: DATA_DIR or DATABASE_URL must be those of the service, which
 need not run; a first token may be made before its first start. A reader sees what was issued and asked for, a reviewer also decides on requests and reads their documents, an
@@ -63,7 +68,7 @@ func runToken(ctx context.Context, args []string, dotenv string, c console) erro
 	if len(args) > 0 {
 		what, args = args[0], args[1:]
 	}
-	var name, role, expires *string
+	var name, role, expires, subject, id *string
 	var asJSON *bool
 	s, v, err := readStoreSettings("issuer token", args, dotenv, func(f *pflag.FlagSet) {
 		switch what {
@@ -71,6 +76,12 @@ func runToken(ctx context.Context, args []string, dotenv string, c console) erro
 			name = f.String("name", "", "what the audit log calls whoever uses it")
 			role = f.String("role", "", "admin, reviewer or reader")
 			expires = f.String("expires", "", "how long it holds, such as 12h or 90d, or until when, such as 2030-12-31T00:00:00Z; without it, until it is revoked")
+		case "deny", "allow":
+			subject = f.String("subject", "", "whose JWTs: their sub claim")
+			id = f.String("jti", "", "which JWT: its jti claim")
+			if what == "deny" {
+				expires = f.String("expires", "30d", "for how long, such as 12h or 90d, or until when, such as 2030-12-31T00:00:00Z: longer than the JWT holds")
+			}
 		case "list":
 			asJSON = f.Bool("json", false, "for programs")
 		}
@@ -90,8 +101,12 @@ func runToken(ctx context.Context, args []string, dotenv string, c console) erro
 		return s.listTokens(ctx, v, c, *asJSON)
 	case "revoke":
 		return s.revokeToken(ctx, v, c)
+	case "deny":
+		return s.deny(ctx, v, c, *subject, *id, *expires)
+	case "allow":
+		return s.allow(ctx, v, c, *subject, *id)
 	}
-	v.Wrong("issuer token must be followed by create, list or revoke")
+	v.Wrong("issuer token must be followed by create, list, revoke, deny or allow")
 	return v.Err()
 }
 
@@ -188,6 +203,10 @@ func (s storeSettings) listTokens(ctx context.Context, v *config.Values, c conso
 	if err != nil {
 		return told(err)
 	}
+	denials, err := st.Denials(ctx)
+	if err != nil {
+		return told(err)
+	}
 	now := time.Now()
 	if asJSON {
 		type shown struct {
@@ -204,6 +223,11 @@ func (s storeSettings) listTokens(ctx context.Context, v *config.Values, c conso
 		for _, t := range tokens {
 			if err := out.Encode(shown{t.ID, t.Name, t.Role, t.Holds(now), shownTime(t.Created), shownTime(t.Expires), shownTime(t.Revoked),
 				shownTime(t.LastUsed)}); err != nil {
+				return err
+			}
+		}
+		for _, d := range denials {
+			if err := out.Encode(map[string]string{"denied": string(d.Kind), "value": d.Value, "created": shownTime(d.Created), "expires": shownTime(d.Expires)}); err != nil {
 				return err
 			}
 		}
@@ -225,7 +249,56 @@ func (s storeSettings) listTokens(ctx context.Context, v *config.Values, c conso
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, t.Role, state, t.Created.UTC().Format(time.DateOnly), used, t.ID)
 	}
+	if len(denials) > 0 {
+		_, _ = fmt.Fprintln(w, "\nDENIED JWTS OF\tVALUE\tUNTIL\tSINCE")
+	}
+	for _, d := range denials {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.Kind, strconv.QuoteToASCII(d.Value), d.Expires.UTC().Format("2006-01-02 15:04Z"), d.Created.UTC().Format(time.DateOnly))
+	}
 	return w.Flush()
+}
+
+// denialOf is what a denial names.
+func denialOf(v *config.Values, subject, id string) model.Denial {
+	switch {
+	case (subject == "") == (id == ""):
+		v.Wrong("one of --subject and --jti must say which JWTs")
+		return model.Denial{}
+	case id != "":
+		return model.Denial{Kind: model.DeniedID, Value: id}
+	}
+	return model.Denial{Kind: model.DeniedSubject, Value: subject}
+}
+
+func (s storeSettings) deny(ctx context.Context, v *config.Values, c console, subject, id, expires string) (err error) {
+	d := denialOf(v, subject, id)
+	if d.Expires, err = parseExpires(expires, time.Now()); err != nil {
+		v.Wrong("--expires " + err.Error())
+	}
+	st, err := s.open(ctx, v, 0, mustBe)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := st.Deny(ctx, d, model.AuditEntry{Actor: commandActor()}); err != nil {
+		return told(err)
+	}
+	_, err = fmt.Fprintf(c.err, "Denied until %s. It holds nowhere from now on.\n", d.Expires.UTC().Format("2006-01-02 15:04Z"))
+	return err
+}
+
+func (s storeSettings) allow(ctx context.Context, v *config.Values, c console, subject, id string) (err error) {
+	d := denialOf(v, subject, id)
+	st, err := s.open(ctx, v, 0, mustBe)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := st.Allow(ctx, d.Kind, d.Value, model.AuditEntry{Actor: commandActor()}); err != nil {
+		return told(err)
+	}
+	_, err = fmt.Fprintln(c.err, "Allowed again.")
+	return err
 }
 
 func (s storeSettings) revokeToken(ctx context.Context, v *config.Values, c console) (err error) {

@@ -136,12 +136,16 @@ func TestTokenWrongUse(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{nil, []string{"followed by create, list or revoke"}},
-		{[]string{"make"}, []string{"followed by create, list or revoke"}},
+		{nil, []string{"followed by create, list, revoke, deny or allow"}},
+		{[]string{"make"}, []string{"followed by create, list, revoke, deny or allow"}},
 		{[]string{"create"}, []string{"--name must have", "--role must be"}},
 		{[]string{"create", "--name", "a b", "--role", "owner", "--expires", "soon", "more"}, []string{"--name must be", "--role must be", "--expires must be", "1 words too many"}},
 		{[]string{"create", "--name", strings.Repeat("a", 65), "--role", "admin"}, []string{"--name must have"}},
 		{[]string{"create", "--name", "aaaabbbbccccdddd", "--role", "admin"}, []string{"--name must not look like the id"}},
+		{[]string{"deny"}, []string{"one of --subject and --jti"}},
+		{[]string{"deny", "--subject", "a", "--jti", "b", "--expires", "never", "c"}, []string{"one of --subject and --jti", "--expires must be", "1 words too many"}},
+		{[]string{"allow", "--jti", ""}, []string{"one of --subject and --jti"}},
+		{[]string{"allow", "--jti", "a", "--expires", "1h"}, []string{"unknown flag: --expires"}},
 		{[]string{"list", "more"}, []string{"1 words too many"}},
 		{[]string{"list", "--nonsense"}, []string{"unknown flag: --nonsense"}},
 		{[]string{"revoke"}, []string{"needs the NAME"}},
@@ -239,6 +243,46 @@ func TestTokensWhileServing(t *testing.T) {
 				t.Errorf("%d\n%s", got, again.out)
 			}
 		})
+	}
+}
+
+// TestTokenDeny: denials are made, shown and taken back, and are in the audit log.
+func TestTokenDeny(t *testing.T) {
+	where := "--data-dir=" + t.TempDir()
+	if _, log, status := command(t, "token", "deny", "--subject", "alice", where); status != 1 || !strings.Contains(log, "there is no journal") {
+		t.Errorf("%d %s", status, log)
+	}
+	makeToken(t, "rita", "reviewer", where)
+	for _, args := range [][]string{{"deny", "--subject", "alice <script>"}, {"deny", "--jti", "id-1", "--expires", "12h"}} {
+		if out, log, status := command(t, append(append([]string{"token"}, args...), where)...); status != 0 || out != "" || !strings.Contains(log, "Denied until 20") {
+			t.Errorf("%v: %d %s%s", args, status, out, log)
+		}
+	}
+	out, _, status := command(t, "token", "list", where)
+	if status != 0 || !regexp.MustCompile(`(?m)^subject +"alice <script>" +20`).MatchString(out) || !regexp.MustCompile(`(?m)^jti +"id-1" +20`).MatchString(out) || !strings.Contains(out, "rita") {
+		t.Errorf("%d %s", status, out)
+	}
+	out, _, _ = command(t, "token", "list", "--json", where)
+	if lines := strings.Split(strings.TrimSpace(out), "\n"); len(lines) != 3 || !json.Valid([]byte(lines[2])) || !strings.Contains(lines[1]+lines[2], `"denied":"jti"`) {
+		t.Errorf("%s", out)
+	}
+	if _, log, status := command(t, "token", "allow", "--jti", "id-1", where); status != 0 || log != "Allowed again.\n" {
+		t.Errorf("%d %s", status, log)
+	}
+	if _, log, status := command(t, "token", "allow", "--jti", "id-1", where); status != 1 || !strings.Contains(log, "nothing such is denied") {
+		t.Errorf("%d %s", status, log)
+	}
+	if out, _, _ := command(t, "token", "list", where); strings.Contains(out, "id-1") {
+		t.Errorf("%s", out)
+	}
+	if _, log, status := command(t, "token", "deny", "--jti", strings.Repeat("a", 256), where); status != 1 || !strings.Contains(log, "1 to 255 characters") {
+		t.Errorf("%d %s", status, log)
+	}
+	out, _, _ = command(t, "audit", "export", where)
+	for _, want := range []string{`"action":"token.deny","target":"subject:alice \u003cscript\u003e"`, `"action":"token.deny","target":"jti:id-1"`, `"action":"token.allow","target":"jti:id-1"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %s in %s", want, out)
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ type Tokens interface {
 	Token(ctx context.Context, id string) (model.Token, error)
 	// TouchToken records that a token was used.
 	TouchToken(ctx context.Context, id string, at time.Time) error
+	// Denied says whether the JWTs of a subject (sub) are denied, or the one with an id (jti), which is empty for none.
+	Denied(ctx context.Context, subject, id string) (bool, error)
 	// AnyTokens says whether a token was ever made, revoked and expired ones included.
 	AnyTokens(ctx context.Context) (bool, error)
 }
@@ -122,9 +124,24 @@ func (a *Authenticator) Authenticate(ctx context.Context, client string, authori
 // holder says whose a token is.
 func (a *Authenticator) holder(ctx context.Context, text string) (model.Principal, error) {
 	if a.provider != nil && !strings.HasPrefix(text, tokenPrefix) { // no JWT begins like this: its first byte is a brace
-		return a.provider.authenticate(ctx, text)
+		return a.byJWT(ctx, text)
 	}
 	return a.byToken(ctx, text)
+}
+
+// byJWT asks, of each JWT that holds, whether it is denied: what is denied is so at once, on every replica.
+func (a *Authenticator) byJWT(ctx context.Context, text string) (model.Principal, error) {
+	who, claims, err := a.provider.authenticate(ctx, text)
+	if err != nil && model.CodeOf(err) != model.CodeForbidden {
+		return who, err
+	}
+	switch denied, lookErr := a.tokens.Denied(ctx, claims.Subject, claims.ID); {
+	case lookErr != nil:
+		return model.Principal{}, fmt.Errorf("look whether a JWT is denied: %w", lookErr)
+	case denied:
+		return model.Principal{}, unauthorized(errJWTDenied)
+	}
+	return who, err
 }
 
 // byToken does the same work for a token that is not known as for one that is.

@@ -35,6 +35,7 @@ var (
 	errJWTExpired   = errors.New("the JWT has expired")
 	errJWTEarly     = errors.New("the JWT does not hold yet (nbf, iat)")
 	errJWTBound     = errors.New("the JWT is bound to a key (cnf), and is not to be used as a bearer token")
+	errJWTDenied    = errors.New("the JWT is denied: by its subject, or its id (issuer token deny)")
 	errJWTEvent     = errors.New("the JWT tells of an event, and is not to be used as a bearer token")
 )
 
@@ -55,33 +56,32 @@ type jwtClaims struct {
 	Events       json.RawMessage `json:"events"` // RFC 8417; logout tokens have it too
 }
 
-// authenticate says whom a JWT is about, and which role they have.
-func (p *provider) authenticate(ctx context.Context, text string) (model.Principal, error) {
+// authenticate says whom a JWT is about, and which role they have, with its claims where it holds.
+func (p *provider) authenticate(ctx context.Context, text string) (who model.Principal, claims jwtClaims, err error) {
 	head, err := readJWTHeader(text)
 	if err != nil {
-		return model.Principal{}, unauthorized(err)
+		return who, claims, unauthorized(err)
 	}
 	payload, err := p.verify(ctx, head, text)
 	if err != nil {
-		return model.Principal{}, err
+		return who, claims, err
 	}
-	claims, err := p.check(payload)
-	if err != nil {
-		return model.Principal{}, unauthorized(err)
+	if claims, err = p.check(payload); err != nil {
+		return who, claims, unauthorized(err)
 	}
 	actor, err := actorOf(claims.Subject)
 	if err != nil {
-		return model.Principal{}, unauthorized(err)
+		return who, claims, unauthorized(err)
 	}
 	var all map[string]any
 	if err := json.Unmarshal(payload, &all); err != nil {
-		return model.Principal{}, unauthorized(errJWTClaims)
+		return who, claims, unauthorized(errJWTClaims)
 	}
 	role := p.roleClaim.strongest(all, p.roles)
 	if role == "" {
-		return model.Principal{Actor: actor}, &model.Error{Code: model.CodeForbidden, Cause: errors.New("the identity provider gives them no role that stands for one here")}
+		return model.Principal{Actor: actor}, claims, &model.Error{Code: model.CodeForbidden, Cause: errors.New("the identity provider gives them no role that stands for one here")}
 	}
-	return model.Principal{Actor: actor, Role: role}, nil
+	return model.Principal{Actor: actor, Role: role}, claims, nil
 }
 
 // readJWTHeader looks at what stands before the signature is checked. The decoder of JSON here, unlike the standard

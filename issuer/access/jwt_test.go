@@ -70,6 +70,33 @@ func TestJWTForbidden(t *testing.T) {
 	}
 }
 
+// One that is denied is refused as any other, also one of somebody without a role; and where nobody can tell, nobody is let in.
+func TestJWTDenied(t *testing.T) {
+	p := newIDP(t)
+	tokens := newShelf()
+	a := newAuthenticator(t, Config{Tokens: tokens, OIDC: p.config(), Now: p.clock.now})
+	ask := func(changes map[string]any) error {
+		t.Helper()
+		_, err := a.Authenticate(t.Context(), "", bear(sign(t, jose.RS256, "rsa", "rsa", nil, p.claims(changes))))
+		return err
+	}
+	if err := ask(map[string]any{"jti": "x"}); err != nil {
+		t.Error(err)
+	}
+	tokens.denied = map[string]bool{"jti:x": true, "subject:bob": true}
+	wantRefused(t, ask(map[string]any{"jti": "x"}), "denied")
+	wantRefused(t, ask(map[string]any{"sub": "bob", "realm_access": nil}), "denied")
+	for name, changes := range map[string]map[string]any{"another id": {"jti": "y"}, "none": {}, "an id like the subject": {"jti": "bob"}, "a subject like the id": {"sub": "x"}} {
+		if err := ask(changes); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	tokens.fail(&model.Error{Code: model.CodeStoreUnavailable})
+	if err := ask(map[string]any{"jti": "y"}); model.CodeOf(err) != model.CodeStoreUnavailable {
+		t.Error(err)
+	}
+}
+
 func TestJWTClaimsRefused(t *testing.T) {
 	p := newIDP(t)
 	a := p.authenticator(t)

@@ -41,6 +41,7 @@ type shelf struct {
 	mu      sync.Mutex
 	tokens  map[string]model.Token
 	failing error
+	denied  map[string]bool
 	asked   int           // calls of AnyTokens
 	touched chan use      // one for each TouchToken that succeeded
 	hold    chan struct{} // where it is set, TouchToken waits until it is closed
@@ -85,6 +86,12 @@ func (s *shelf) TouchToken(ctx context.Context, id string, at time.Time) error {
 	s.mu.Unlock()
 	s.touched <- use{id, at}
 	return nil
+}
+
+func (s *shelf) Denied(_ context.Context, subject, id string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.denied["subject:"+subject] || s.denied["jti:"+id], s.failing
 }
 
 func (s *shelf) AnyTokens(context.Context) (bool, error) {

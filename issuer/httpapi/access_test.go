@@ -647,3 +647,51 @@ func TestRates(t *testing.T) {
 		t.Errorf("clients %v", slices.Sorted(maps.Keys(clients)))
 	}
 }
+
+// TestDeniedJWTs: what another replica denies is refused here with the next call, by subject or by id, also where it held just
+// before; and it is let in again when that is taken back.
+func TestDeniedJWTs(t *testing.T) {
+	onDatabases(t, func(t *testing.T, database store.Config) {
+		d := &door{}
+		w := newWorld(t, guarded(d), on(database), func(c *worldConfig) {
+			c.furnish = append(c.furnish, func(w *world, _ *issuer.Config, api *httpapi.Config) {
+				cfg := doorOf(d)
+				cfg.Failures = access.Rate{Count: 2, Per: time.Minute}
+				api.Access = newAuthenticator(w, cfg)
+			})
+		})
+		replica := openStore(t, w.storeConfig)
+		by := model.AuditEntry{Actor: "cli:test"}
+		one, other := d.idp.jwt(t, "boss", map[string]any{"jti": "one"}), d.idp.jwt(t, "boss", map[string]any{"jti": "other"})
+		clerk := d.idp.jwt(t, "clerk", nil)
+		want := func(what, jwt string, status int) {
+			t.Helper()
+			a := w.as(t, d, jwt, get, "/admin/request", "", "")
+			if a.status != status || status == http.StatusUnauthorized && a.str("error_message") != w.as(t, d, "", get, "/admin/request", "", "").str("error_message") {
+				t.Errorf("%s: %d %s", what, a.status, a.body)
+			}
+		}
+		deny := func(kind model.DenialKind, value string) {
+			t.Helper()
+			if err := replica.Deny(t.Context(), model.Denial{Kind: kind, Value: value, Expires: time.Now().Add(time.Hour)}, by); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, jwt := range []string{one, other, clerk} {
+			want("at first", jwt, http.StatusOK)
+		}
+		deny(model.DeniedID, "one")
+		want("its id is denied", one, http.StatusUnauthorized)
+		want("another of the same subject", other, http.StatusOK)
+		want("another subject", clerk, http.StatusOK)
+		deny(model.DeniedSubject, "boss@example.org")
+		want("its subject is denied", other, http.StatusUnauthorized)
+		want("another subject", clerk, http.StatusOK)
+		want("one that is denied is one like others", other, http.StatusTooManyRequests)
+		deny(model.DeniedSubject, "clerk@example.org")
+		if err := replica.Allow(t.Context(), model.DeniedSubject, "clerk@example.org", by); err != nil {
+			t.Fatal(err)
+		}
+		want("allowed again", clerk, http.StatusOK)
+	})
+}
