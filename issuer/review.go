@@ -99,7 +99,7 @@ func (i *Issuer) Withdraw(ctx context.Context, id model.OperationID, secret stri
 
 // own returns a request for whoever knows its secret.
 func (i *Issuer) own(ctx context.Context, id model.OperationID, secret string) (model.Application, error) {
-	a, err := i.cfg.Journal.Application(ctx, id)
+	a, err := i.cfg.Journal.ApplicationWithoutDocuments(ctx, id)
 	switch {
 	case model.CodeOf(err) == model.CodeRequestNotFound:
 		fits(secret, a) // takes as long as one that is there
@@ -130,7 +130,7 @@ func (i *Issuer) Applications(ctx context.Context, state model.ApplicationState,
 
 // Application returns a request with its documents and its history. Error codes: requestNotFound, storeUnavailable.
 func (i *Issuer) Application(ctx context.Context, id model.OperationID) (Review, error) {
-	a, err := i.application(ctx, id)
+	a, err := i.application(ctx, id, i.cfg.Journal.Application)
 	if err != nil {
 		return Review{}, err
 	}
@@ -152,8 +152,9 @@ func (i *Issuer) Application(ctx context.Context, id model.OperationID) (Review,
 	return r, nil
 }
 
-func (i *Issuer) application(ctx context.Context, id model.OperationID) (model.Application, error) {
-	a, err := i.cfg.Journal.Application(ctx, id)
+// application reads one of this account.
+func (i *Issuer) application(ctx context.Context, id model.OperationID, read func(context.Context, model.OperationID) (model.Application, error)) (model.Application, error) {
+	a, err := read(ctx, id)
 	if err == nil && a.Issuer != i.cfg.Account {
 		err = &model.Error{Code: model.CodeRequestNotFound}
 	}
@@ -165,7 +166,7 @@ func (i *Issuer) application(ctx context.Context, id model.OperationID) (model.A
 // inProgress, those of a request that the ledger would refuse now (the request goes on waiting), ledgerUnavailable,
 // storeUnavailable.
 func (i *Issuer) Approve(ctx context.Context, id model.OperationID, a Ask) (Review, error) {
-	app, err := i.application(ctx, id)
+	app, err := i.application(ctx, id, i.cfg.Journal.ApplicationWithoutDocuments)
 	if err != nil {
 		return Review{}, err
 	}
@@ -210,7 +211,7 @@ func (i *Issuer) Approve(ctx context.Context, id model.OperationID, a Ask) (Revi
 
 // Reject decides against a request. Error codes: requestNotFound, alreadyDecided, storeUnavailable.
 func (i *Issuer) Reject(ctx context.Context, id model.OperationID, reason string, a Ask) (Review, error) {
-	if _, err := i.application(ctx, id); err != nil {
+	if _, err := i.application(ctx, id, i.cfg.Journal.ApplicationWithoutDocuments); err != nil {
 		return Review{}, err
 	}
 	app, err := i.cfg.Journal.Decide(ctx, model.Decision{Application: id, Actor: a.Actor, Reason: reason, RequestID: a.RequestID})

@@ -251,6 +251,12 @@ func (s *Store) Application(ctx context.Context, id model.OperationID) (model.Ap
 	return oneApplication(s.applications(s.reading(ctx), true, "a.id = $1", text(string(id))))
 }
 
+// ApplicationWithoutDocuments is Application for those who do not look at them: they may be megabytes. Error codes:
+// requestNotFound, storeUnavailable.
+func (s *Store) ApplicationWithoutDocuments(ctx context.Context, id model.OperationID) (model.Application, error) {
+	return oneApplication(s.applications(s.reading(ctx), false, "a.id = $1", text(string(id))))
+}
+
 // ApplicationByKey returns the request that an idempotency key stands for, without its documents. Error codes:
 // requestNotFound (the key never came before, or is no longer kept), idempotencyKeyReused (it came with another request, or
 // for what nobody decides on), storeUnavailable.

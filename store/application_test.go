@@ -64,6 +64,9 @@ func TestApplication(t *testing.T) {
 			t.Errorf("read\n%+v, want\n%+v", got, want)
 		}
 		want.Documents = nil
+		if got, err := h.ApplicationWithoutDocuments(h.ctx(), stored.ID); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("without documents\n%+v, %v, want\n%+v", got, err, want)
+		}
 		if !reflect.DeepEqual(stored, want) {
 			t.Errorf("stored\n%+v, want\n%+v", stored, want)
 		}
@@ -141,6 +144,8 @@ func TestApplication(t *testing.T) {
 		}
 		for _, id := range []model.OperationID{"", "\x00", "01JD8Q4Z7T9XW3V5K2M6N8P0RS"} {
 			_, err := h.Application(h.ctx(), id)
+			h.code(err, model.CodeRequestNotFound)
+			_, err = h.ApplicationWithoutDocuments(h.ctx(), id)
 			h.code(err, model.CodeRequestNotFound)
 		}
 		if got := h.told(stored.ID); !slices.Equal(got, []string{"request.received applicant"}) {

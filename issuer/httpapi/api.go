@@ -139,6 +139,31 @@ type API struct {
 	inFlight sync.WaitGroup
 	routes   map[string]bool // the patterns that there are
 	bodies   *semaphore.Weighted
+	// readiness is what /readyz answers.
+	readiness readiness
+}
+
+// readyFor is how long an answer of /readyz stands. Everybody may ask, as often as they like, and the answer may take the node's and
+// the journal's: after a write that failed, one that writes.
+const readyFor = 200 * time.Millisecond
+
+// readiness is the last word on whether requests would be served.
+type readiness struct {
+	mu     sync.Mutex
+	asked  time.Time
+	ledger model.Ledger
+	err    error
+}
+
+// of returns what ask says, or has said just now. Who comes while it is asked waits for that answer.
+func (r *readiness) of(ask func() (model.Ledger, error)) (model.Ledger, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.asked) >= readyFor {
+		r.ledger, r.err = ask()
+		r.asked = time.Now()
+	}
+	return r.ledger, r.err
 }
 
 // New returns the interface to an issuer.
@@ -260,7 +285,8 @@ func (a *API) healthy(c echo.Context) error {
 
 // ready serves /readyz: requests would be served now, as the ledger answers and is not behind.
 func (a *API) ready(c echo.Context) error {
-	l, err := a.cfg.Issuer.Ready(c.Request().Context())
+	ctx := context.WithoutCancel(c.Request().Context()) // others wait for the same answer
+	l, err := a.readiness.of(func() (model.Ledger, error) { return a.cfg.Issuer.Ready(ctx) })
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,11 @@ func TestLapse(t *testing.T) {
 	onDatabases(t, func(t *testing.T, database store.Config) {
 		d := &door{}
 		w := newWorld(t, guarded(d), under(briefPolicy, reviewedPolicy), on(database))
-		id, secret := w.waits(t, w.subject, "Brief", "")
-		link := "/request/" + id + "?secret=" + secret
+		asked := w.ask(t, "Idempotency-Key: brief", w.subject, "Brief", `{"passport":"XK-1234567"}`, "")
+		id, link := asked.str("id"), asked.str("link")
+		if asked.status != http.StatusAccepted || link == "" {
+			t.Fatalf("%d %s", asked.status, asked.body)
+		}
 		until := func(credential string, a answer) time.Time {
 			t.Helper()
 			at, err := time.Parse(time.RFC3339, a.str("decide_by"))
@@ -44,6 +47,9 @@ func TestLapse(t *testing.T) {
 		if r := read[shownRequest](t, a); a.status != http.StatusOK || r.State != "lapsed" || r.DecidedBy != "" || r.Reason != "" || r.Operation != nil ||
 			!strings.Contains(a.str("message"), "ask again") || strings.Contains(string(a.body), "decide_by") {
 			t.Errorf("%d %s", a.status, a.body)
+		}
+		if b := w.ask(t, "Idempotency-Key: brief", w.subject, "Brief", `{"passport":"XK-1234567"}`, ""); b.status != http.StatusAccepted || b.str("state") != "lapsed" || !strings.Contains(b.str("message"), "ask again") {
+			t.Errorf("the same request again: %d %s", b.status, b.body)
 		}
 		for _, b := range []answer{w.decide(t, d, id, "approve", "", ""), w.decide(t, d, id, "reject", "", `{"reason":"no"}`), w.send(t, http.MethodDelete, link, "", "")} {
 			b.holdsItsForm(t)

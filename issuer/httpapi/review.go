@@ -111,6 +111,7 @@ func showForAdmins(r issuer.Review, requestID string) shownApplication {
 func (a *API) submitted(c echo.Context, s issuer.Submitted) error {
 	place := requestsPath + string(s.ID)
 	shown := showApplication(s.Application)
+	shown.Message = endings[s.State] // its key came before, and it has ended since
 	if s.Secret != "" {
 		shown.Link = place + "?" + url.Values{paramSecret: {s.Secret}}.Encode()
 	}
