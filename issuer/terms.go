@@ -25,6 +25,7 @@ type terms struct {
 	review     bool              // a person decides
 	keep       time.Duration     // how long documents are kept after a decision
 	decide     time.Duration     // how long a person has for one
+	waiting    int               // how many requests may wait for one
 	limits     *model.UnacceptedLimits
 	// renewWithin is how long before its expiration one that stands may be replaced, in seconds.
 	renewWithin uint32
@@ -73,7 +74,8 @@ func (i *Issuer) granted(ctx context.Context, r model.CredentialRequest, last fu
 	if t.uri, err = p.URI(r.URI, i.cfg.Account, r.Subject); err != nil {
 		return t, err
 	}
-	t.proof, t.review, t.keep, t.decide = p.ProofRequired, p.Decision == policy.Review, p.KeepDocuments, p.DecideWithin
+	t.proof, t.review = p.ProofRequired, p.Decision == policy.Review
+	t.keep, t.decide, t.waiting = p.KeepDocuments, p.DecideWithin, p.MostWaiting
 	return t, nil
 }
 

@@ -16,6 +16,8 @@ const (
 	// CodeTooManyUnaccepted: the subject, or all subjects together, have as many unaccepted credentials as the policy
 	// allows.
 	CodeTooManyUnaccepted Code = "tooManyUnaccepted"
+	// CodeTooManyWaiting: as many requests of the type wait for a person as its policy allows.
+	CodeTooManyWaiting Code = "tooManyWaiting"
 	// CodeProofRefused: the proof that the applicant holds the subject's key does not hold: it is forged, for another
 	// subject, past its time, or was used before.
 	CodeProofRefused Code = "proofRefused"
@@ -72,6 +74,8 @@ type Application struct {
 	// Keep is how long documents are kept after a decision, and after one that never came. Of a request that its applicant
 	// withdraws they are not kept.
 	Keep time.Duration
+	// MostWaiting is how many requests for the type may wait at once, this one included; 0 for no bound.
+	MostWaiting int
 	// DecideBy is when it lapses, where it still waits then.
 	DecideBy time.Time
 

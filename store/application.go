@@ -18,7 +18,7 @@ const MaxDocuments = 4 << 20
 // is not stored: the first one is returned as it stands, without its documents, and replayed is true. At most one request
 // for an issuer, subject and type waits at a time. Error codes: badRequest (the key's form), inProgress (another one for
 // the subject and type waits), idempotencyKeyReused, proofRefused (the nonce was used before, or is past its time),
-// storeUnavailable.
+// tooManyWaiting (its MostWaiting; those that come at the very same moment may be as many more on PostgreSQL), storeUnavailable.
 func (s *Store) CreateApplication(ctx context.Context, a model.Application) (stored model.Application, replayed bool, err error) {
 	if err := checkApplication(a); err != nil {
 		return model.Application{}, false, err
@@ -51,8 +51,10 @@ func (s *Store) CreateApplication(ctx context.Context, a model.Application) (sto
 			}
 		}
 		var err error
-		standing, err = t.insertApplication(&a)
-		return err
+		if standing, err = t.insertApplication(&a); err != nil || standing != "" {
+			return err
+		}
+		return t.checkWaiting(a)
 	})
 	switch {
 	case err != nil:
@@ -62,8 +64,26 @@ func (s *Store) CreateApplication(ctx context.Context, a model.Application) (sto
 		stored, err = oneApplication(found, err)
 		return stored, standing != a.ID, err
 	}
-	a.Documents = nil
+	a.Documents, a.MostWaiting = nil, 0
 	return a, false, nil
+}
+
+// waitingRetry is when whoever finds too many requests waiting does well to come back: a person works them off.
+const waitingRetry = 10 * time.Minute
+
+// checkWaiting refuses a request that was just stored where it is one too many.
+func (t *txn) checkWaiting(a model.Application) error {
+	if a.MostWaiting == 0 {
+		return nil
+	}
+	var n int
+	err := t.tx.QueryRowContext(t.ctx, "SELECT count(*) FROM applications WHERE issuer = $1 AND type = $2 AND state = 'waiting'",
+		string(a.Issuer), a.Type.Hex()).Scan(&n)
+	if err == nil && n > a.MostWaiting {
+		err = &model.Error{Code: model.CodeTooManyWaiting, RetryAfter: waitingRetry,
+			Message: "as many requests for this credential wait for a decision as may: nothing was stored, ask again later"}
+	}
+	return err
 }
 
 // claimForApplication stores an application's key, or returns what it stands for.

@@ -329,3 +329,46 @@ func TestApplicationsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// As many as may wait, of the type; what is refused leaves nothing, neither key nor nonce.
+func TestMostWaiting(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		bounded := func() model.Application {
+			a := application(10)
+			a.MostWaiting = 3
+			return a
+		}
+		var apps []model.Application
+		for range 3 {
+			apps = append(apps, h.apply(bounded()))
+		}
+		theirs, other := bounded(), bounded()
+		theirs.Issuer, other.Type = issuerB, "other"
+		h.apply(theirs)
+		h.apply(other)
+		one := bounded()
+		one.Key, one.Nonce = &model.IdempotencyKey{Key: "k"}, h.nonce("n")
+		_, _, err := h.CreateApplication(h.ctx(), one)
+		h.code(err, model.CodeTooManyWaiting)
+		if e := err.(*model.Error); e.RetryAfter < time.Minute || e.Message == "" {
+			t.Errorf("%+v", e)
+		}
+		again := bounded() // one that waits already is told of
+		again.Subject = apps[0].Subject
+		_, _, err = h.CreateApplication(h.ctx(), again)
+		h.code(err, model.CodeInProgress)
+		h.equal([]int{h.count("applications"), h.count("idempotency_keys"), h.count("spent_nonces"), len(h.chain(h.Store))}, []int{5, 0, 0, 5})
+		// Each way to end makes room.
+		h.decide(rejection(apps[0], "x"))
+		apps = append(apps, h.apply(one))
+		h.withdraw(apps[1])
+		h.apply(bounded())
+		_, _, err = h.CreateApplication(h.ctx(), bounded())
+		h.code(err, model.CodeTooManyWaiting)
+		if stored, replayed, err := h.CreateApplication(h.ctx(), one); err != nil || !replayed || stored.ID != apps[3].ID { // it came before
+			t.Errorf("%+v, %t, %v", stored, replayed, err)
+		}
+		free := application(10)
+		h.apply(free)
+	})
+}

@@ -38,6 +38,7 @@ var outcomes = map[model.Code]struct {
 	model.CodeRequestNotFound:     {http.StatusNotFound, "there is no such request"},
 	model.CodeDecided:             {http.StatusConflict, "the request has been decided on already"},
 	model.CodeTooManyUnaccepted:   {http.StatusConflict, "as many credentials as are allowed wait to be accepted: accept those first"},
+	model.CodeTooManyWaiting:      {http.StatusServiceUnavailable, "as many requests wait for a decision as may: ask again later"},
 	model.CodeTooManyRequests:     {http.StatusTooManyRequests, "too many requests: ask again later"},
 	model.CodeEntryNotFound:       {http.StatusNotFound, "no such credential stands on the ledger"},
 	model.CodeOperationNotFound:   {http.StatusNotFound, "there is no such operation"},
@@ -136,7 +137,7 @@ func (a *API) fail(c echo.Context, err error) {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="credential issuer"`)
 	}
 	switch e.Code {
-	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeAccessUnavailable, model.CodeTooManyRequests, codeBusy:
+	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeAccessUnavailable, model.CodeTooManyRequests, model.CodeTooManyWaiting, codeBusy:
 		wait := e.RetryAfter
 		if wait <= 0 {
 			wait = defaultRetryAfter

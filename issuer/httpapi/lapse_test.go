@@ -172,3 +172,29 @@ func TestWithdrawAndApproveAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestMostWaiting: as many requests of a type wait as its policy allows, whoever asks, and one more when one is over.
+func TestMostWaiting(t *testing.T) {
+	onDatabases(t, func(t *testing.T, database store.Config) {
+		d := &door{}
+		w := newWorld(t, guarded(d), under(briefPolicy+"most_waiting: 2\n", reviewedPolicy), on(database))
+		var ids []string
+		for range 2 {
+			id, _ := w.waits(t, w.newAccount(100*xrp).Address(), "Brief", "")
+			ids = append(ids, id)
+		}
+		ask := func() answer { return w.ask(t, "", w.subject, "Brief", `{"passport":"XK-1234567"}`, "") }
+		a := ask()
+		a.holdsItsForm(t)
+		if a.status != http.StatusServiceUnavailable || a.str("error") != "tooManyWaiting" || a.header.Get("Retry-After") != "600" {
+			t.Errorf("%d %v %s", a.status, a.header, a.body)
+		}
+		w.waits(t, w.subject, "Reviewed", "") // of another type
+		if a := w.decide(t, d, ids[0], "reject", "", `{"reason":"no"}`); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if a := ask(); a.status != http.StatusAccepted {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+}

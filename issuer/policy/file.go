@@ -34,6 +34,7 @@ const (
 	fieldWithdraw     = "withdraw_after"
 	fieldKeep         = "keep_documents"
 	fieldDecideWithin = "decide_within"
+	fieldMostWaiting  = "most_waiting"
 	fieldRenewWithin  = "renew_within"
 	fieldDeleteExpiry = "delete_expired_after"
 )
@@ -72,7 +73,7 @@ func (f *file) policy(text []byte) *Policy {
 		return p
 	}
 	fields := f.fields(top, "", fieldCredential, fieldDescription, fieldDecision, fieldDocuments, fieldValidity, fieldURI,
-		fieldProof, fieldUnaccepted, fieldKeep, fieldDecideWithin, fieldRenewWithin, fieldDeleteExpiry)
+		fieldProof, fieldUnaccepted, fieldKeep, fieldDecideWithin, fieldMostWaiting, fieldRenewWithin, fieldDeleteExpiry)
 	if fields == nil {
 		return p
 	}
@@ -125,10 +126,10 @@ func (f *file) unaccepted(n *yaml.Node) (u Unaccepted) {
 	}
 	fields := f.fields(n, fieldUnaccepted, fieldPerSubject, fieldInAll, fieldWithdraw)
 	if c := fields[fieldPerSubject]; c != nil {
-		u.PerSubject = f.count(c, under(fieldUnaccepted, fieldPerSubject))
+		u.PerSubject = f.count(c, under(fieldUnaccepted, fieldPerSubject), "no bound")
 	}
 	if c := fields[fieldInAll]; c != nil {
-		u.InAll = f.count(c, under(fieldUnaccepted, fieldInAll))
+		u.InAll = f.count(c, under(fieldUnaccepted, fieldInAll), "no bound")
 	}
 	if w := fields[fieldWithdraw]; w != nil {
 		u.WithdrawAfter = f.duration(w, under(fieldUnaccepted, fieldWithdraw), time.Second)
@@ -146,7 +147,7 @@ func (f *file) times(p *Policy, fields map[string]*yaml.Node, top *yaml.Node) {
 	case p.Decision == Review && !has(top, fieldKeep):
 		f.fault(top, fieldKeep, "must be given where the decision is review: how long documents are kept after it, such as 30d, or 0s")
 	}
-	f.decideWithin(p, fields[fieldDecideWithin])
+	f.waiting(p, fields[fieldDecideWithin], fields[fieldMostWaiting])
 	if n := fields[fieldRenewWithin]; n != nil {
 		p.RenewWithin = f.duration(n, fieldRenewWithin, time.Second)
 		usual := p.Validity.Default
@@ -163,13 +164,25 @@ func (f *file) times(p *Policy, fields map[string]*yaml.Node, top *yaml.Node) {
 	}
 }
 
-func (f *file) decideWithin(p *Policy, n *yaml.Node) {
+// waiting reads for how long a request waits for a person, and how many may.
+func (f *file) waiting(p *Policy, within, most *yaml.Node) {
+	if p.Decision == Automatic {
+		for name, n := range map[string]*yaml.Node{fieldDecideWithin: within, fieldMostWaiting: most} {
+			if n != nil {
+				f.fault(n, name, "must be left out where the decision is automatic: nobody waits for one then")
+			}
+		}
+		return
+	}
+	if most != nil {
+		p.MostWaiting = f.count(most, fieldMostWaiting, strconv.Itoa(DefaultMostWaiting))
+	} else if p.Decision == Review {
+		p.MostWaiting = DefaultMostWaiting
+	}
 	switch {
-	case n != nil && p.Decision == Automatic:
-		f.fault(n, fieldDecideWithin, "must be left out where the decision is automatic: nobody waits for one then")
-	case n != nil:
-		if p.DecideWithin = f.duration(n, fieldDecideWithin, time.Second); p.DecideWithin > MaxDecideWithin {
-			f.fault(n, fieldDecideWithin, "must not be longer than "+formatDuration(MaxDecideWithin)+": documents that nobody looks at are not kept for longer")
+	case within != nil:
+		if p.DecideWithin = f.duration(within, fieldDecideWithin, time.Second); p.DecideWithin > MaxDecideWithin {
+			f.fault(within, fieldDecideWithin, "must not be longer than "+formatDuration(MaxDecideWithin)+": documents that nobody looks at are not kept for longer")
 		}
 	case p.Decision == Review:
 		p.DecideWithin = DefaultDecideWithin
@@ -432,13 +445,14 @@ func (f *file) duration(n *yaml.Node, field string, least time.Duration) time.Du
 	})
 }
 
-func (f *file) count(n *yaml.Node, field string) int {
+// count reads a number of credentials or requests; otherwise is what holds where it is left out.
+func (f *file) count(n *yaml.Node, field, otherwise string) int {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!int" && jsonNumber.MatchString(n.Value) {
 		if c, err := strconv.Atoi(n.Value); err == nil && 1 <= c && c <= maxCount {
 			return c
 		}
 	}
-	f.fault(n, field, fmt.Sprintf("must be a whole number from 1 to %d; leave it out for no bound", maxCount))
+	f.fault(n, field, fmt.Sprintf("must be a whole number from 1 to %d; leave it out for %s", maxCount, otherwise))
 	return 0
 }
 

@@ -39,7 +39,10 @@ func TestFewFields(t *testing.T) {
 		p.KeepDocuments != 0 || p.RenewWithin != 0 || p.DeleteExpiredAfter != nil || p.HasURI() {
 		t.Errorf("%+v", p)
 	}
-	if p = parsed(t, "credential: A\ndecision: review\nkeep_documents: 30d\nproof: none\n"); p.ProofRequired || p.KeepDocuments != 30*24*time.Hour {
+	if p = parsed(t, "credential: A\ndecision: review\nkeep_documents: 0s\ndecide_within: 366d\nmost_waiting: 7\n"); p.DecideWithin != MaxDecideWithin || p.MostWaiting != 7 {
+		t.Errorf("%+v", p)
+	}
+	if p = parsed(t, "credential: A\ndecision: review\nkeep_documents: 30d\nproof: none\n"); p.DecideWithin != 90*24*time.Hour || p.MostWaiting != 10_000 || p.ProofRequired || p.KeepDocuments != 30*24*time.Hour {
 		t.Errorf("%+v", p)
 	}
 }
@@ -81,8 +84,8 @@ func TestFaultsOfFields(t *testing.T) {
 		{"description with controls", with(`description: "a\e[2Jb"`), []string{"4: description must be text without control characters"}},
 		{"unknown", with("decisions: x"), []string{"4: the file must not have the field decisions; did you mean decision?"}},
 		{"unknown with a dash", with("Keep-Documents: x"), []string{"4: the file must not have the field Keep-Documents; did you mean keep_documents?"}},
-		{"unknown, letters turned", with("prfoo: x"), []string{"4: the file must not have the field prfoo; there are credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, renew_within and delete_expired_after"}},
-		{"unknown with controls", with(`"\e[2J<script>": x`), []string{`4: the file must not have the field "\x1b[2J<script>"; there are credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, renew_within and delete_expired_after`}},
+		{"unknown, letters turned", with("prfoo: x"), []string{"4: the file must not have the field prfoo; there are credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, most_waiting, renew_within and delete_expired_after"}},
+		{"unknown with controls", with(`"\e[2J<script>": x`), []string{`4: the file must not have the field "\x1b[2J<script>"; there are credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, most_waiting, renew_within and delete_expired_after`}},
 		{"unknown within", with("unaccepted: {per_subjects: 1, all: 2}"), []string{"4: unaccepted must not have the field per_subjects; did you mean per_subject?",
 			"4: unaccepted must not have the field all; there are per_subject, in_all and withdraw_after"}},
 		{"twice", with("decision: review"), []string{"4: the file must have decision once; it stands in line 2 already"}},
@@ -115,6 +118,8 @@ func TestFaultsOfFields(t *testing.T) {
 			"4: unaccepted.in_all must be a whole number from 1 to 1000000000; leave it out for no bound"}},
 		{"kept without review", with("keep_documents: 1d"), []string{"4: keep_documents must be left out where the decision is automatic: documents are not kept then"}},
 		{"decided within, without review", with("decide_within: 1d"), []string{"4: decide_within must be left out where the decision is automatic: nobody waits for one then"}},
+		{"many without review", with("most_waiting: 1"), []string{"4: most_waiting must be left out where the decision is automatic: nobody waits for one then"}},
+		{"none may wait", "credential: A\ndecision: review\nkeep_documents: 0s\nmost_waiting: 0\n", []string{"4: most_waiting must be a whole number from 1 to 1000000000; leave it out for 10000"}},
 		{"decided at once", "credential: A\ndecision: review\nkeep_documents: 0s\ndecide_within: 0s\n", []string{"4: decide_within must be longer than nothing"}},
 		{"decided some day", "credential: A\ndecision: review\nkeep_documents: 0s\ndecide_within: 366d1s\n", []string{"4: decide_within must not be longer than 366d: documents that nobody looks at are not kept for longer"}},
 		{"review without keeping", "credential: A\ndecision: review\n", []string{"1: keep_documents must be given where the decision is review: how long documents are kept after it, such as 30d, or 0s"}},
@@ -135,8 +140,8 @@ func TestFaultsOfYAML(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"empty", "", " the file must be a policy; it is empty"},
 		{"a comment", "# nothing\n", " the file must be a policy; it is empty"},
-		{"no mapping", "- a\n", "1: the file must have the fields credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, renew_within and delete_expired_after, not be a list"},
-		{"null", "~\n", "1: the file must have the fields credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, renew_within and delete_expired_after, not be nothing"},
+		{"no mapping", "- a\n", "1: the file must have the fields credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, most_waiting, renew_within and delete_expired_after, not be a list"},
+		{"null", "~\n", "1: the file must have the fields credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, most_waiting, renew_within and delete_expired_after, not be nothing"},
 		{"no UTF-8", least + "uri: \xff\n", " the file must be UTF-8; it holds other bytes"},
 		{"UTF-16", "\xff\xfea\x00", " the file must be UTF-8; it holds other bytes"},
 		{"control character", least + "uri: \x1b[2J\n", ` the file must be YAML: "control characters are not allowed"`},

@@ -76,7 +76,7 @@ func TestLoadTellsAllFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `the policies in "` + dir + `" cannot be used
-  "\x1b[2J<b>\u00e9.yaml":1: the file must have the fields credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, renew_within and delete_expired_after, not be a list
+  "\x1b[2J<b>\u00e9.yaml":1: the file must have the fields credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, most_waiting, renew_within and delete_expired_after, not be a list
   a.yaml:2: decision must be automatic or review, not "maybe"
   a.yaml:3: proof must be required or none, not "maybe"
   a.yaml:4: documents must not have the keyword tpye; did you mean type?
