@@ -47,11 +47,11 @@
 // derived from the key of the documents, so that the same request again gets the same answer; of the secret there is a hash
 // in the journal.
 //
-// Documents are due to be erased when the policy's time after the latest decision is over, whatever became of an approval's
-// operation by then: that a person has looked at them is what approving again, should it have come to nothing, goes by. A
-// request that nobody decides on lapses when its policy's time is over, so that it does not keep its documents and the place
-// for its subject and type for ever; the time is that of the day on which it was asked for. Its applicant can withdraw it as long as it
-// waits, and then its documents are erased at once.
+// Documents are due to be erased when the policy's time after the latest decision is over, whatever became of an
+// approval's operation by then: that a person has looked at them is what approving again, should it have come to
+// nothing, goes by. A request that nobody decides on lapses when its policy's time is over, so that it does not keep
+// its documents and the place for its subject and type for ever; the time is that of the day on which it was asked for.
+// Its applicant can withdraw it as long as it waits, and then its documents are erased at once.
 //
 // # Verification
 //
@@ -60,13 +60,13 @@
 //
 // # Keeping house
 //
-// A [Keeper] runs in the process that has the lane. It has the journal's records follow what validated ledgers do to the
-// account's credentials, whoever does it, and works off what is due by them: it tells of expiries, withdraws what stayed
-// unaccepted for longer than its policy allows, and deletes what expired longer ago than that allows. It also ends requests
-// that nobody decided on in time, and erases documents.
-// What has no policy is left alone. Records say only what to look at: before a credential is removed, the ledger is asked
-// whether it stands as the record has it, and a request for the same credential goes first. A subject that accepts in
-// the ledger in which the removal happens may still lose the credential: the ledger has no deletion on condition.
+// A [Keeper] runs in the process that has the lane. It has the journal's records follow what validated ledgers do to
+// the account's credentials, whoever does it, and works off what is due by them: it tells of expiries, withdraws what
+// stayed unaccepted for longer than its policy allows, and deletes what expired longer ago than that allows. It also
+// ends requests that nobody decided on in time, and erases documents. What has no policy is left alone. Records say
+// only what to look at: before a credential is removed, the ledger is asked whether it stands as the record has it, and
+// a request for the same credential goes first. A subject that accepts in the ledger in which the removal happens may
+// still lose the credential: the ledger has no deletion on condition.
 package issuer
 
 import (

@@ -87,11 +87,11 @@ type KeeperConfig struct {
 	Logger *slog.Logger // none by default
 }
 
-// Keeper keeps house for an account: it has the records follow the ledger, tells of expiries, withdraws what its policy lets
-// nobody leave unaccepted for so long, deletes what has expired long enough ago, ends requests that nobody decided on in time,
-// erases documents whose time is over, and
-// warns when the account's XRP runs short. What it removes it asks the journal for, as anybody does, and the lane does it.
-// One at a time is to run for an account: beside its lane, in the process that holds it.
+// Keeper keeps house for an account: it has the records follow the ledger, tells of expiries, withdraws what its policy
+// lets nobody leave unaccepted for so long, deletes what has expired long enough ago, ends requests that nobody decided
+// on in time, erases documents whose time is over, and warns when the account's XRP runs short. What it removes it asks
+// the journal for, as anybody does, and the lane does it. One at a time is to run for an account: beside its lane, in
+// the process that holds it.
 type Keeper struct {
 	cfg  KeeperConfig
 	turn chan struct{} // holds one value while Run is under way

@@ -85,7 +85,8 @@ type Journal interface {
 	// first one is returned, and replayed is true. Error codes: [model.CodeInProgress] (another one for the subject and type
 	// waits), [model.CodeKeyReused], [model.CodeProofRefused] (the nonce was used before).
 	CreateApplication(ctx context.Context, a model.Application) (stored model.Application, replayed bool, err error)
-	// Application returns one; [model.CodeRequestNotFound] where there is none. ApplicationWithoutDocuments leaves those out.
+	// Application returns one; [model.CodeRequestNotFound] where there is none. ApplicationWithoutDocuments leaves
+	// those out.
 	Application(ctx context.Context, id model.OperationID) (model.Application, error)
 	ApplicationWithoutDocuments(ctx context.Context, id model.OperationID) (model.Application, error)
 	// ApplicationByKey returns that of an earlier request with the same key; [model.CodeRequestNotFound] where there is

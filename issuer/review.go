@@ -87,8 +87,8 @@ func (i *Issuer) Followed(ctx context.Context, id model.OperationID, secret stri
 	return i.review(ctx, a)
 }
 
-// Withdraw ends a request that nobody has decided on, for whoever knows its secret. One that was withdrawn stays so. Error
-// codes: those of [Issuer.Followed]; alreadyDecided.
+// Withdraw ends a request that nobody has decided on, for whoever knows its secret. One that was withdrawn stays so.
+// Error codes: those of [Issuer.Followed]; alreadyDecided.
 func (i *Issuer) Withdraw(ctx context.Context, id model.OperationID, secret string, a Ask) (Review, error) {
 	if _, err := i.own(ctx, id, secret); err != nil {
 		return Review{}, err

@@ -71,8 +71,8 @@ type Application struct {
 	RequestID string
 	// Nonce is of the challenge that was answered for it; nil for none, and in what is read.
 	Nonce *SpentNonce
-	// Keep is how long documents are kept after a decision, and after one that never came. Of a request that its applicant
-	// withdraws they are not kept.
+	// Keep is how long documents are kept after a decision, and after one that never came. Of a request that its
+	// applicant withdraws they are not kept.
 	Keep time.Duration
 	// MostWaiting is how many requests for the type may wait at once, this one included; 0 for no bound.
 	MostWaiting int

@@ -41,7 +41,8 @@ const (
 	// ActionRows and ActionCancelBatch: rows of a batch were stored, or dropped. The target is the batch's id.
 	ActionRows        = "batch.rows"
 	ActionCancelBatch = "batch.cancel"
-	// ActionRequest, ActionApprove, ActionReject, ActionLapse, ActionWithdraw, ActionErase: what became of a request. The target is its id.
+	// ActionRequest, ActionApprove, ActionReject, ActionLapse, ActionWithdraw, ActionErase: what became of a request.
+	// The target is its id.
 	ActionRequest  = "request.create"
 	ActionApprove  = "request.approve"
 	ActionReject   = "request.reject"

@@ -14,11 +14,12 @@ import (
 // MaxDocuments is how many bytes an application's sealed documents may have.
 const MaxDocuments = 4 << 20
 
-// CreateApplication stores a request that a person decides on, as waiting. One whose key came before with the same request
-// is not stored: the first one is returned as it stands, without its documents, and replayed is true. At most one request
-// for an issuer, subject and type waits at a time. Error codes: badRequest (the key's form), inProgress (another one for
-// the subject and type waits), idempotencyKeyReused, proofRefused (the nonce was used before, or is past its time),
-// tooManyWaiting (its MostWaiting; those that come at the very same moment may be as many more on PostgreSQL), storeUnavailable.
+// CreateApplication stores a request that a person decides on, as waiting. One whose key came before with the same
+// request is not stored: the first one is returned as it stands, without its documents, and replayed is true. At most
+// one request for an issuer, subject and type waits at a time. Error codes: badRequest (the key's form), inProgress
+// (another one for the subject and type waits), idempotencyKeyReused, proofRefused (the nonce was used before, or is
+// past its time), tooManyWaiting (its MostWaiting; those that come at the very same moment may be as many more on
+// PostgreSQL), storeUnavailable.
 func (s *Store) CreateApplication(ctx context.Context, a model.Application) (stored model.Application, replayed bool, err error) {
 	if err := checkApplication(a); err != nil {
 		return model.Application{}, false, err

@@ -11,12 +11,13 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// Decide stores a reviewer's word on a request that waits, also beyond its time for as long as it has not lapsed, or on one
-// that was approved and whose operation is final and did not succeed. An approval stores its operation, to which [Store.Create]'s rules apply; documents are erased when their
-// time after the decision is over. Of several words at once the first counts. The same one again (the same actor, call and
-// verdict) changes nothing, and returns the request as it stands, which is always without its documents. Error codes:
-// requestNotFound, alreadyDecided (the message says what it is now, and not by whom), inProgress (another operation for the
-// subject and type is open), tooManyUnaccepted (the operation's Limits), badRequest (the reason's length), storeUnavailable.
+// Decide stores a reviewer's word on a request that waits, also beyond its time for as long as it has not lapsed, or on
+// one that was approved and whose operation is final and did not succeed. An approval stores its operation, to which
+// [Store.Create]'s rules apply; documents are erased when their time after the decision is over. Of several words at
+// once the first counts. The same one again (the same actor, call and verdict) changes nothing, and returns the request
+// as it stands, which is always without its documents. Error codes: requestNotFound, alreadyDecided (the message says
+// what it is now, and not by whom), inProgress (another operation for the subject and type is open), tooManyUnaccepted
+// (the operation's Limits), badRequest (the reason's length), storeUnavailable.
 func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application, error) {
 	d.Actor, d.RequestID, d.Reason = short(d.Actor), short(d.RequestID), text(d.Reason)
 	if err := checkDecision(d); err != nil {
@@ -104,7 +105,8 @@ type deciding struct {
 	repeated bool // this very word was said before
 }
 
-// lockApplication reads an application, keeps others from changing it, and returns the call that decided on it; empty for none.
+// lockApplication reads an application, keeps others from changing it, and returns the call that decided on it; empty
+// for none.
 func (s *Store) lockApplication(t *txn, id model.OperationID) (a model.Application, call string, err error) {
 	// On its own, as an outer join cannot be locked.
 	rows, err := t.query("SELECT coalesce(decision, '') FROM applications WHERE id = $1"+t.forUpdate, text(string(id)))

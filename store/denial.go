@@ -14,9 +14,9 @@ import (
 // maxDenied is how many characters the subject or the id of a JWT may have that is denied.
 const maxDenied = 255
 
-// Deny has JWTs refused until a time, from the moment at which it has returned, by all who share the journal. One that is denied
-// already is from now on until that time. Its Created is given here. by is who does it: its Actor, RequestID and Status. Error
-// codes: badRequest (the value, or a time that is over), storeUnavailable.
+// Deny has JWTs refused until a time, from the moment at which it has returned, by all who share the journal. One that
+// is denied already is from now on until that time. Its Created is given here. by is who does it: its Actor, RequestID
+// and Status. Error codes: badRequest (the value, or a time that is over), storeUnavailable.
 func (s *Store) Deny(ctx context.Context, d model.Denial, by model.AuditEntry) error {
 	if d.Kind != model.DeniedSubject && d.Kind != model.DeniedID {
 		return misuse("a denial of the kind %q", d.Kind)

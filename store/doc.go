@@ -106,19 +106,22 @@
 // A proof works once. The nonce of a challenge is used up in the transaction that stores what it was answered for, and is
 // not where that is not stored. It is kept for an hour past its time, and refused from its time on.
 //
-// One decision. Of many words on an application at the same moment, its withdrawal and its end by time among them, in any two
-// processes, the first counts; its operation, its event and its audit entry are stored with it, or none of them.
+// One decision. Of many words on an application at the same moment, its withdrawal and its end by time among them, in
+// any two processes, the first counts; its operation, its event and its audit entry are stored with it, or none of
+// them.
 //
-// Two logs without gaps. Every change of an application's state is an event, as is what validated ledgers did to a credential,
-// its expiry, and that an operation came to nothing (but of the rows of a batch that is cancelled); and every decision an entry of the audit log,
-// stored in the transaction that makes it: what [Store.Create], [Store.AddRows] (one entry for a call), [Store.Cancel],
-// [Store.CancelBatch], [Store.CreateApplication], [Store.Decide], [Store.LapseApplications], [Store.Withdraw],
-// [Store.EraseDocuments], [Store.CreateToken], [Store.RevokeToken], [Store.Deny] and [Store.Allow] have done; a renewal is one decision. What the lane makes for itself leaves none. Both logs are written at the very end of the
-// transaction, under one row that is locked until the commit: so they are numbered in the order of the commits, who reads
-// on from the last number misses nothing, and, as nothing is locked after that row, no two transactions wait for each other
-// because of it. Each audit entry holds the hash of the one before ([model.AuditEntry.Sum]), and the row the last one's:
-// one that is changed, removed or put elsewhere shows. Whoever can write to the database can make the whole chain anew;
-// against that helps only a hash that was noted elsewhere.
+// Two logs without gaps. Every change of an application's state is an event, as is what validated ledgers did to a
+// credential, its expiry, and that an operation came to nothing (but of the rows of a batch that is cancelled); and
+// every decision an entry of the audit log, stored in the transaction that makes it: what [Store.Create],
+// [Store.AddRows] (one entry for a call), [Store.Cancel], [Store.CancelBatch], [Store.CreateApplication],
+// [Store.Decide], [Store.LapseApplications], [Store.Withdraw], [Store.EraseDocuments], [Store.CreateToken],
+// [Store.RevokeToken], [Store.Deny] and [Store.Allow] have done; a renewal is one decision. What the lane makes for
+// itself leaves none. Both logs are written at the very end of the transaction, under one row that is locked until the
+// commit: so they are numbered in the order of the commits, who reads on from the last number misses nothing, and, as
+// nothing is locked after that row, no two transactions wait for each other because of it. Each audit entry holds the
+// hash of the one before ([model.AuditEntry.Sum]), and the row the last one's: one that is changed, removed or put
+// elsewhere shows. Whoever can write to the database can make the whole chain anew; against that helps only a hash that
+// was noted elsewhere.
 //
 // One holder. The lane's lease has an epoch that rises with every taking. Each Sign and Conclude reads it in its own
 // transaction, with a lock that a taking waits for: once [Store.TakeLane] has returned, everything that the holder

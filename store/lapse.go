@@ -11,9 +11,9 @@ import (
 // callLapse stands for the call that decided on a request where there was none.
 const callLapse = "lapse"
 
-// LapseApplications ends up to limit of an account's requests that still wait past their DecideBy, the longest overdue first,
-// and says how many. Their documents are erased as those of a rejected one: when their time is over, from now on. Of a
-// decision, a withdrawal and this at the same moment the first counts. Error code: storeUnavailable.
+// LapseApplications ends up to limit of an account's requests that still wait past their DecideBy, the longest overdue
+// first, and says how many. Their documents are erased as those of a rejected one: when their time is over, from now
+// on. Of a decision, a withdrawal and this at the same moment the first counts. Error code: storeUnavailable.
 func (s *Store) LapseApplications(ctx context.Context, issuer model.Address, now time.Time, limit int) (int, error) {
 	var n int
 	err := s.write(ctx, "ending requests that nobody decided on", func(t *txn) error {
@@ -55,9 +55,9 @@ func (s *Store) LapseApplications(ctx context.Context, issuer model.Address, now
 	return n, nil
 }
 
-// Withdraw ends a request that waits, by its applicant's word, and erases its documents with it, as [Store.EraseDocuments] does.
-// One that was withdrawn before is returned as it stands, always without its documents. Error codes: requestNotFound,
-// alreadyDecided (the message says what it is now), storeUnavailable.
+// Withdraw ends a request that waits, by its applicant's word, and erases its documents with it, as
+// [Store.EraseDocuments] does. One that was withdrawn before is returned as it stands, always without its documents.
+// Error codes: requestNotFound, alreadyDecided (the message says what it is now), storeUnavailable.
 func (s *Store) Withdraw(ctx context.Context, w model.Withdrawal) (model.Application, error) {
 	w.RequestID = short(w.RequestID)
 	call := w.RequestID

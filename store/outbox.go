@@ -24,10 +24,11 @@ const (
 // whoever commits an event writes nothing for those who are to be told of it. What was delivered is removed, so that what an
 // endpoint still has to be told of is all that is looked through.
 
-// SetEndpoints says which endpoints an account's events are sent to, all of them, and which kinds of events. One that is new is told
-// of the events that are committed from here on. One that is there already goes on where it is; what it was not told of yet goes
-// by the kinds that it is to be told of now, and what those leave out is forgotten. One that is not named any more is forgotten
-// with all that it was not told of, and returned in ended. Error code: storeUnavailable.
+// SetEndpoints says which endpoints an account's events are sent to, all of them, and which kinds of events. One that
+// is new is told of the events that are committed from here on. One that is there already goes on where it is; what it
+// was not told of yet goes by the kinds that it is to be told of now, and what those leave out is forgotten. One that
+// is not named any more is forgotten with all that it was not told of, and returned in ended. Error code:
+// storeUnavailable.
 func (s *Store) SetEndpoints(ctx context.Context, issuer model.Address, subscriptions []model.Subscription) (ended []string, err error) {
 	kinds := map[string]string{}
 	for _, sub := range subscriptions {
@@ -158,8 +159,8 @@ func (s *Store) due(ctx context.Context, issuer model.Address, endpoint string, 
 	return out, fault("reading what webhooks are to be told of", err)
 }
 
-// makeDeliveries makes deliveries of the next events, as far as the endpoint is to be told of them, and says whether there were
-// any events.
+// makeDeliveries makes deliveries of the next events, as far as the endpoint is to be told of them, and says whether
+// there were any events.
 func (s *Store) makeDeliveries(ctx context.Context, issuer model.Address, endpoint string) (bool, error) {
 	var waiting bool
 	err := s.readDB.QueryRowContext(ctx, "SELECT CASE WHEN EXISTS (SELECT 1 FROM endpoints p JOIN events e ON e.issuer = p.issuer AND e.seq > p.made"+

@@ -200,8 +200,8 @@ func TestReview(t *testing.T) {
 	}
 }
 
-// TestRequestLapses: the service itself ends a request that nobody decides on in the time that its policy gives; its applicant, who
-// follows it, is told, and so are webhooks, metrics and the status. Another one is withdrawn.
+// TestRequestLapses: the service itself ends a request that nobody decides on in the time that its policy gives; its
+// applicant, who follows it, is told, and so are webhooks, metrics and the status. Another one is withdrawn.
 func TestRequestLapses(t *testing.T) {
 	dir, hook := t.TempDir(), newReceiver(t)
 	writePolicy(t, dir, "looked.yaml", reviewPolicy+"decide_within: 3s\n")

@@ -35,8 +35,8 @@ func (s *service) subscribed(t *testing.T, webhooks int) {
 	}
 }
 
-// TestWebhooksFile: beside WEBHOOK_URLS, each webhook of the file has its own secret and its own kinds of events; SIGHUP has the
-// file read again, and one that is wrong changes nothing.
+// TestWebhooksFile: beside WEBHOOK_URLS, each webhook of the file has its own secret and its own kinds of events;
+// SIGHUP has the file read again, and one that is wrong changes nothing.
 func TestWebhooksFile(t *testing.T) {
 	all, some, later := newReceiver(t), newReceiver(t), newReceiver(t)
 	policies, path := t.TempDir(), filepath.Join(t.TempDir(), "hooks.yaml")
@@ -87,7 +87,8 @@ func TestWebhooksFile(t *testing.T) {
 	}
 }
 
-// TestWebhooksFileFaults: all that is wrong with it keeps the service from starting, and is told at once, beside what else is wrong.
+// TestWebhooksFileFaults: all that is wrong with it keeps the service from starting, and is told at once, beside what
+// else is wrong.
 func TestWebhooksFileFaults(t *testing.T) {
 	path, secret := filepath.Join(t.TempDir(), "hooks.yaml"), webhook.NewSecret().Reveal()
 	t.Setenv("WEBHOOK_URLS", "https://hooks.example/hush")

@@ -102,10 +102,11 @@ func (a *Authenticator) Open(ctx context.Context) (bool, error) {
 
 // Authenticate says who a request of a client ([ClientKey]) with these values of the Authorization header comes from.
 //
-// Error codes: tooManyRequests, where the client has shown as many tokens that do not hold as [Config.Failures] allows, and this
-// one has not held before; unauthorized, with one message whatever the reason, which is in the cause; forbidden, for somebody whom the
-// identity provider vouches for and who has no role here, with their Actor in the Principal beside it;
-// accessUnavailable, where the identity provider does not answer; storeUnavailable and what else the store says.
+// Error codes: tooManyRequests, where the client has shown as many tokens that do not hold as [Config.Failures] allows,
+// and this one has not held before; unauthorized, with one message whatever the reason, which is in the cause;
+// forbidden, for somebody whom the identity provider vouches for and who has no role here, with their Actor in the
+// Principal beside it; accessUnavailable, where the identity provider does not answer; storeUnavailable and what else
+// the store says.
 func (a *Authenticator) Authenticate(ctx context.Context, client string, authorization []string) (model.Principal, error) {
 	open, err := a.Open(ctx)
 	switch {

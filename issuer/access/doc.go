@@ -17,12 +17,12 @@
 // without a role here, is model.CodeForbidden. Where the identity provider does not answer and its keys are not known, a JWT
 // can be neither believed nor refused: model.CodeAccessUnavailable.
 //
-// A JWT that holds can be denied all the same, by its subject or by its id. The store is asked about each, so that it is refused
-// everywhere from then on; where the store does not answer, nobody is let in.
+// A JWT that holds can be denied all the same, by its subject or by its id. The store is asked about each, so that it
+// is refused everywhere from then on; where the store does not answer, nobody is let in.
 //
 // Tokens that do not hold count against the rate of the client that shows them. Beyond it they are refused unseen
-// (model.CodeTooManyRequests), whatever they are, but for those that held before: nothing is looked up for them, no signature is
-// checked, and no provider asked. A request without a token costs nothing, and counts nowhere.
+// (model.CodeTooManyRequests), whatever they are, but for those that held before: nothing is looked up for them, no
+// signature is checked, and no provider asked. A request without a token costs nothing, and counts nowhere.
 //
 // # Goroutines
 //

@@ -70,7 +70,8 @@ func TestJWTForbidden(t *testing.T) {
 	}
 }
 
-// One that is denied is refused as any other, also one of somebody without a role; and where nobody can tell, nobody is let in.
+// One that is denied is refused as any other, also one of somebody without a role; and where nobody can tell, nobody is
+// let in.
 func TestJWTDenied(t *testing.T) {
 	p := newIDP(t)
 	tokens := newShelf()

@@ -13,15 +13,16 @@ import (
 // provenTokens is how many tokens are remembered to have held, at least: those that held last.
 const provenTokens = 4096
 
-// logins bounds how many tokens that do not hold a client may show. A client that has shown as many is refused unseen, at the cost
-// of one hash, but for tokens that held before, wherever they came from: those are looked at all the while, so that nobody who
-// shares an address with others is locked out by them in the middle of their work. Whoever shows a token for the first time from
-// such an address has to wait.
+// logins bounds how many tokens that do not hold a client may show. A client that has shown as many is refused unseen,
+// at the cost of one hash, but for tokens that held before, wherever they came from: those are looked at all the while,
+// so that nobody who shares an address with others is locked out by them in the middle of their work. Whoever shows a
+// token for the first time from such an address has to wait.
 type logins struct {
 	failures *Limiter
 
 	mu sync.Mutex
-	// newer and older are hashes of what held. What is in newer alone is kept when that is full, so that memory is bounded.
+	// newer and older are hashes of what held. What is in newer alone is kept when that is full, so that memory is
+	// bounded.
 	newer, older map[[32]byte]bool
 }
 
@@ -33,9 +34,9 @@ func newLogins(r Rate, now func() time.Time) *logins {
 	return &logins{failures: NewLimiter(r, 0, now), newer: map[[32]byte]bool{}}
 }
 
-// attempt has a client's token looked at, unless the client is over its rate. It counts before it is known what comes of it, so
-// that no more are ever under way at once, and is given back where the token held, or nobody could tell. Who goes away before
-// the answer gets nothing back.
+// attempt has a client's token looked at, unless the client is over its rate. It counts before it is known what comes
+// of it, so that no more are ever under way at once, and is given back where the token held, or nobody could tell. Who
+// goes away before the answer gets nothing back.
 func (l *logins) attempt(client, text string, look func() (model.Principal, error)) (model.Principal, error) {
 	if l == nil {
 		return look()

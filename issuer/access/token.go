@@ -126,8 +126,8 @@ func Mint(name string, role model.Role, created, expires time.Time) (TokenText, 
 	return text, model.Token{ID: id, Name: name, Role: role, Hash: text.Hash(), Created: created, Expires: expires}, nil
 }
 
-// CheckName says what is wrong with a token's name; the error is a [model.Error] with [model.CodeBadRequest]. It keeps names
-// to what can stand in a log line, a shell and a URL, and apart from ids: tokens are revoked by either.
+// CheckName says what is wrong with a token's name; the error is a [model.Error] with [model.CodeBadRequest]. It keeps
+// names to what can stand in a log line, a shell and a URL, and apart from ids: tokens are revoked by either.
 func CheckName(name string) error {
 	switch {
 	case name == "" || len(name) > MaxTokenName:

@@ -18,10 +18,11 @@ import (
 
 // Access says who callers of the administrators' side are.
 type Access interface {
-	// Authenticate reads the values of the Authorization header of a client's request. The error is [model.CodeUnauthorized] with the
-	// same message whatever is wrong, and its cause is for the log; [model.CodeForbidden] for a caller who is known and has
-	// no role, with their Actor in the Principal beside it; [model.CodeTooManyRequests] for a client that has shown too many
-	// tokens that do not hold; [model.CodeAccessUnavailable] where nobody can tell now.
+	// Authenticate reads the values of the Authorization header of a client's request. The error is
+	// [model.CodeUnauthorized] with the same message whatever is wrong, and its cause is for the log;
+	// [model.CodeForbidden] for a caller who is known and has no role, with their Actor in the Principal beside it;
+	// [model.CodeTooManyRequests] for a client that has shown too many tokens that do not hold;
+	// [model.CodeAccessUnavailable] where nobody can tell now.
 	Authenticate(ctx context.Context, client string, authorization []string) (model.Principal, error)
 }
 

@@ -471,8 +471,8 @@ func TestWithoutAccess(t *testing.T) {
 	}
 }
 
-// TestFailedLogins: over the real server, with the real store: a client that guesses is refused unseen, on every route that needs a
-// token, until its time has come; who was let in before goes on, from the same address too.
+// TestFailedLogins: over the real server, with the real store: a client that guesses is refused unseen, on every route
+// that needs a token, until its time has come; who was let in before goes on, from the same address too.
 func TestFailedLogins(t *testing.T) {
 	onDatabases(t, func(t *testing.T, database store.Config) {
 		d := &door{}
@@ -648,8 +648,8 @@ func TestRates(t *testing.T) {
 	}
 }
 
-// TestDeniedJWTs: what another replica denies is refused here with the next call, by subject or by id, also where it held just
-// before; and it is let in again when that is taken back.
+// TestDeniedJWTs: what another replica denies is refused here with the next call, by subject or by id, also where it
+// held just before; and it is let in again when that is taken back.
 func TestDeniedJWTs(t *testing.T) {
 	onDatabases(t, func(t *testing.T, database store.Config) {
 		d := &door{}

@@ -14,9 +14,9 @@
 // into, and a Prefer header (RFC 7240): one that is not to be waited for, or whose wait is over, is answered with 202 and the
 // place where its operation can be followed. Rows of a batch are handed on while they arrive; memory does not grow with it.
 //
-// Everything is bounded: connections, what all bodies together take, header size and time, body size and time, and the time in
-// which a client has to take what it asked for. The log line holds no body, no document, no header but the user agent, and no
-// query.
+// Everything is bounded: connections, what all bodies together take, header size and time, body size and time, and the
+// time in which a client has to take what it asked for. The log line holds no body, no document, no header but the user
+// agent, and no query.
 //
 // # Who may do what
 //
@@ -143,8 +143,8 @@ type API struct {
 	readiness readiness
 }
 
-// readyFor is how long an answer of /readyz stands. Everybody may ask, as often as they like, and the answer may take the node's and
-// the journal's: after a write that failed, one that writes.
+// readyFor is how long an answer of /readyz stands. Everybody may ask, as often as they like, and the answer may take
+// the node's and the journal's: after a write that failed, one that writes.
 const readyFor = 200 * time.Millisecond
 
 // readiness is the last word on whether requests would be served.

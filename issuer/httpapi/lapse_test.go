@@ -14,8 +14,8 @@ import (
 
 const briefPolicy = "credential: Brief\ndecision: review\nkeep_documents: 1h\ndecide_within: 2d\n"
 
-// TestLapse: a request that nobody decides on says until when it waits, ends, tells its applicant what to do, and leaves the
-// place to another one.
+// TestLapse: a request that nobody decides on says until when it waits, ends, tells its applicant what to do, and
+// leaves the place to another one.
 func TestLapse(t *testing.T) {
 	onDatabases(t, func(t *testing.T, database store.Config) {
 		d := &door{}

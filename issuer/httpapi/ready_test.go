@@ -30,8 +30,8 @@ func (s *slowlyReady) Ready(ctx context.Context) (model.Ledger, error) {
 	return model.Ledger{Index: 7}, nil
 }
 
-// TestReadyIsAskedNowAndThen: whoever asks, however often, the node and the journal are asked a few times a second, and a change
-// shows all the same.
+// TestReadyIsAskedNowAndThen: whoever asks, however often, the node and the journal are asked a few times a second, and
+// a change shows all the same.
 func TestReadyIsAskedNowAndThen(t *testing.T) {
 	i := &slowlyReady{}
 	s := serve(t, httpapi.Config{Issuer: i})

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// TestRenewalOfAnAccepted: whoever knows what documents to hand in can ask for anybody. A credential that its subject has accepted,
-// and that holds, would hold no more until they accept the new one: that only they can ask for, or a reviewer decides.
+// TestRenewalOfAnAccepted: whoever knows what documents to hand in can ask for anybody. A credential that its subject
+// has accepted, and that holds, would hold no more until they accept the new one: that only they can ask for, or a
+// reviewer decides.
 func TestRenewalOfAnAccepted(t *testing.T) {
 	d := &door{}
 	w := newWorld(t, guarded(d), under(

@@ -19,11 +19,11 @@ const (
 	Review Decision = "review"
 )
 
-// Bounds of [Policy.DecideWithin]: what holds where a policy says nothing, and the most that it may say. Documents that nobody
-// looks at are not to be kept for longer.
+// Bounds of [Policy.DecideWithin]: what holds where a policy says nothing, and the most that it may say. Documents that
+// nobody looks at are not to be kept for longer.
 const (
-	// DefaultMostWaiting is what [Policy.MostWaiting] is where a policy says nothing: whoever asks for a lot must not fill the
-	// disk with documents.
+	// DefaultMostWaiting is what [Policy.MostWaiting] is where a policy says nothing: whoever asks for a lot must not
+	// fill the disk with documents.
 	DefaultMostWaiting  = 10_000
 	DefaultDecideWithin = 90 * day
 	MaxDecideWithin     = 366 * day
@@ -45,10 +45,11 @@ type Policy struct {
 	// KeepDocuments is how long documents are kept after the decision; 0 for not at all. It says something where
 	// Decision is [Review] alone: otherwise documents are never kept.
 	KeepDocuments time.Duration
-	// MostWaiting is how many requests may wait for a person at once: more than 0 where Decision is [Review], and 0 otherwise.
-	MostWaiting int
-	// DecideWithin is how long a request waits for a person, before it lapses: more than 0 where Decision is [Review], and 0
+	// MostWaiting is how many requests may wait for a person at once: more than 0 where Decision is [Review], and 0
 	// otherwise.
+	MostWaiting int
+	// DecideWithin is how long a request waits for a person, before it lapses: more than 0 where Decision is [Review],
+	// and 0 otherwise.
 	DecideWithin time.Duration
 	// RenewWithin is how long before its expiration a credential may be renewed; 0 for not before. One that has expired
 	// may always be.

@@ -1,9 +1,9 @@
 // Package webhook tells other systems of events, by HTTP requests that follow Standard Webhooks 1.0.0
 // (https://www.standardwebhooks.com).
 //
-// It imports model and libraries. It owns the interface [Outbox] to what is kept of deliveries, and keeps nothing itself
-// that must outlive the process. It reads no setting but the text of a file of endpoints ([ParseFile]), decides nothing about credentials, and sends to no address but those
-// that it was made with.
+// It imports model and libraries. It owns the interface [Outbox] to what is kept of deliveries, and keeps nothing
+// itself that must outlive the process. It reads no setting but the text of a file of endpoints ([ParseFile]), decides
+// nothing about credentials, and sends to no address but those that it was made with.
 //
 // # What is sent
 //
@@ -27,11 +27,11 @@
 //
 // # What a receiver can rely on
 //
-// Each event that happens while an endpoint is subscribed, and is of a kind that it is told of, is sent to it until it was taken, or given up; it may come more
-// than once, and is to be told by its webhook-id then. Events of one credential (issuer, subject and type) come one after the
-// other: none is sent before each earlier one was taken or given up, and that is stored. Those of different credentials
-// come side by side, in any order. An event that an operation brought about is sent once that operation can be read as
-// final.
+// Each event that happens while an endpoint is subscribed, and is of a kind that it is told of, is sent to it until it
+// was taken, or given up; it may come more than once, and is to be told by its webhook-id then. Events of one
+// credential (issuer, subject and type) come one after the other: none is sent before each earlier one was taken or
+// given up, and that is stored. Those of different credentials come side by side, in any order. An event that an
+// operation brought about is sent once that operation can be read as final.
 //
 // An event is taken by an answer of 2xx within [Config.Timeout]. Anything else is a failure: redirects are not followed, and
 // no more of an answer is read than its status, a few kilobytes of headers, and as little of its body. After a failure the
@@ -39,10 +39,10 @@
 // Retry-After takes the place of that time, within the same bounds, and with 429 and 503 holds back everything for the
 // endpoint. An event is given up when an attempt fails [Retry.For] or more after its first one.
 //
-// An endpoint that fails as often in a row as attempts may be under way at once is taken to be down: it is tried with one
-// event at a time, after pauses of up to [longestPause], until it takes one. An answer of 410 stops everything for the
-// endpoint until its address is another one, or the program is started again; nothing is given up, and the outbox keeps what
-// there is.
+// An endpoint that fails as often in a row as attempts may be under way at once is taken to be down: it is tried with
+// one event at a time, after pauses of up to [longestPause], until it takes one. An answer of 410 stops everything for
+// the endpoint until its address is another one, or the program is started again; nothing is given up, and the outbox
+// keeps what there is.
 //
 // # Where it is sent
 //

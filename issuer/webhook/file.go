@@ -26,16 +26,17 @@ const (
 	fieldEvents = "events"
 )
 
-// Faults is the error of [ParseFile]: all that is wrong, each with its line, and nothing of what stands there, as it may be secret.
+// Faults is the error of [ParseFile]: all that is wrong, each with its line, and nothing of what stands there, as it
+// may be secret.
 type Faults []string
 
 // Error lists them, one a line.
 func (f Faults) Error() string { return strings.Join(f, "\n") }
 
-// ParseFile reads endpoints from YAML: a list, each with a url, a secret (or a list of them, the current one first), the
-// events that it is told of (a list of kinds; request.* and credential.* stand for all that begin so; left out for all), and
-// perhaps a name. For each the rules of [NewEndpoint] hold. No two may have the same name or the same address. The error is a
-// [Faults].
+// ParseFile reads endpoints from YAML: a list, each with a url, a secret (or a list of them, the current one first),
+// the events that it is told of (a list of kinds; request.* and credential.* stand for all that begin so; left out for
+// all), and perhaps a name. For each the rules of [NewEndpoint] hold. No two may have the same name or the same
+// address. The error is a [Faults].
 func ParseFile(text []byte, private bool) ([]Endpoint, error) {
 	f := &file{private: private}
 	if list := f.parse(text); list != nil {

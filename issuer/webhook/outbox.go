@@ -15,13 +15,15 @@ import (
 //
 // Errors carry the codes of [model.Error]; after any error the same call may be made again.
 type Outbox interface {
-	// SetEndpoints says which endpoints an account has: all that it has from now on, and of which kinds of events each is told.
+	// SetEndpoints says which endpoints an account has: all that it has from now on, and of which kinds of events each
+	// is told.
 	//
-	// One that is new is subscribed at the head: it has deliveries for the events that are committed after this call has
-	// returned, and for none that was committed before it was made. One that is subscribed already stays as it is, with all
-	// that is open and of a kind that it is still told of; a kind that it was not told of before counts from here on, or from
-	// an event that the outbox has not looked at for it. One that is not named any more is forgotten, with all that is open for it; ended names those, and
-	// should it be named again one day, it is new. At most [MaxEndpoints] are named, each once; none is a list too.
+	// One that is new is subscribed at the head: it has deliveries for the events that are committed after this call
+	// has returned, and for none that was committed before it was made. One that is subscribed already stays as it is,
+	// with all that is open and of a kind that it is still told of; a kind that it was not told of before counts from
+	// here on, or from an event that the outbox has not looked at for it. One that is not named any more is forgotten,
+	// with all that is open for it; ended names those, and should it be named again one day, it is new. At most
+	// [MaxEndpoints] are named, each once; none is a list too.
 	SetEndpoints(ctx context.Context, issuer model.Address, endpoints []model.Subscription) (ended []string, err error)
 
 	// DueDeliveries returns up to limit of the deliveries that an endpoint can be sent at a time, in the order of Event.Seq.

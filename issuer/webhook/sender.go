@@ -100,9 +100,9 @@ func New(cfg Config) (*Sender, error) {
 	return s, s.SetEndpoints(cfg.Endpoints)
 }
 
-// SetEndpoints says which endpoints there are from now on, in the place of those of [Config]. Where [Sender.Run] is under way, what
-// is sent at that moment is let end or made again, and it goes on with these; [EndpointStatus] goes on for those whose ID and
-// address stay. The error says what to change; then nothing is.
+// SetEndpoints says which endpoints there are from now on, in the place of those of [Config]. Where [Sender.Run] is
+// under way, what is sent at that moment is let end or made again, and it goes on with these; [EndpointStatus] goes on
+// for those whose ID and address stay. The error says what to change; then nothing is.
 func (s *Sender) SetEndpoints(endpoints []Endpoint) error {
 	if len(endpoints) > MaxEndpoints {
 		return fmt.Errorf("there are %d webhooks, and at most %d may be", len(endpoints), MaxEndpoints)
@@ -251,7 +251,8 @@ type EndpointStatus struct {
 	Failing int
 	// Down says that the endpoint is tried with one event at a time, as it failed too often in a row.
 	Down bool
-	// Gone says that it answered 410: nothing is sent to it until its address is another one, or the program is started again.
+	// Gone says that it answered 410: nothing is sent to it until its address is another one, or the program is started
+	// again.
 	Gone bool
 	// Taken and Failure are when an event was taken and when an attempt failed last; zero for never.
 	Taken, FailedAt time.Time

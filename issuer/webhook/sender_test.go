@@ -92,8 +92,8 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-// TestSetEndpoints: while it sends, endpoints get other secrets and other kinds of events, come and go; what one was not told of
-// yet it is told of all the same, once, and its counts go on.
+// TestSetEndpoints: while it sends, endpoints get other secrets and other kinds of events, come and go; what one was
+// not told of yet it is told of all the same, once, and its counts go on.
 func TestSetEndpoints(t *testing.T) {
 	c := newClock()
 	r := newReceiver(t, c, false, nil)
