@@ -140,7 +140,12 @@ func alreadyDecided(a model.Application) error {
 	how := "the request has been decided on already: it is " + string(a.State)
 	switch a.State {
 	case model.ApplicationApproved:
-		how += ", and its operation " + string(a.Operation) + " is under way, or is over"
+		how += ", and its operation " + string(a.Operation)
+		if a.OperationState.Final() && a.OperationState != model.StateSucceeded {
+			how += " came to nothing: a reviewer may approve it again, or reject it"
+		} else {
+			how += " is under way or has succeeded"
+		}
 	case model.ApplicationLapsed:
 		how = "the request has lapsed: nobody decided on it in its time, and its applicant can ask again"
 	case model.ApplicationWithdrawn:

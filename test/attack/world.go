@@ -207,7 +207,7 @@ func (w *world) startServices(ctx context.Context) error {
 		"RATE_LIMIT_CLIENT=1000000/1s", "RATE_LIMIT_LOGIN=0", // what comes from one client here is what is looked at
 		"WEBHOOK_URLS="+w.receiver.url, "WEBHOOK_SECRET="+w.webhookSecret, "WEBHOOK_ALLOW_PRIVATE=true")
 	w.tls.env = append(w.tls.env, network, "ISSUER_ACCOUNT_SEED="+w.tls.issuer.text, "POLICY_DIR="+w.tls.policies(),
-		"DOCUMENTS_KEY="+w.documentsKey, "OIDC_ISSUER=http://"+silent, "OIDC_AUDIENCE="+audience, "LOG_FORMAT=json",
+		"DOCUMENTS_KEY="+w.documentsKey, "OIDC_ISSUER=http://"+silent, "OIDC_AUDIENCE="+audience, "RATE_LIMIT_LOGIN=0", "LOG_FORMAT=json",
 		"WEBHOOK_URLS="+strings.Join(w.innerURLs(), ","), "WEBHOOK_SECRET="+w.webhookSecret,
 		"TRUSTED_PROXIES="+proxyAddress, "TLS_CERT_FILE="+filepath.Join(w.tls.dir, "cert.pem"), "TLS_KEY_FILE="+filepath.Join(w.tls.dir, "key.pem"))
 	w.open.env = append(w.open.env, "XRPL_NETWORK=sandbox", "SANDBOX_LISTEN=127.0.0.1:0", "SANDBOX_CLOSE_INTERVAL="+closeInterval.String())
