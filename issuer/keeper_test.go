@@ -33,6 +33,8 @@ type kept struct {
 	last       model.Ledger
 	self       model.Account
 	entries    map[credentialKey]entryAt // on the ledger
+	before     map[credentialKey]entryAt // and before those were changed
+	meanwhile  func(credentialKey)       // happens before Standing answers; nil for nothing
 	unaccepted []model.CredentialRecord
 	expired    []model.CredentialRecord
 	standing   map[credentialKey]bool
@@ -101,10 +103,13 @@ func (k *kept) Account(context.Context, model.Address) (model.Account, error) {
 	return k.self, k.called("Account")
 }
 
-func (k *kept) CredentialAt(_ context.Context, _ model.Ledger, subject, _ model.Address, t model.CredentialType) (model.Credential, json.RawMessage, error) {
+func (k *kept) CredentialAt(_ context.Context, at model.Ledger, subject, _ model.Address, t model.CredentialType) (model.Credential, json.RawMessage, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e, ok := k.entries[credentialKey{subject, t}]
+	if ok && e.changed > at.Index {
+		e, ok = k.before[credentialKey{subject, t}]
+	}
 	if !ok {
 		return model.Credential{}, nil, &model.Error{Code: model.CodeEntryNotFound}
 	}
@@ -238,6 +243,9 @@ func (k *kept) EraseDocuments(_ context.Context, _ model.Address, now time.Time,
 func (k *kept) Standing(_ context.Context, _, subject model.Address, t model.CredentialType) (model.Operation, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.meanwhile != nil {
+		k.meanwhile(credentialKey{subject, t})
+	}
 	if k.standing[credentialKey{subject, t}] {
 		return model.Operation{}, nil
 	}
@@ -348,6 +356,39 @@ func TestKeeperWithdraws(t *testing.T) {
 	// Before anything can be due.
 	if err := h.withdraw(t.Context(), 1000); err != nil || len(k.ops) != 1 {
 		t.Errorf("too early: %v, %+v", err, k.ops)
+	}
+}
+
+// While the keeper looks at what is due, one credential after the other, a request renews one of them, from its beginning to its end:
+// what is new stays. Nor does a node that is behind the records have anything removed.
+func TestKeeperLeavesTheRenewed(t *testing.T) {
+	k := newKept(t)
+	put := func(n int, ledger uint32) credentialKey {
+		c := model.Credential{Subject: subjectOf(n), Issuer: keptAccount, Type: "A", Expiration: 5_000, Accepted: true}
+		key := credentialKey{c.Subject, "A"}
+		k.entries[key] = entryAt{c, ledger}
+		k.expired = append(k.expired, model.CredentialRecord{Credential: c, Ledger: ledger})
+		return key
+	}
+	put(1, 50)
+	renewed := put(2, 50)
+	ahead := put(3, 500)
+	k.before = map[credentialKey]entryAt{ahead: k.entries[ahead]}
+	k.meanwhile = func(key credentialKey) {
+		if key != renewed || k.last.Index > 100 {
+			return
+		}
+		k.before[key] = k.entries[key]
+		e := k.entries[key]
+		e.Accepted, e.Expiration, e.changed = false, 900_000, 102
+		k.entries[key] = e
+		k.last.Index = 102
+	}
+	if err := k.house(nil).deleteExpired(t.Context(), 10_000); err != nil {
+		t.Fatal(err)
+	}
+	if len(k.ops) != 1 || k.ops["op0"].Subject != subjectOf(1) {
+		t.Errorf("removes %+v", k.ops)
 	}
 }
 

@@ -164,7 +164,6 @@ func (k *Keeper) deleteExpired(ctx context.Context, closeTime uint32) error {
 
 // remove begins to remove what is due, as far as there is room for it.
 func (k *Keeper) remove(ctx context.Context, all []due) error {
-	var last model.Ledger
 	for _, d := range all {
 		var after model.CredentialRecord
 		for range duePages {
@@ -175,16 +174,11 @@ func (k *Keeper) remove(ctx context.Context, all []due) error {
 			if err != nil {
 				return err
 			}
-			if len(page) > 0 && last.Index == 0 {
-				if last, err = k.cfg.Ledger.Ledger(ctx); err != nil {
-					return err
-				}
-			}
 			for _, r := range page {
 				if !k.hasRoom() {
 					return nil
 				}
-				if err := k.removeOne(ctx, d, r, last); err != nil {
+				if err := k.removeOne(ctx, d, r); err != nil {
 					return err
 				}
 			}
@@ -205,7 +199,7 @@ func (k *Keeper) hasRoom() bool {
 
 // removeOne asks the journal to delete a credential, unless somebody else works on it, or the ledger says otherwise than the
 // record: then that is behind, and is looked at again once it has followed.
-func (k *Keeper) removeOne(ctx context.Context, d due, r model.CredentialRecord, last model.Ledger) error {
+func (k *Keeper) removeOne(ctx context.Context, d due, r model.CredentialRecord) error {
 	key := removalKey{credentialKey{r.Subject, r.Type}, r.Issued}
 	k.mu.Lock()
 	t, tried := k.tried[key]
@@ -217,6 +211,11 @@ func (k *Keeper) removeOne(ctx context.Context, d due, r model.CredentialRecord,
 	case err == nil:
 		return nil // a request comes first
 	case model.CodeOf(err) != model.CodeOperationNotFound:
+		return err
+	}
+	// Only now: a request may have replaced it since it was last asked which ledger is the last one.
+	last, err := k.cfg.Ledger.Ledger(ctx)
+	if err != nil || last.Index < r.Ledger { // by a node that is behind what the record knows nothing can be told
 		return err
 	}
 	found, entry, err := k.cfg.Ledger.CredentialAt(ctx, last, r.Subject, k.cfg.Account, r.Type)
