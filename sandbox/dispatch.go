@@ -46,21 +46,37 @@ type call struct {
 
 type method func(*call) obj
 
+// firstVersionOnly are the requests that later versions of the API do not have.
+var firstVersionOnly = map[string]bool{"ledger_header": true, "tx_history": true}
+
 // methods are the requests that are answered. Others of rippled's, known to it or not, are "unknownCmd" here, as they are on a
 // node that lacks them.
 var methods = map[string]method{
+	"account_channels":   accountChannels,
+	"account_currencies": accountCurrencies,
 	"account_info":       accountInfo,
+	"account_lines":      accountLines,
+	"account_nfts":       accountNFTs,
 	"account_objects":    accountObjects,
+	"account_offers":     accountOffers,
 	"account_tx":         accountTx,
+	"book_changes":       bookChanges,
+	"book_offers":        bookOffers,
 	"deposit_authorized": depositAuthorized,
 	"feature":            feature,
 	"fee":                fee,
+	"gateway_balances":   gatewayBalances,
 	"ledger":             ledger,
 	"ledger_accept":      ledgerAccept,
 	"ledger_closed":      ledgerClosed,
 	"ledger_current":     ledgerCurrent,
 	"ledger_data":        ledgerData,
 	"ledger_entry":       ledgerEntry,
+	"ledger_header":      ledgerHeader,
+	"nft_buy_offers":     nftOffers,
+	"nft_sell_offers":    nftOffers,
+	"noripple_check":     noRippleCheck,
+	"owner_info":         ownerInfo,
 	"ping":               ping,
 	"random":             random,
 	"server_definitions": serverDefinitions,
@@ -72,8 +88,11 @@ var methods = map[string]method{
 	"submit":             submit,
 	"submit_multisigned": submitMultisigned,
 	"subscribe":          subscribe,
+	"transaction_entry":  transactionEntry,
 	"tx":                 tx,
+	"tx_history":         txHistory,
 	"unsubscribe":        unsubscribe,
+	"version":            version,
 }
 
 // do answers a request (RPCHandler.cpp). The result is an object; it has an "error" when the request failed. A value of a type
@@ -91,7 +110,9 @@ func (c *call) do() (result obj) {
 		name = p.Get("method").AsString()
 	}
 	m, ok := methods[name]
-	if !ok {
+	if firstVersionOnly[name] && c.version > apiFirst {
+		ok = false
+	} else if !ok {
 		m, ok = c.srv.weatherMethod(name)
 	}
 	if !ok {

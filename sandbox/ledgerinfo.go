@@ -72,10 +72,7 @@ func ledger(c *call) obj {
 
 // ledgerJSON is a ledger's header and what else is asked for (LedgerToJson.cpp).
 func (c *call) ledgerJSON(l *engine.Ledger, f fill) obj {
-	h := l.Header
-	if l.Open {
-		h = c.openHeader(l)
-	}
+	h := c.shownHeader(l)
 	o := obj{}
 	if f.binary {
 		o["closed"] = !l.Open
@@ -94,8 +91,12 @@ func (c *call) ledgerJSON(l *engine.Ledger, f fill) obj {
 	return o
 }
 
-// openHeader is the header of an open ledger as rippled shows it: what is not known before it closes is still its parent's.
-func (c *call) openHeader(l *engine.Ledger) engine.Header {
+// shownHeader is a ledger's header as rippled shows it: of an open ledger, what is not known before it closes is still its
+// parent's.
+func (c *call) shownHeader(l *engine.Ledger) engine.Header {
+	if !l.Open {
+		return l.Header
+	}
 	parent := c.node.LedgerByHash(l.ParentHash)
 	if parent == nil {
 		return l.Header
@@ -242,6 +243,19 @@ func (c *call) queueJSON(queue []engine.QueuedTx, f fill) []any {
 	return all
 }
 
+// ledgerHeader is `ledger_header` (LedgerHeader.cpp), which version 1 alone has.
+func ledgerHeader(c *call) obj {
+	result := obj{}
+	l, st := c.lookupLedger(result)
+	if st != nil {
+		return st.inject(result)
+	}
+	h := c.shownHeader(l)
+	result["ledger_data"] = upperHex(h.AppendRaw(nil))
+	result["ledger"] = c.ledgerJSON(l, fill{})
+	return result
+}
+
 // ledgerClosed is `ledger_closed`.
 func ledgerClosed(c *call) obj {
 	l := c.node.Closed()
@@ -312,10 +326,7 @@ func ledgerData(c *call) obj {
 		}
 	}
 	limit = min(limit, maxPage)
-	h := l.Header
-	if l.Open {
-		h = c.openHeader(l)
-	}
+	h := c.shownHeader(l)
 	result["ledger_hash"] = h.Hash.String()
 	result["ledger_index"] = h.Seq
 	if !p.Has("marker") {

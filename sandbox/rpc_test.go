@@ -219,7 +219,7 @@ func TestRefusals(t *testing.T) {
 		{"subscribe", `{"url":"http://127.0.0.1:1/"}`, "notSupported", "Subscriptions by url are not supported. Use a WebSocket."},
 		{"unsubscribe", `{}`, "invalidParams", "Invalid parameters."},
 		{"feature", `{"feature":"nonsense"}`, "badFeature", "Feature unknown or invalid."},
-		{"book_offers", `{}`, "unknownCmd", "Unknown method."},
+		{"wallet_propose", `{}`, "unknownCmd", "Unknown method."},
 		{"ping", `{"command":"x","method":"y"}`, "unknownCmd", "Unknown method."},
 		{"ledger_accept", `{"close_time":"now"}`, "invalidParams", "Invalid field 'close_time', not unsigned integer."},
 		{"ledger_accept", `{"close_time":-1}`, "invalidParams", "Invalid field 'close_time', not unsigned integer."},

@@ -20,6 +20,7 @@ const (
 	errLgrNotValidated   errorCode = 22
 	errMasterDisabled    errorCode = 23
 	errTxnNotFound       errorCode = 29
+	errInvalidHotWallet  errorCode = 30
 	errInvalidParams     errorCode = 31
 	errUnknownCommand    errorCode = 32
 	errActMalformed      errorCode = 35
@@ -48,6 +49,7 @@ const (
 	errNotSupported      errorCode = 75
 	errExcessiveLgrRange errorCode = 78
 	errInvalidLgrRange   errorCode = 79
+	errObjectNotFound    errorCode = 92
 	errBadCredentials    errorCode = 95
 	errTxSigned          errorCode = 96
 )
@@ -70,6 +72,7 @@ var errorInfos = map[errorCode]errorInfo{
 	errLgrNotValidated:   {"lgrNotValidated", "Ledger not validated.", 202},
 	errMasterDisabled:    {"masterDisabled", "Master key is disabled.", 403},
 	errTxnNotFound:       {"txnNotFound", "Transaction not found.", 404},
+	errInvalidHotWallet:  {"invalidHotWallet", "Invalid hotwallet.", 400},
 	errInvalidParams:     {"invalidParams", "Invalid parameters.", 400},
 	errUnknownCommand:    {"unknownCmd", "Unknown method.", 405},
 	errActMalformed:      {"actMalformed", "Account malformed.", 200},
@@ -98,6 +101,7 @@ var errorInfos = map[errorCode]errorInfo{
 	errNotSupported:      {"notSupported", "Operation not supported.", 501},
 	errExcessiveLgrRange: {"excessiveLgrRange", "Ledger range exceeds 1000.", 400},
 	errInvalidLgrRange:   {"invalidLgrRange", "Ledger range is invalid.", 400},
+	errObjectNotFound:    {"objectNotFound", "The requested object was not found.", 404},
 	errBadCredentials:    {"badCredentials", "Credentials do not exist, are not accepted, or have expired.", 400},
 	errTxSigned:          {"transactionSigned", "Transaction should not be signed.", 400},
 }

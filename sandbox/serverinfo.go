@@ -191,6 +191,14 @@ func ping(c *call) obj {
 	return result
 }
 
+// version is `version` (Version.h): which versions of the API are answered, in the words of each.
+func version(c *call) obj {
+	if c.version == apiFirst {
+		return obj{"version": obj{"first": "1.0.0", "good": "1.0.0", "last": "1.0.0"}}
+	}
+	return obj{"version": obj{"first": apiFirst, "last": apiLast}}
+}
+
 // random is `random`.
 func random(*call) obj {
 	var b codec.Hash256

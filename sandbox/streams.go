@@ -306,9 +306,7 @@ func (h *hub) tellClosed(e event) {
 		h.each(e, streamLedger, func(c *wsConn, _ *subscriptions) { c.push(text) })
 	}
 	if h.follows(e, streamBookChanges) {
-		text := rjson.Append(nil, obj{
-			"type": "bookChanges", "ledger_index": l.Seq, "ledger_hash": l.Hash.String(), "ledger_time": l.CloseTime, "changes": []any{},
-		})
+		text := rjson.Append(nil, bookChangesOf(l.Header))
 		h.each(e, streamBookChanges, func(c *wsConn, _ *subscriptions) { c.push(text) })
 	}
 	if !h.follows(e, streamTransactions, streamProposed) && len(h.accounts) == 0 && len(h.proposed) == 0 {

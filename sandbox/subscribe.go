@@ -211,7 +211,7 @@ func readIssue(v *rjson.Value, badCurrency, badIssuer errorCode) (is issue, bad 
 		return is, badCurrency
 	}
 	if v.Has("issuer") {
-		if is.issuer, ok = codec.ParseAccountID(stringOf(v.Get("issuer"))); !ok {
+		if is.issuer, ok = parseIssuer(stringOf(v.Get("issuer"))); !ok {
 			return is, badIssuer
 		}
 	}

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -250,6 +251,85 @@ func (c *call) txAnswer(r *engine.TxRecord, t *codec.Tx, binary bool) obj {
 		}
 	}
 	result["validated"] = r != nil
+	return result
+}
+
+// transactionEntry is `transaction_entry` (TransactionEntry.cpp): a transaction in the closed ledger that the request names. Its
+// errors have no code and no message.
+func transactionEntry(c *call) obj {
+	result := obj{}
+	l, st := c.lookupLedger(result)
+	if st != nil {
+		return st.inject(result)
+	}
+	if !c.params.Has("tx_hash") {
+		result["error"] = "fieldNotFoundTransaction"
+		return result
+	}
+	if l.Open {
+		result["error"] = "notYetImplemented"
+		return result
+	}
+	id, ok := codec.ParseHash256(c.params.Get("tx_hash").AsString())
+	if !ok {
+		result["error"] = "malformedRequest"
+		return result
+	}
+	r := l.Tx(id)
+	if r == nil {
+		result["error"] = "transactionNotFound"
+		return result
+	}
+	t := transactionJSON(r.Tx, 0, 0, false, c.version)
+	insertDeliverMax(t, r.Tx.Type, c.version)
+	result["tx_json"] = t
+	if c.version == 1 {
+		result["metadata"] = r.Meta.JSON()
+		return result
+	}
+	result["meta"] = r.Meta.JSON()
+	result["hash"] = id.String()
+	result["close_time_iso"] = isoTime(l.CloseTime)
+	return result
+}
+
+// historyPage is how many transactions `tx_history` gives.
+const historyPage = 20
+
+// txHistory is `tx_history` (TxHistory.cpp, and Node.cpp), which version 1 alone has: the newest transactions but for the first
+// few. rippled leaves the order within a ledger to its database, which gives the last one first.
+func txHistory(c *call) obj {
+	if !c.params.Has("start") {
+		return rpcError(errInvalidParams)
+	}
+	start := c.params.Get("start").AsUInt()
+	var txs []any
+	skip := uint64(start)
+	first, last := c.node.Range()
+	for seq := last; seq >= first && len(txs) < historyPage; seq-- {
+		l := c.node.LedgerBySeq(seq)
+		if l == nil {
+			continue
+		}
+		if n := uint64(l.TxCount()); n <= skip {
+			skip -= n
+			continue
+		}
+		records := slices.SortedFunc(l.Txs(), func(a, b *engine.TxRecord) int { return int(b.Index) - int(a.Index) })
+		for _, r := range records[skip:] {
+			if len(txs) == historyPage {
+				break
+			}
+			t := transactionJSON(r.Tx, r.LedgerSeq, 0, false, c.version)
+			insertDeliverMax(t, r.Tx.Type, c.version)
+			txs = append(txs, t)
+		}
+		skip = 0
+	}
+	result := obj{"index": start, "txs": nil}
+	if txs != nil {
+		result["txs"] = txs
+	}
 	return result
 }
 

@@ -214,6 +214,19 @@ async function lookups(client, issuer, created) {
   ok('tx by hash, by ctid and in API version 1; account_tx')
 }
 
+// holdings: what the client asks of tokens and offers, of which the ledger has none.
+async function holdings(client, account) {
+  assert.deepEqual(await client.getBalances(account.classicAddress), [{ currency: 'XRP', value: String(await client.getXrpBalance(account.classicAddress)) }])
+  assert.deepEqual(await client.getOrderbook({ currency: 'XRP' }, { currency: 'USD', issuer: account.classicAddress }), { buy: [], sell: [] })
+  for (const [command, list] of Object.entries({
+    account_channels: 'channels', account_currencies: 'send_currencies', account_lines: 'lines', account_nfts: 'account_nfts', account_offers: 'offers',
+  })) {
+    const { result } = await client.request({ command, account: account.classicAddress, ledger_index: 'validated' })
+    assert.deepEqual(result[list], [], command)
+  }
+  ok('getBalances, getOrderbook, and what else lists tokens and offers: none')
+}
+
 // regularKey: the key that signs is not the master key, and of the other family.
 async function regularKey(client, issuer, subject) {
   const key = xrpl.Wallet.generate(issuer.publicKey.startsWith('ED') ? 'ecdsa-secp256k1' : 'ed25519')
@@ -484,7 +497,7 @@ async function walk(interval) {
 
     const created = await lifecycle(client, edIssuer, secpSubject, 'Ed25519.to.secp256k1')
     await lifecycle(client, secpIssuer, edSubject, 'Secp256k1.to.ed25519')
-    await lookups(client, edIssuer, created)
+    await Promise.all([lookups(client, edIssuer, created), holdings(client, edIssuer)])
     await subscriptions(client, edIssuer, edSubject)
     await pages(client, secpIssuer, secpSubject)
     await gate(client, edSubject, secpIssuer, secpSubject)
