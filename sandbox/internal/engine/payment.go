@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"math/bits"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 )
@@ -13,15 +12,9 @@ const (
 	tfLimitQuality   = 0x00040000
 	tfPaymentMask    = tfUniversalMask &^ (tfNoRippleDirect | tfPartialPayment | tfLimitQuality)
 
-	// Sizes of amounts that are not XRP, and the marks in a path set
-	// (STAmount.h, STPathSet.h).
+	// Sizes of amounts that are not XRP.
 	issuedAmountSize = 48
 	mptAmountSize    = 33
-	pathEnd          = 0xFF
-	pathSetEnd       = 0x00
-
-	maxPaths      = 6 // of one payment
-	maxPathLength = 8 // steps of one path
 )
 
 // payment moves XRP. Payments of issued currencies pass the same checks and
@@ -134,48 +127,6 @@ func isDeliverMin(tx *codec.Tx) bool {
 
 func isMPT(tx *codec.Tx, amount *codec.Field) bool {
 	return len(tx.Object.Blob(amount)) == mptAmountSize
-}
-
-// issuerOf is the issuer of an amount; the zero account for XRP.
-func issuerOf(tx *codec.Tx, amount *codec.Field) (a codec.AccountID) {
-	if raw := tx.Object.Blob(amount); len(raw) == issuedAmountSize {
-		copy(a[:], raw[28:])
-	}
-	return a
-}
-
-// tooManyPaths counts the paths of a path set and their steps: each step is a
-// byte that says which of account, currency and issuer follow, of 20 bytes each.
-func tooManyPaths(set []byte) bool {
-	if len(set) == 0 {
-		return false
-	}
-	paths, steps := 1, 0
-	for i := 0; i < len(set) && set[i] != pathSetEnd; i++ {
-		if set[i] == pathEnd {
-			paths, steps = paths+1, 0
-			continue
-		}
-		if steps++; steps > maxPathLength {
-			return true
-		}
-		i += 20 * bits.OnesCount8(set[i])
-	}
-	return paths > maxPaths
-}
-
-// findNoPath is the result of a payment that is more than XRP moved from one
-// account to the other. Where both ends need no trust line, the XRP or the
-// account's own currency on one side, XRP or what the destination issues on
-// the other, there is a way, if one without offers on it.
-func (c *applyContext) findNoPath() TER {
-	src := c.tx.Has(codec.SfSendMax) && (c.tx.IsXRP(codec.SfSendMax) || issuerOf(c.tx, codec.SfSendMax) == c.account)
-	dst := c.tx.IsXRP(codec.SfAmount) || issuerOf(c.tx, codec.SfAmount) == c.tx.Account(codec.SfDestination)
-	if src && dst && !c.tx.SameCurrency(codec.SfSendMax, codec.SfAmount) &&
-		txFlags(c.tx)&(tfPartialPayment|tfNoRippleDirect) == 0 {
-		return TecPathPartial
-	}
-	return TecPathDry
 }
 
 func applyPayment(c *applyContext) TER {

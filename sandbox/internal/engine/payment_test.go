@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -37,6 +38,17 @@ func TestPaymentRefusals(t *testing.T) {
 		}
 		return blobField(codec.SfPaths, append(b, 0))
 	}
+	via := func(nodes ...[]byte) func(*codec.Object) {
+		return blobField(codec.SfPaths, append(bytes.Join(nodes, nil), 0))
+	}
+	through := func(a codec.AccountID) []byte { return append([]byte{pathAccount}, a[:]...) }
+	change := func(code string, issuer codec.AccountID) []byte {
+		b := append([]byte{pathCurrency | pathIssuer}, make([]byte, 20)...)
+		copy(b[13:], code)
+		return append(b, issuer[:]...)
+	}
+	toXRP := append([]byte{pathCurrency}, make([]byte, 20)...)
+	sendXRP := func(o *codec.Object) { o.SetDrops(codec.SfSendMax, 100) }
 	flags := func(f uint64) func(*codec.Object) { return uintField(codec.SfFlags, f) }
 	ids := func(h ...codec.Hash256) func(*codec.Object) {
 		return func(o *codec.Object) { o.SetHashes(codec.SfCredentialIDs, h) }
@@ -89,6 +101,26 @@ func TestPaymentRefusals(t *testing.T) {
 		{"one's own currency for XRP, without an offer", TecPathPartial, all(pay(gate, 7), usd(codec.SfSendMax, alice))},
 		{"another's currency for XRP, without a trust line", TecPathDry, all(pay(gate, 7), usd(codec.SfSendMax, bob))},
 		{"one's own for another's, without an offer", TecPathPartial, all(to(gate), usd(codec.SfAmount, gate), eur(codec.SfSendMax, alice))},
+		{"XRP for what somebody issues who is not there", TecNoIssuer, all(to(gate), usd(codec.SfAmount, nobody), sendXRP)},
+		{"one's own for the same", TecNoIssuer, all(to(gate), usd(codec.SfAmount, nobody), eur(codec.SfSendMax, alice))},
+		{"XRP for what another issues", TecPathDry, all(to(gate), usd(codec.SfAmount, alice), sendXRP)},
+		{"without default path, and without paths", TemRippleEmpty, all(to(gate), flags(tfNoRippleDirect), usd(codec.SfAmount, gate))},
+		{"without default path, by a book", TecPathPartial, all(to(gate), flags(tfNoRippleDirect), usd(codec.SfAmount, gate), sendXRP, via(change("USD", gate)))},
+		{"an amount of no account's", TemBadPath, all(to(gate), usd(codec.SfAmount, noAccount))},
+		{"SendMax of no account's", TemBadPath, all(to(gate), usd(codec.SfAmount, gate), eur(codec.SfSendMax, noAccount))},
+		{"a path over no account", TemBadPath, all(to(gate), usd(codec.SfAmount, gate), via(through(noAccount)))},
+		{"an account with a currency", TemBadPath, all(to(gate), usd(codec.SfAmount, gate), via(append([]byte{0x11}, append(gate[:], make([]byte, 20)...)...)))},
+		{"XRP with an issuer", TemBadPath, all(to(gate), usd(codec.SfAmount, gate), via(append([]byte{0x30}, append(make([]byte, 20), gate[:]...)...)))},
+		{"a path over the sender", TemBadPath, all(to(gate), usd(codec.SfAmount, gate), via(through(alice)))},
+		{"XRP over an account", TemBadPath, all(to(gate), usd(codec.SfAmount, gate), sendXRP, via(through(bob)))},
+		{"XRP for XRP", TemBadPath, all(to(gate), usd(codec.SfAmount, gate), sendXRP, via(toXRP))},
+		{"back to the XRP it began with", TemBadPathLoop, all(to(gate), usd(codec.SfAmount, gate), sendXRP, via(change("EUR", bob), toXRP))},
+		{"a book twice", TemBadPathLoop, all(to(gate), usd(codec.SfAmount, gate), sendXRP, via(change("EUR", bob), change("EUR", gate), change("EUR", bob)))},
+		{"XRP in the middle, and on to an account", TemBadPath, all(to(gate), usd(codec.SfAmount, gate), eur(codec.SfSendMax, alice), via(toXRP, through(bob)))},
+		{"a path over a book of nobody's", TecPathPartial, all(to(gate), usd(codec.SfAmount, gate), sendXRP, via(change("EUR", nobody)))},
+		{"a path over a book of nobody's alone", TecNoIssuer, all(to(gate), flags(tfNoRippleDirect), usd(codec.SfAmount, gate), sendXRP, via(change("EUR", nobody)))},
+		{"a path that needs a trust line, beside one that needs an offer", TecPathPartial, all(to(gate), usd(codec.SfAmount, gate), sendXRP, via(change("EUR", bob), through(gate)))},
+		{"one's own currency over XRP", TecPathPartial, all(to(gate), usd(codec.SfAmount, gate), usd(codec.SfSendMax, alice), flags(tfNoRippleDirect), via(toXRP, change("USD", gate)))},
 		{"six paths of eight", TecPathDry, all(to(gate), usd(codec.SfAmount, gate), paths(6, 8))},
 		{"seven paths", TelBadPathCount, all(to(gate), usd(codec.SfAmount, gate), paths(7, 1))},
 		{"a path of nine", TelBadPathCount, all(to(gate), usd(codec.SfAmount, gate), paths(1, 9))},
@@ -115,6 +147,18 @@ func TestPaymentRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPaymentToFrozen: XRP does not flow over paths to an account that has
+// frozen all that it issues (View.cpp, checkFreeze); straight to it, it does.
+func TestPaymentToFrozen(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.fund(100_000_000, "alice", "gate")
+	w.do("gate", codec.TtAccountSet, TesSuccess, uintField(codec.SfSetFlag, asfGlobalFreeze))
+	w.close()
+	alice, gate := w.acct("alice").id, w.acct("gate").id
+	w.do("alice", codec.TtPayment, TecPathDry, pay(gate, 7), issuedAmount(codec.SfSendMax, 1e15, "USD", alice))
+	w.do("alice", codec.TtPayment, TesSuccess, pay(gate, 7))
 }
 
 func TestPayment(t *testing.T) {

@@ -25,6 +25,8 @@ const (
 	TemBadAmount                    TER = -298
 	TemBadCurrency                  TER = -297
 	TemBadFee                       TER = -295
+	TemBadPath                      TER = -291
+	TemBadPathLoop                  TER = -290
 	TemBadRegKey                    TER = -289
 	TemBadSendXRPLimit              TER = -288
 	TemBadSendXRPMax                TER = -287
@@ -39,6 +41,7 @@ const (
 	TemInvalid                      TER = -277
 	TemInvalidFlag                  TER = -276
 	TemRedundant                    TER = -275
+	TemRippleEmpty                  TER = -274
 	TemDisabled                     TER = -273
 	TemBadSigner                    TER = -272
 	TemBadQuorum                    TER = -271
@@ -71,6 +74,7 @@ const (
 	TerRetry                        TER = -99
 	TerInsufFeeB                    TER = -97
 	TerNoAccount                    TER = -96
+	TerNoLine                       TER = -94
 	TerOwners                       TER = -93
 	TerPreSeq                       TER = -92
 	TerQueued                       TER = -89
@@ -122,6 +126,8 @@ var terTexts = map[TER][2]string{
 	TemBadAmount:                    {"temBAD_AMOUNT", "Can only send positive amounts."},
 	TemBadCurrency:                  {"temBAD_CURRENCY", "Malformed: Bad currency."},
 	TemBadFee:                       {"temBAD_FEE", "Invalid fee, negative or not XRP."},
+	TemBadPath:                      {"temBAD_PATH", "Malformed: Bad path."},
+	TemBadPathLoop:                  {"temBAD_PATH_LOOP", "Malformed: Loop in path."},
 	TemBadRegKey:                    {"temBAD_REGKEY", "Malformed: Regular key cannot be same as master key."},
 	TemBadSendXRPLimit:              {"temBAD_SEND_XRP_LIMIT", "Malformed: Limit quality is not allowed for XRP to XRP."},
 	TemBadSendXRPMax:                {"temBAD_SEND_XRP_MAX", "Malformed: Send max is not allowed for XRP to XRP."},
@@ -136,6 +142,7 @@ var terTexts = map[TER][2]string{
 	TemInvalid:                      {"temINVALID", "The transaction is ill-formed."},
 	TemInvalidFlag:                  {"temINVALID_FLAG", "The transaction has an invalid flag."},
 	TemRedundant:                    {"temREDUNDANT", "The transaction is redundant."},
+	TemRippleEmpty:                  {"temRIPPLE_EMPTY", "PathSet with no paths."},
 	TemDisabled:                     {"temDISABLED", "The transaction requires logic that is currently disabled."},
 	TemBadSigner:                    {"temBAD_SIGNER", "Malformed: No signer may duplicate account or other signers."},
 	TemBadQuorum:                    {"temBAD_QUORUM", "Malformed: Quorum is unreachable."},
@@ -164,6 +171,7 @@ var terTexts = map[TER][2]string{
 	TerRetry:                        {"terRETRY", "Retry transaction."},
 	TerInsufFeeB:                    {"terINSUF_FEE_B", "Account balance can't pay fee."},
 	TerNoAccount:                    {"terNO_ACCOUNT", "The source account does not exist."},
+	TerNoLine:                       {"terNO_LINE", "No such line."},
 	TerOwners:                       {"terOWNERS", "Non-zero owner count."},
 	TerPreSeq:                       {"terPRE_SEQ", "Missing/inapplicable prior transaction."},
 	TerQueued:                       {"terQUEUED", "Held until escalated fee drops."},
