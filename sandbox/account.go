@@ -159,7 +159,7 @@ func queuedJSON(q engine.QueuedTx) obj {
 // deletionBlockers are the entries that keep an account from being deleted.
 var deletionBlockers = []string{
 	"check", "escrow", "nft_page", "payment_channel", "state", "xchain_owned_claim_id", "xchain_owned_create_account_claim_id", "bridge",
-	"permissioned_domain",
+	"mpt_issuance", "mptoken", "permissioned_domain",
 }
 
 // accountObjects is `account_objects` (AccountObjects.cpp).

@@ -238,6 +238,8 @@ var entryTypes = map[string]codec.LedgerEntryType{
 	"escrow":                               codec.LtEscrow,
 	"fee":                                  codec.LtFeeSettings,
 	"hashes":                               codec.LtLedgerHashes,
+	"mpt_issuance":                         codec.LtMPTokenIssuance,
+	"mptoken":                              codec.LtMPToken,
 	"nft_offer":                            codec.LtNFTokenOffer,
 	"nft_page":                             codec.LtNFTokenPage,
 	"nunl":                                 codec.LtNegativeUNL,

@@ -460,6 +460,13 @@ var entryParsers = []entryParser{
 	}},
 	{"oracle", codec.LtOracle, oracleEntry},
 	{"credential", codec.LtCredential, credentialEntry},
+	{"mpt_issuance", codec.LtMPTokenIssuance, func(_ *call, v *rjson.Value) (codec.Hash256, string) {
+		if !isHash192(stringOf(v)) {
+			return codec.Hash256{}, malformedRequest
+		}
+		return notHeld, ""
+	}},
+	{"mptoken", codec.LtMPToken, mptokenEntry},
 	{"permissioned_domain", codec.LtPermissionedDomain, permissionedDomainEntry},
 }
 
@@ -733,6 +740,22 @@ func oracleEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
 		return codec.Hash256{}, "malformedDocumentID"
 	}
 	return notHeld, ""
+}
+
+func mptokenEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
+	if !v.IsObject() {
+		return byIndex(c, v)
+	}
+	if !v.Has("mpt_issuance_id") || !v.Has("account") || !isHash192(v.Get("mpt_issuance_id").AsString()) {
+		return codec.Hash256{}, malformedRequest
+	}
+	return byAccount(v.Get("account"), func(codec.AccountID) codec.Hash256 { return notHeld })
+}
+
+// isHash192 tells whether a text is 48 hex digits, or "0" for none.
+func isHash192(s string) bool {
+	_, ok := unhex(s)
+	return s == "0" || ok && len(s) == 48
 }
 
 // unhex reads hex digits as rippled's strUnHex does: an odd number of them has a zero before it.

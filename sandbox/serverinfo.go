@@ -241,6 +241,9 @@ func feature(c *call) obj {
 		}
 		return obj{"features": all}
 	}
+	if !c.params.Get("feature").IsString() {
+		return rpcError(errInvalidParams)
+	}
 	name := c.params.Get("feature").AsString()
 	id, ok := ids[name]
 	if !ok {
