@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"math"
 	"math/big"
 	"regexp"
 	"strconv"
 
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
@@ -14,82 +16,169 @@ const maxDrops = 100_000_000_000_000_000
 var (
 	// amountParts stands between the parts of an amount that is given as one string: value, currency, issuer.
 	amountParts = regexp.MustCompile(`[\t\n\r ,/]`)
-	// wholeNumber is what a number of drops looks like: its sign, digits without zeros in front, and an exponent.
-	wholeNumber = regexp.MustCompile(`^([-+]?)(0|[1-9][0-9]{0,31})(?:[eE]([-+]?[0-9]+))?$`)
+	// decimal is what a number in an amount looks like: its sign, digits without zeros in front, a fraction, and an exponent.
+	decimal = regexp.MustCompile(`^([-+]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]+))?$`)
 )
 
-// parseDrops reads an amount of XRP as rippled does: in drops, an integer or a string, alone or with a currency that is none or XRP
-// and an issuer that is not looked at, in an array or in the string itself (STAmount.cpp, amountFromJson). Amounts of tokens are not
-// read.
-func parseDrops(v *rjson.Value) (int64, bool) {
-	value, currency := v, ""
-	switch {
-	case v.IsArray():
-		if v.Len() == 0 {
-			return 0, true
-		}
-		value, currency = v.At(0), stringOf(v.At(1))
-	case v.IsString():
-		parts := amountParts.Split(v.AsString(), -1)
-		if len(parts) > 3 {
-			return 0, false
-		}
-		if len(parts) > 1 {
-			currency = parts[1]
-		}
-		value = rjson.NewString(parts[0])
-	}
-	switch {
-	case currency != "" && currency != "XRP":
-		return 0, false
-	case value.IsInt():
-		return int64(value.AsInt()), true
-	case value.IsUInt():
-		// rippled reads the whole in place of the value here, and an array is no number.
-		return int64(value.AsUInt()), !v.IsArray()
-	case value.IsString():
-		return dropsOf(value.AsString())
-	}
-	return 0, false
+// amount is one of XRP, in drops, or of a token, as it is serialized.
+type amount struct {
+	drops int64
+	token []byte // nil: XRP
 }
 
-// dropsOf reads a number of drops. What a negative exponent leaves behind the point is rounded, a half to the even.
-func dropsOf(s string) (int64, bool) {
-	m := wholeNumber.FindStringSubmatch(s)
-	if m == nil {
-		return 0, false
+func (a amount) isMPT() bool { return len(a.token) == codec.MPTAmountSize }
+
+func (a amount) setIn(o *codec.Object, f *codec.Field) {
+	if a.token != nil {
+		o.SetBlob(f, a.token)
+		return
 	}
-	mantissa, err := strconv.ParseInt(m[2], 10, 64)
-	if err != nil {
-		return 0, false
-	}
-	exponent := int64(0)
-	if m[3] != "" {
-		if exponent, err = strconv.ParseInt(m[3], 10, 32); err != nil {
-			return 0, false
+	o.SetDrops(f, a.drops)
+}
+
+// parseAmount reads an amount as rippled does (STAmount.cpp, amountFromJson): of tokens as an object; of XRP or tokens as an integer
+// or a string, alone or with a currency and an issuer, in an array or in the string itself. The issuer of XRP is not looked at.
+func parseAmount(v *rjson.Value) (amount, bool) {
+	value, currency, issuer, mpt := v, "", (*rjson.Value)(nil), false
+	switch {
+	case v.IsObject():
+		value, currency, issuer = v.Get("value"), stringOf(v.Get("currency")), v.Get("issuer")
+		if mpt = v.Has("mpt_issuance_id"); mpt {
+			if v.Has("currency") || v.Has("issuer") {
+				return amount{}, false
+			}
+			currency = stringOf(v.Get("mpt_issuance_id"))
 		}
+	case v.IsArray():
+		if v.Len() == 0 {
+			return amount{}, true
+		}
+		value, currency, issuer = v.At(0), stringOf(v.At(1)), v.At(2)
+	case v.IsString():
+		parts := amountParts.Split(v.AsString(), -1)
+		switch value = rjson.NewString(parts[0]); len(parts) {
+		case 1:
+		case 2:
+			currency = parts[1]
+		case 3:
+			currency, issuer = parts[1], rjson.NewString(parts[2])
+		default:
+			return amount{}, false
+		}
+	}
+	n, ok := numberOf(value, v.IsArray() || v.IsObject())
+	if !ok {
+		return amount{}, false
 	}
 	switch {
-	case mantissa == 0, exponent <= -20:
-		return 0, true
-	case exponent > 17: // more than there is, whatever it is of
-		return 0, false
+	case currency == "" || currency == "XRP":
+		drops, ok := n.integer(17, maxDrops)
+		return amount{drops: drops}, ok && !v.IsObject()
+	case mpt:
+		return mptAmount(n, currency)
 	}
-	n, power := big.NewInt(mantissa), new(big.Int).Exp(big.NewInt(10), big.NewInt(max(exponent, -exponent)), nil)
-	if exponent >= 0 {
-		n.Mul(n, power)
-	} else {
-		rest := new(big.Int)
-		n.QuoRem(n, power, rest)
-		if c := rest.Lsh(rest, 1).Cmp(power); c > 0 || c == 0 && n.Bit(0) == 1 {
-			n.Add(n, big.NewInt(1))
+	return issuedAmount(n, currency, issuer)
+}
+
+// mptAmount is an amount of an issuance of multi-purpose tokens, which have no fractions.
+func mptAmount(n number, issuance string) (amount, bool) {
+	value, ok := n.integer(18, math.MaxInt64)
+	if !ok || !isHash192(issuance) {
+		return amount{}, false
+	}
+	var id [24]byte
+	if b, ok := unhex(issuance); ok && issuance != "0" {
+		copy(id[:], b)
+	}
+	return amount{token: codec.MPTAmount(value, id)}, true
+}
+
+// issuedAmount is an amount of an issued currency. One without an issuer, or of an issuer's XRP, could not be read again.
+func issuedAmount(n number, currency string, issuer *rjson.Value) (amount, bool) {
+	cur, ok := parseCurrency(currency)
+	id, known := parseIssuer(stringOf(issuer))
+	if !ok || !known || !issuer.IsString() || cur == [20]byte{} || id.IsZero() {
+		return amount{}, false
+	}
+	token, ok := codec.IssuedAmount(n.mantissa, n.exponent, cur, id)
+	return amount{token: token}, ok
+}
+
+// number is mantissa · 10^exponent.
+type number struct {
+	mantissa int64
+	exponent int
+	fraction bool // it was written with one
+}
+
+// numberOf reads a number from a value that is a part of another, or stands alone.
+func numberOf(v *rjson.Value, part bool) (number, bool) {
+	switch {
+	case v.IsInt():
+		return number{mantissa: int64(v.AsInt())}, true
+	case v.IsUInt():
+		// rippled reads the whole in place of the value here, and an array or an object is no number.
+		return number{mantissa: int64(v.AsUInt())}, !part
+	case v.IsString():
+		return parseNumber(v.AsString())
+	}
+	return number{}, false
+}
+
+// maxDigits is how many digits a number may have.
+const maxDigits = 32
+
+// parseNumber reads a decimal number (amountFromString). Digits that do not fit into a signed number of 64 bits, but into an unsigned
+// one, come out with the other sign, as they do of rippled.
+func parseNumber(s string) (number, bool) {
+	m := decimal.FindStringSubmatch(s)
+	if m == nil || len(m[2])+len(m[3]) > maxDigits {
+		return number{}, false
+	}
+	digits, err := strconv.ParseUint(m[2]+m[3], 10, 64)
+	if err != nil {
+		return number{}, false
+	}
+	exponent := int64(0)
+	if m[4] != "" {
+		if exponent, err = strconv.ParseInt(m[4], 10, 32); err != nil {
+			return number{}, false
 		}
 	}
-	if !n.IsInt64() || n.Int64() > maxDrops {
+	n := number{int64(digits), int(exponent) - len(m[3]), m[3] != ""}
+	if m[1] == "-" {
+		n.mantissa = -n.mantissa
+	}
+	return n, true
+}
+
+// integer is the number without a fraction: what a negative exponent leaves behind the point is rounded, a half to the even. It is
+// not ok where the number was written with a fraction, or is above most, whose power of ten is given too.
+func (n number) integer(maxExponent int, most int64) (int64, bool) {
+	switch {
+	case n.fraction:
+		return 0, false
+	case n.mantissa == 0, n.exponent <= -20:
+		return 0, true
+	case n.exponent > maxExponent: // more than there is, whatever it is of
 		return 0, false
 	}
-	if m[1] == "-" {
-		n.Neg(n)
+	value := new(big.Int).Abs(big.NewInt(n.mantissa))
+	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(n.exponent, -n.exponent))), nil)
+	if n.exponent >= 0 {
+		value.Mul(value, power)
+	} else {
+		rest := new(big.Int)
+		value.QuoRem(value, power, rest)
+		if c := rest.Lsh(rest, 1).Cmp(power); c > 0 || c == 0 && value.Bit(0) == 1 {
+			value.Add(value, big.NewInt(1))
+		}
 	}
-	return n.Int64(), true
+	if !value.IsInt64() || value.Int64() > most {
+		return 0, false
+	}
+	if n.mantissa < 0 {
+		value.Neg(value)
+	}
+	return value.Int64(), true
 }

@@ -95,6 +95,18 @@ func FuzzHTTP(f *testing.F) {
 			`"SignerEntries":[{"SignerEntry":{"Account":"rrrrrrrrrrrrrrrrrrrrBZbvji","SignerWeight":1}}],"Signers":[{"Signer":{"Account":"rrrrrrrrrrrrrrrrrrrrBZbvji"}}]}}]}`,
 		`{"method":"simulate","params":[{"binary":true,"tx_blob":"12000322000000002400000001684000000000000000732081148B4E8F0000000000000000000000000000000000"}]}`,
 		`{"method":"server_definitions","params":[{"hash":""}]}`,
+		`{"method":"sign","params":[{"secret":"masterpassphrase","build_path":true,"tx_json":{"TransactionType":"Payment","Account":` +
+			`"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","Destination":"rrrrrrrrrrrrrrrrrrrrBZbvji","Amount":{"currency":"USD","issuer":` +
+			`"rrrrrrrrrrrrrrrrrrrrBZbvji","value":"1.5e-3"},"SendMax":{"mpt_issuance_id":"0","value":"1"},"Paths":[[{"account":"0","currency":"XRP"}]]}}]}`,
+		`{"method":"simulate","params":[{"tx_json":{"TransactionType":"Payment","Account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","Destination":` +
+			`"rrrrrrrrrrrrrrrrrrrrBZbvji","Amount":"1/USD/rrrrrrrrrrrrrrrrrrrrBZbvji","SendMax":"5","Paths":[[{"currency":"EUR","issuer":"rrrrrrrrrrrrrrrrrrrrBZbvji"}]]}}]}`,
+		`{"method":"account_lines","params":[{"account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","limit":0,"marker":"` + strings.Repeat("A", 64) + `,-1"}]}`,
+		`{"method":"book_offers","params":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"0"}}]}`,
+		`{"method":"gateway_balances","params":[{"ident":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","hotwallet":["x"]}]}`,
+		`{"method":"noripple_check","params":[{"account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh","role":"gateway","transactions":true}]}`,
+		`{"method":"transaction_entry","params":[{"tx_hash":"0","ledger_index":"validated"}]}`, `{"method":"tx_history","params":[{"start":"7"}]}`,
+		`{"method":"nft_buy_offers","params":[{"nft_id":"0"}]}`, `{"method":"owner_info","params":[{"ident":5}]}`,
+		`{"method":"ledger_entry","params":[{"mptoken":{"mpt_issuance_id":"0","account":"rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh"}}]}`,
 		`{"method":"ledger","params":[{"ledger_index":"current","full":true,"queue":true,"binary":true,"type":"ticket","api_version":2}]}`,
 	} {
 		f.Add([]byte(s))

@@ -143,6 +143,8 @@ func submitMultisigned(c *call) obj {
 	switch {
 	case o.Has(codec.SfTxnSignature):
 		return rpcError(errSigningMalformed)
+	case !o.IsXRP(codec.SfFee): // which rippled cannot compare with nothing
+		return rpcError(errInternal)
 	case o.Drops(codec.SfFee) <= 0:
 		return rpcErrorText(errInvalidParams, "Invalid Fee field.  Fees must be greater than zero.")
 	case !o.Has(codec.SfSigners):

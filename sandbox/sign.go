@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"crypto/sha512"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -162,6 +163,9 @@ func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, o
 // what rippled has no better one for; where it ends in a space, what is wrong follows.
 func (c *call) constructed(o *codec.Object, otherwise string) (*codec.Object, obj) {
 	t, err := c.transaction(o)
+	if errors.Is(err, codec.ErrEmptyPath) {
+		return nil, rpcErrorText(errInternal, "Unable to sterilize transaction.")
+	}
 	if codec.IsUnknownType(err) {
 		if strings.HasSuffix(otherwise, " ") {
 			otherwise += err.Error()
@@ -283,10 +287,9 @@ func (c *call) checkPayment(txj *rjson.Value, mayBuild bool) obj {
 	if !txj.Has("Amount") {
 		return missingField("tx_json.Amount")
 	}
-	if !txj.Get("Amount").IsObject() { // of tokens; there is none to pay with here
-		if _, ok := parseDrops(txj.Get("Amount")); !ok {
-			return invalidField("tx_json.Amount")
-		}
+	pays, ok := parseAmount(txj.Get("Amount"))
+	if !ok {
+		return invalidField("tx_json.Amount")
 	}
 	if !txj.Has("Destination") {
 		return missingField("tx_json.Destination")
@@ -295,12 +298,27 @@ func (c *call) checkPayment(txj *rjson.Value, mayBuild bool) obj {
 		return invalidField("tx_json.Destination")
 	}
 	if c.params.Has("build_path") {
-		if !mayBuild {
-			return rpcErrorText(errInvalidParams, "Field 'build_path' not allowed in this context.")
+		return buildPath(txj, pays, mayBuild)
+	}
+	return nil
+}
+
+// buildPath looks for paths for a payment, of which this ledger has none.
+func buildPath(txj *rjson.Value, pays amount, mayBuild bool) obj {
+	if !mayBuild || pays.isMPT() {
+		return rpcErrorText(errInvalidParams, "Field 'build_path' not allowed in this context.")
+	}
+	if txj.Has("Paths") {
+		return rpcErrorText(errInvalidParams, "Cannot specify both 'tx_json.Paths' and 'build_path'")
+	}
+	spends := pays
+	if txj.Has("SendMax") {
+		var ok bool
+		if spends, ok = parseAmount(txj.Get("SendMax")); !ok {
+			return invalidField("tx_json.SendMax")
 		}
-		if txj.Has("Paths") {
-			return rpcErrorText(errInvalidParams, "Cannot specify both 'tx_json.Paths' and 'build_path'")
-		}
+	}
+	if spends.token == nil && pays.token == nil {
 		return rpcErrorText(errInvalidParams, "Cannot build XRP to XRP paths.")
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 const maxJSONDepth = 64
 
 // objectFromJSON makes a serialized object of JSON, as rippled does before it signs (STParsedJSON.cpp); an error is in its words.
-// Amounts of tokens, paths, currencies and bridges are not read: no transaction of this ledger has use for them.
+// Currencies, issues and bridges are not read: no transaction of this ledger has use for them.
 // What the release does not know is not read either.
 func objectFromJSON(known codec.Release, name string, v *rjson.Value) (*codec.Object, error) {
 	return jsonReader{known}.fields(name, v, nil, 0)
@@ -27,7 +27,7 @@ type jsonReader struct{ known codec.Release }
 var notSerialized = map[string]*codec.Field{
 	"hash": codec.SfLedgerHash, "index": codec.SfLedgerHash,
 	"LedgerEntry": codec.SfTemplateEntry, "Transaction": codec.SfTemplateEntry, "Validation": codec.SfTemplateEntry,
-	"Metadata": codec.SfPaths, // of a type that cannot be had from JSON
+	"Metadata": codec.SfAsset, // of a type that is not read here; its own is not read at all
 }
 
 // typeNumbers are the numbers of their types (SField.h).
@@ -128,11 +128,11 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 		}
 		o.SetBlob(f, b)
 	case codec.TypeAmount:
-		n, ok := parseDrops(v)
+		a, ok := parseAmount(v)
 		if !ok {
 			return invalid
 		}
-		o.SetDrops(f, n)
+		a.setIn(o, f)
 	case codec.TypeVector256:
 		if !v.IsArray() && !v.IsNull() {
 			return fieldError(name, "must be a JSON array.")
@@ -177,6 +177,8 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 		o.SetObject(f, inner)
 	case codec.TypeArray:
 		return r.array(o, f, name, v, depth)
+	case codec.TypePathSet:
+		return pathSet(o, f, name, v)
 	default:
 		return badType
 	}
@@ -287,4 +289,85 @@ func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson
 	}
 	o.SetArray(f, elements)
 	return nil
+}
+
+// pathSet reads the paths of a payment: an array of arrays of objects with an account, or a currency and an issuer.
+func pathSet(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error {
+	const noArray = "must be a JSON array."
+	if !v.IsArray() && !v.IsNull() {
+		return fieldError(name, noArray)
+	}
+	var set []byte
+	for i, path := range v.Elements() {
+		at := fmt.Sprintf("%s[%d]", name, i)
+		if !path.IsArray() && !path.IsNull() {
+			return fieldError(at, noArray)
+		}
+		if i > 0 {
+			set = append(set, pathBoundary)
+		}
+		for j, e := range path.Elements() {
+			var err error
+			if set, err = appendPathElement(set, fmt.Sprintf("%s[%d]", at, j), e); err != nil {
+				return err
+			}
+		}
+	}
+	if v.Len() == 0 {
+		return fieldError(f.Name, "may not be explicitly set to default.")
+	}
+	o.SetBlob(f, append(set, pathSetEnd))
+	return nil
+}
+
+// What an element of a path holds, and the marks between and after paths (STPathSet.h).
+const (
+	pathAccount  = 0x01
+	pathCurrency = 0x10
+	pathIssuer   = 0x20
+	pathBoundary = 0xFF
+	pathSetEnd   = 0x00
+)
+
+// appendPathElement reads one element. Accounts of zero are left out, as if they had not been given.
+func appendPathElement(set []byte, name string, v *rjson.Value) ([]byte, error) {
+	const badData = "has invalid data."
+	if !v.IsObject() {
+		return nil, fieldError(name, "is not a JSON object.")
+	}
+	if !v.Get("account").Truthy() && !v.Get("currency").Truthy() && !v.Get("issuer").Truthy() {
+		return nil, fieldError(name, badData)
+	}
+	account := func(s string) ([20]byte, bool) { return parseIssuer(s) }
+	currency := func(s string) ([20]byte, bool) {
+		if s == "0" {
+			return [20]byte{}, true
+		}
+		return parseCurrency(s)
+	}
+	var kind byte
+	var parts []byte
+	for _, p := range []struct {
+		name  string
+		bit   byte
+		parse func(string) ([20]byte, bool)
+	}{{"account", pathAccount, account}, {"currency", pathCurrency, currency}, {"issuer", pathIssuer, account}} {
+		m := v.Get(p.name)
+		if !m.Truthy() {
+			continue
+		}
+		if !m.IsString() {
+			return nil, fieldError(name+"."+p.name, "must be a string.")
+		}
+		part, ok := p.parse(m.AsString())
+		if !ok {
+			return nil, fieldError(name+"."+p.name, badData)
+		}
+		if p.bit != pathCurrency && part == [20]byte{} {
+			continue
+		}
+		kind |= p.bit
+		parts = append(parts, part[:]...)
+	}
+	return append(append(set, kind), parts...), nil
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
@@ -15,6 +16,7 @@ func TestFieldFromJSON(t *testing.T) {
 		outOfRange       = "is out of range."
 	)
 	zero := codec.Hash256{}.String()
+	const addr = "rrrrrrrrrrrrrrrrrrrrBZbvji"
 	for _, c := range []struct {
 		field, json string
 		want        string // the field's JSON, or what is wrong
@@ -73,6 +75,12 @@ func TestFieldFromJSON(t *testing.T) {
 		{"CredentialIDs", `[[]]`, badData},
 		{"CredentialIDs", `"0"`, "must be a JSON array."},
 		{"Fee", `"x"`, badData},
+		// Paths (parseLeaf, STI_PATHSET).
+		{"Paths", `5`, "must be a JSON array."},
+		{"Paths", `[[{"account":"` + addr + `"},{"currency":"USD","issuer":"` + addr + `"}],[{"currency":"XRP"}]]`,
+			`[[{"account":"` + addr + `","type":1},{"currency":"USD","issuer":"` + addr + `","type":48}],[{"currency":"XRP","type":16}]]`},
+		{"Paths", `[[{"currency":"` + zero[:39] + `1","issuer":"` + strings.Repeat("0", 39) + `1"}]]`, `[[{"currency":"1","issuer":"` + addr + `","type":48}]]`},
+		{"Paths", `[[{"account":"","currency":"0","issuer":"0"}]]`, `[[{"currency":"XRP","type":16}]]`},
 	} {
 		v, err := rjson.Parse([]byte(`{"` + c.field + `":` + c.json + `}`))
 		if err != nil {
@@ -94,6 +102,85 @@ func TestFieldFromJSON(t *testing.T) {
 	}
 }
 
+// What is wrong within paths is told with its place.
+func TestPathsFromJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`[]`:                      "Field 'Paths' may not be explicitly set to default.",
+		`null`:                    "Field 'Paths' may not be explicitly set to default.",
+		`[5]`:                     "Field 'tx_json.Paths[0]' must be a JSON array.",
+		`[[],{}]`:                 "Field 'tx_json.Paths[1]' must be a JSON array.",
+		`[[5]]`:                   "Field 'tx_json.Paths[0][0]' is not a JSON object.",
+		`[[{}]]`:                  "Field 'tx_json.Paths[0][0]' has invalid data.",
+		`[[{"account":""}]]`:      "Field 'tx_json.Paths[0][0]' has invalid data.",
+		`[[{"account":5}]]`:       "Field 'tx_json.Paths[0][0].account' must be a string.",
+		`[[{"account":"junk"}]]`:  "Field 'tx_json.Paths[0][0].account' has invalid data.",
+		`[[{"currency":["X"]}]]`:  "Field 'tx_json.Paths[0][0].currency' must be a string.",
+		`[[{"currency":"junk"}]]`: "Field 'tx_json.Paths[0][0].currency' has invalid data.",
+		`[[{"issuer":true}]]`:     "Field 'tx_json.Paths[0][0].issuer' must be a string.",
+		`[[{"issuer":"junk"}]]`:   "Field 'tx_json.Paths[0][0].issuer' has invalid data.",
+	} {
+		v, err := rjson.Parse([]byte(`{"Paths":` + text + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := objectFromJSON(codec.Latest, "tx_json", v); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// The forms in which an amount of tokens may be given, and what becomes of its digits (STAmount.cpp, Number.cpp, IOUAmount.cpp).
+func TestTokensFromJSON(t *testing.T) {
+	const addr, issuance = "rrrrrrrrrrrrrrrrrrrrBZbvji", "00000001ABABABABABABABABABABABABABABABABABABABAB"
+	usd := func(value string) string { return `{"currency":"USD","issuer":"` + addr + `","value":` + value + `}` }
+	mpt := func(value string) string { return `{"mpt_issuance_id":"` + issuance + `","value":` + value + `}` }
+	is := func(shown string) string { return usd(`"` + shown + `"`) }
+	const none = ""
+	for _, c := range []struct{ json, want string }{
+		{usd(`"1"`), is("1")}, {usd(`1`), is("1")}, {usd(`-5`), is("-5")}, {usd(`"1.50"`), is("1.5")}, {usd(`"-0.25"`), is("-0.25")},
+		{usd(`"0"`), is("0")}, {usd(`"-0"`), is("0")}, {usd(`"0.000"`), is("0")}, {usd(`"1e3"`), is("1000")}, {usd(`"+1.5E-3"`), is("0.0015")},
+		{`"1/USD/` + addr + `"`, is("1")}, {`["1.5","USD","` + addr + `"]`, is("1.5")},
+		{`{"currency":"USD","issuer":"` + strings.Repeat("0", 39) + `1","value":"1"}`, is("1")},
+		{`{"currency":"` + strings.Repeat("0", 24) + `5553440000000000","issuer":"` + addr + `","value":"1"}`, is("1")},
+		// Sixteen digits; a half goes to the even, and a carry is one digit more.
+		{usd(`"1234567890123456789"`), is("1234567890123457e3")}, {usd(`"10000000000000005"`), is("1000000000000000e1")},
+		{usd(`"10000000000000015"`), is("1000000000000002e1")}, {usd(`"10000000000000025"`), is("1000000000000002e1")},
+		{usd(`"10000000000000025.1"`), is("1000000000000003e1")}, {usd(`"99999999999999995"`), is("1000000000000000e2")},
+		{usd(`"99999999999999994"`), is("9999999999999999e1")},
+		{usd(`"18446744073709551615"`), is("-1")}, {usd(`"18446744073709551616"`), none},
+		// The ends of what there is: below it is nothing, above it is refused.
+		{usd(`"9999999999999999e80"`), is("9999999999999999e80")}, {usd(`"9999999999999999e81"`), none}, {usd(`"1e96"`), none},
+		{usd(`"1e-81"`), is("1000000000000000e-96")}, {usd(`"1e-82"`), is("0")}, {usd(`"1e-99999"`), is("0")}, {usd(`"1e9999999999"`), none},
+		{usd(`"` + strings.Repeat("1", 33) + `"`), none}, {usd(`"0.` + strings.Repeat("0", 32) + `"`), none}, {usd(`"0.` + strings.Repeat("0", 30) + `5"`), is("5000000000000000e-46")},
+		{usd(`""`), none}, {usd(`".5"`), none}, {usd(`"01"`), none}, {usd(`null`), none}, {usd(`1.5`), none}, {usd(`3000000000`), none},
+		{`{"currency":"USD","value":"1"}`, none}, {`{"currency":"USD","issuer":"junk","value":"1"}`, none}, {`{"currency":"USD","issuer":5,"value":"1"}`, none},
+		{`{"currency":"USD","issuer":"0","value":"1"}`, none}, {`{"currency":"USDX","issuer":"` + addr + `","value":"1"}`, none},
+		{`{"currency":"XRP","value":"1"}`, none}, {`{"issuer":"` + addr + `","value":"1"}`, none}, {`{"currency":5,"value":"1"}`, none},
+		{`"1/USD"`, none}, {`["1","USD"]`, none}, {`[3000000000,"USD","` + addr + `"]`, none},
+		// Multi-purpose tokens have no fractions.
+		{mpt(`"5"`), mpt(`"5"`)}, {mpt(`"-5"`), mpt(`"-5"`)}, {mpt(`7`), mpt(`"7"`)}, {mpt(`"15e-1"`), mpt(`"2"`)},
+		{mpt(`"9223372036854775807"`), mpt(`"9223372036854775807"`)}, {mpt(`"1e19"`), none}, {mpt(`"1.0"`), none},
+		{`{"mpt_issuance_id":"AB","value":"1"}`, none}, {`{"mpt_issuance_id":"` + issuance + `","issuer":"` + addr + `","value":"1"}`, none},
+		{`{"mpt_issuance_id":"","value":"1"}`, none},
+	} {
+		v, err := rjson.Parse([]byte(`{"SendMax":` + c.json + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := none
+		if o, err := objectFromJSON(codec.Latest, "tx_json", v); err == nil {
+			got = string(rjson.Append(nil, o.JSON()["SendMax"]))
+			back, err := codec.Latest.ParseObject(o.Append(nil))
+			if err != nil || string(rjson.Append(nil, back.JSON()["SendMax"])) != got {
+				t.Errorf("%s: %v, read again %v, %v", c.json, got, back, err)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.json, got, c.want)
+		}
+	}
+}
+
 // The forms in which an amount of XRP may be given (STAmount.cpp: amountFromJson, amountFromString, canonicalize).
 func TestDropsFromJSON(t *testing.T) {
 	for _, c := range []struct {
@@ -105,6 +192,7 @@ func TestDropsFromJSON(t *testing.T) {
 		{`"010"`, bad}, {`"00"`, bad}, {`""`, bad}, {`"x"`, bad}, {`"1_0"`, bad}, {`"0x10"`, bad},
 		{`"1.0"`, bad}, {`"1."`, bad}, {`".5"`, bad},
 		{`"1e3"`, 1000}, {`"1E+3"`, 1000}, {`"10e-1"`, 1}, {`"15e-1"`, 2}, {`"25e-1"`, 2}, {`"-25e-1"`, -2}, {`"26e-1"`, 3}, {`"1e-30"`, 0},
+		{`"18446744073709551615"`, -1}, // as a signed number
 		{`"0e99"`, 0}, {`"1e17"`, maxDrops}, {`"1e18"`, bad}, {`"2e17"`, bad}, {`"1e9999999999"`, bad}, {`"1e"`, bad},
 		{`"100000000000000000"`, maxDrops}, {`"100000000000000001"`, bad}, {`"-100000000000000001"`, bad}, {`"99999999999999999999"`, bad},
 		// With a currency, and an issuer that is not looked at.
@@ -116,8 +204,9 @@ func TestDropsFromJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, ok := parseDrops(v.Get("a"))
-		if !ok {
+		a, ok := parseAmount(v.Get("a"))
+		n := a.drops
+		if !ok || a.token != nil {
 			n = bad
 		}
 		if n != c.want {

@@ -17,8 +17,11 @@ const (
 	issuedMaxOffset = 80
 
 	issuedSize = 48 // value, currency, issuer
-	mptSize    = 33 // sign, value, issuance id
+	mptSize    = MPTAmountSize
 )
+
+// MPTAmountSize is the size of an amount of multi-purpose tokens: sign, value, issuance id.
+const MPTAmountSize = 33
 
 const (
 	errNegativeZero  Refusal = "negative zero is not canonical"
@@ -107,6 +110,63 @@ func xrpWord(drops int64) uint64 {
 		return uint64(drops)&(amountMPT-1) | amountPositive
 	}
 	return uint64(-drops) & (amountMPT - 1)
+}
+
+// IssuedAmount is mantissa · 10^exponent of an issued currency as it is serialized: with sixteen digits, the last of them rounded, a
+// half to the even. What is too small is zero; it is not ok where it is too great (IOUAmount.cpp, Number.cpp).
+func IssuedAmount(mantissa int64, exponent int, currency [20]byte, issuer AccountID) (raw []byte, ok bool) {
+	word := amountIssued
+	m, exponent := issuedDigits(mantissa, exponent)
+	switch {
+	case exponent > issuedMaxOffset && m != 0:
+		return nil, false
+	case exponent >= issuedMinOffset && m != 0:
+		word |= uint64(exponent+97)<<54 | m
+		if mantissa > 0 {
+			word |= amountPositive
+		}
+	}
+	raw = binary.BigEndian.AppendUint64(make([]byte, 0, issuedSize), word)
+	return append(append(raw, currency[:]...), issuer[:]...), true
+}
+
+// issuedDigits brings a number's magnitude to sixteen digits; zero is zero.
+func issuedDigits(mantissa int64, exponent int) (uint64, int) {
+	m := uint64(mantissa)
+	if mantissa < 0 {
+		m = -m
+	}
+	if m == 0 {
+		return 0, 0
+	}
+	for m < issuedMinValue {
+		m *= 10
+		exponent--
+	}
+	power := uint64(1)
+	for m/power > issuedMaxValue {
+		power *= 10
+		exponent++
+	}
+	rest := m % power
+	if m /= power; 2*rest > power || 2*rest == power && m%2 == 1 {
+		m++
+	}
+	if m > issuedMaxValue {
+		m /= 10
+		exponent++
+	}
+	return m, exponent
+}
+
+// MPTAmount is an amount of an issuance of multi-purpose tokens as it is serialized.
+func MPTAmount(value int64, issuance [24]byte) []byte {
+	sign := byte((amountMPT | amountPositive) >> 56)
+	if value < 0 {
+		value, sign = -value, byte(amountMPT>>56)
+	}
+	raw := binary.BigEndian.AppendUint64(append(make([]byte, 0, mptSize), sign), uint64(value))
+	return append(raw, issuance[:]...)
 }
 
 func (v *value) amountJSON() any {

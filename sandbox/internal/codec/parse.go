@@ -32,7 +32,6 @@ const (
 	errObjectEnd        Refusal = "Illegal terminator in array"
 	errNonObject        Refusal = "Non-object in array"
 	errAccountSize      Refusal = "Invalid STAccount size"
-	errEmptyPath        Refusal = "empty path"
 	errPathElement      Refusal = "bad path element"
 	errUnknownType      Refusal = "Unknown object type"
 	errObjectTerminator Refusal = "Object contains an object terminator"
@@ -324,6 +323,9 @@ func (r *reader) readArray(depth int) ([]Element, error) {
 	return list, nil
 }
 
+// ErrEmptyPath is a path set with nothing between two marks. It can be written, but not read.
+const ErrEmptyPath Refusal = "empty path"
+
 // What a path element holds, and the marks between and after paths (STPathSet.h).
 const (
 	pathAccount  = 0x01
@@ -345,7 +347,7 @@ func (r *reader) readPathSet(v *value) error {
 		switch {
 		case kind == pathEnd || kind == pathBoundary:
 			if elements == 0 {
-				return errEmptyPath
+				return ErrEmptyPath
 			}
 			elements = 0
 			if kind == pathBoundary {
