@@ -48,6 +48,9 @@ func subscribe(c *call) obj {
 		return bad
 	}
 	if p.Has("account_history_tx_stream") {
+		if bad := c.historyAccount(); bad != nil {
+			return bad
+		}
 		return rpcError(errNotEnabled)
 	}
 	return c.books(result)
@@ -82,11 +85,22 @@ func unsubscribe(c *call) obj {
 		return bad
 	}
 	if p.Has("account_history_tx_stream") {
-		if _, ok := codec.ParseAccountID(stringOf(p.Get("account_history_tx_stream").Get("account"))); !ok {
+		if bad := c.historyAccount(); bad != nil {
+			return bad
+		}
+		if h := p.Get("account_history_tx_stream"); h.Has("stop_history_tx_only") && !h.Get("stop_history_tx_only").IsBool() {
 			return rpcError(errInvalidParams)
 		}
 	}
 	return c.books(obj{})
+}
+
+// historyAccount checks the account whose history is asked for.
+func (c *call) historyAccount() obj {
+	if _, ok := codec.ParseAccountID(stringOf(c.params.Get("account_history_tx_stream").Get("account"))); !ok {
+		return rpcError(errInvalidParams)
+	}
+	return nil
 }
 
 func (c *call) describeLedger(result obj) {
