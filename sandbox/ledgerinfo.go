@@ -60,13 +60,6 @@ func ledger(c *call) obj {
 			}
 		}
 	}
-	if p.Has("type") {
-		result["warnings"] = []any{obj{
-			"id": 2004,
-			"message": "Some fields from your request are deprecated. Please check the documentation at " +
-				"https://xrpl.org/docs/references/http-websocket-apis/ and update your request. Field `type` is deprecated.",
-		}}
-	}
 	return result
 }
 

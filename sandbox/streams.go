@@ -306,7 +306,7 @@ func (h *hub) tellClosed(e event) {
 		h.each(e, streamLedger, func(c *wsConn, _ *subscriptions) { c.push(text) })
 	}
 	if h.follows(e, streamBookChanges) {
-		text := rjson.Append(nil, bookChangesOf(l.Header))
+		text := rjson.Append(nil, bookChangesOf(l.Header, true))
 		h.each(e, streamBookChanges, func(c *wsConn, _ *subscriptions) { c.push(text) })
 	}
 	if !h.follows(e, streamTransactions, streamProposed) && len(h.accounts) == 0 && len(h.proposed) == 0 {

@@ -526,11 +526,11 @@ func bookChanges(c *call) obj {
 	if st != nil {
 		return st.inject(result)
 	}
-	return bookChangesOf(c.shownHeader(l))
+	return bookChangesOf(c.shownHeader(l), !l.Open)
 }
 
-func bookChangesOf(h engine.Header) obj {
-	return obj{"type": "bookChanges", "ledger_index": h.Seq, "ledger_hash": h.Hash.String(), "ledger_time": h.CloseTime, "changes": []any{}}
+func bookChangesOf(h engine.Header, validated bool) obj {
+	return obj{"type": "bookChanges", "validated": validated, "ledger_index": h.Seq, "ledger_hash": h.Hash.String(), "ledger_time": h.CloseTime, "changes": []any{}}
 }
 
 // ownerInfo is `owner_info` (OwnerInfo.cpp): an account's offers and trust lines, in the closed ledger and in the open one.

@@ -167,7 +167,7 @@ func TestNoTokens(t *testing.T) {
 		{"book_offers", `"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"` + strings.Repeat("AB", 20) + `"},"marker":"any"`,
 			`{` + closed + `"offers":[],"status":"success","validated":true}`},
 		{"book_changes", ``, `{"changes":[],` + closed + `"ledger_time":` + text(w.ask(t, "ledger", `{"ledger_index":5}`), "ledger", "close_time") +
-			`,"status":"success","type":"bookChanges"}`},
+			`,"status":"success","type":"bookChanges","validated":true}`}, // BookChanges.h, with #5096
 		{"owner_info", ``, `{"accepted":{},"current":{},"status":"success"}`},
 		{"version", ``, `{"status":"success","version":{"first":"1.0.0","good":"1.0.0","last":"1.0.0"}}`},
 		{"version", `"api_version":2`, `{"status":"success","version":{"first":1,"last":2}}`},

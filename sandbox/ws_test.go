@@ -174,7 +174,7 @@ func TestStreams(t *testing.T) {
 	if _, err := w.Accept(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if m := one.read(); text(m, "type") != `"bookChanges"` || text(m, "changes") != "[]" {
+	if m := one.read(); text(m, "type") != `"bookChanges"` || text(m, "changes") != "[]" || text(m, "validated") != "true" {
 		t.Error(m)
 	}
 	if m := one.read(); text(m, "status") != `"closed"` || text(m, "meta", "delivered_amount") != `"5"` {
