@@ -26,10 +26,10 @@ var definitionsOf = func() (of [codec.Latest + 1]func() definitions) {
 
 func define(known codec.Release) definitions {
 	d := obj{
-		"TYPES":               numbered(codec.SerializedTypes),
+		"TYPES":               numbered(known.SerializedTypes()),
 		"LEDGER_ENTRY_TYPES":  numbered(known.LedgerEntryTypes()),
 		"TRANSACTION_TYPES":   numbered(known.TxTypes()),
-		"TRANSACTION_RESULTS": numbered(codec.ResultCodes()),
+		"TRANSACTION_RESULTS": numbered(known.ResultCodes()),
 		"FIELDS":              definedFields(known),
 	}
 	for _, kinds := range []string{"LEDGER_ENTRY_TYPES", "TRANSACTION_TYPES"} {
@@ -83,7 +83,7 @@ func definedFields(known codec.Release) []any {
 		{"hash", "Hash256", 257}, {"index", "Hash256", 258}, {"Transaction", "Transaction", 257}, {"LedgerEntry", "LedgerEntry", 257},
 		{"Validation", "Validation", 257}, {"Metadata", "Metadata", 257},
 	} {
-		code := uint32(codec.SerializedTypes[f.kind])<<16 | uint32(f.nth)
+		code := uint32(known.SerializedTypes()[f.kind])<<16 | uint32(f.nth)
 		lines = append(lines, line{code, definedField(f.name, f.kind, f.nth, false, false, false)})
 	}
 	slices.SortFunc(lines, func(a, b line) int { return int(a.code) - int(b.code) })

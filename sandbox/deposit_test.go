@@ -268,18 +268,33 @@ func TestEarlierRelease(t *testing.T) {
 		{"submit", `{` + signed + `"AccountSet","Memos":[{"AcceptedCredentials":[]}]}}`, "error_message",
 			`"Field 'tx_json.Memos.AcceptedCredentials' is unknown."`,
 			`"Error at 'tx_json.Memos.[0].AcceptedCredentials'. Field 'tx_json.Memos.[0].AcceptedCredentials' is not a JSON object."`},
-		{"simulate", `{"tx_blob":"` + blob + `"}`, "error_message", `"Invalid field 'tx_blob'."`, `"Transaction should not be signed."`},
+		{"simulate", `{"tx_blob":"` + blob + `"}`, "error_message", `"Unknown method."`, `"Transaction should not be signed."`},
 		{"account_objects", `{"account":"` + w.issuer.id.String() + `","deletion_blockers_only":true,"ledger_index":"validated"}`, "account_objects", ``,
 			`[` + text(w.ask(t, "ledger_entry", `{"index":"`+w.domain.String()+`","ledger_index":"validated"}`), "node") + `]`},
 		{"ledger_entry", `{"permissioned_domain":5}`, "error", `"unknownOption"`, `"malformedRequest"`},
 		{"ledger_entry", `{"permissioned_domain":5,"api_version":2}`, "error", `"invalidParams"`, `"malformedRequest"`},
 		{"account_objects", `{"account":"` + GenesisAddress + `","type":"permissioned_domain"}`, "error_message", `"Invalid field 'type'."`, ``},
 		{"ledger_data", `{"type":"permissioned_domain"}`, "error_message", `"Invalid field 'type'."`, ``},
+		// 2.3.0-b4 is of September 2024, multi-purpose tokens of the release candidate after it (rippled's pulls 5144 and 5182).
+		{"feature", `{"feature":"MPTokensV1"}`, "error", `"badFeature"`, `"badFeature"`},
+		{"ledger_entry", `{"mpt_issuance":5}`, "error", `"unknownOption"`, `"malformedRequest"`},
+		{"ledger_entry", `{"mptoken":5}`, "error", `"unknownOption"`, `"malformedRequest"`},
+		{"account_objects", `{"account":"` + GenesisAddress + `","type":"mptoken"}`, "error_message", `"Invalid field 'type'."`, ``},
+		{"ledger_data", `{"type":"mpt_issuance"}`, "error_message", `"Invalid field 'type'."`, ``},
+		{"submit", `{` + signed + `"MPTokenIssuanceCreate"}}`, "error_message", `"Field 'tx_json.TransactionType' has invalid data."`, ``},
+		{"sign", `{` + signed + `"Payment","Destination":"` + w.issuer.id.String() + `","Amount":{"mpt_issuance_id":"` + strings.Repeat("A", 48) +
+			`","value":"1"}}}`, "error_message", `"Invalid field 'tx_json.Amount'."`, ``},
+		{"server_definitions", `{}`, "TYPES UInt192", `21`, ``},
+		{"server_definitions", `{}`, "TYPES UInt512", `23`, ``},
+		{"server_definitions", `{}`, "TYPES Hash192", ``, `21`},
+		{"server_definitions", `{}`, "TYPES Number", ``, `9`},
+		{"server_definitions", `{}`, "TRANSACTION_RESULTS tecLOCKED", ``, `192`},
 	} {
-		if got := text(early.ask(t, c.method, c.params), c.path); got != c.without {
+		path := strings.Fields(c.path)
+		if got := text(early.ask(t, c.method, c.params), path...); got != c.without {
 			t.Errorf("%s %s without: %s, want %s", c.method, c.params, got, c.without)
 		}
-		if got := text(w.ask(t, c.method, c.params), c.path); got != c.with {
+		if got := text(w.ask(t, c.method, c.params), path...); got != c.with {
 			t.Errorf("%s %s with: %s, want %s", c.method, c.params, got, c.with)
 		}
 	}

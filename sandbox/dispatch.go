@@ -95,6 +95,9 @@ var methods = map[string]method{
 	"version":            version,
 }
 
+// methodsSince are the releases that brought what the first one does not have.
+var methodsSince = map[string]codec.Release{"simulate": codec.Release240}
+
 // do answers a request (RPCHandler.cpp). The result is an object; it has an "error" when the request failed. A value of a type
 // that rippled cannot convert gives "internal", as rippled's exception does; so does a fault of our own, which is logged.
 func (c *call) do() (result obj) {
@@ -110,7 +113,7 @@ func (c *call) do() (result obj) {
 		name = p.Get("method").AsString()
 	}
 	m, ok := methods[name]
-	if firstVersionOnly[name] && c.version > apiFirst {
+	if firstVersionOnly[name] && c.version > apiFirst || methodsSince[name] > c.node.Release() {
 		ok = false
 	} else if !ok {
 		m, ok = c.srv.weatherMethod(name)

@@ -287,7 +287,7 @@ func (c *call) checkPayment(txj *rjson.Value, mayBuild bool) obj {
 	if !txj.Has("Amount") {
 		return missingField("tx_json.Amount")
 	}
-	pays, ok := parseAmount(txj.Get("Amount"))
+	pays, ok := parseAmount(c.node.Release(), txj.Get("Amount"))
 	if !ok {
 		return invalidField("tx_json.Amount")
 	}
@@ -298,13 +298,13 @@ func (c *call) checkPayment(txj *rjson.Value, mayBuild bool) obj {
 		return invalidField("tx_json.Destination")
 	}
 	if c.params.Has("build_path") {
-		return buildPath(txj, pays, mayBuild)
+		return c.buildPath(txj, pays, mayBuild)
 	}
 	return nil
 }
 
 // buildPath looks for paths for a payment, of which this ledger has none.
-func buildPath(txj *rjson.Value, pays amount, mayBuild bool) obj {
+func (c *call) buildPath(txj *rjson.Value, pays amount, mayBuild bool) obj {
 	if !mayBuild || pays.isMPT() {
 		return rpcErrorText(errInvalidParams, "Field 'build_path' not allowed in this context.")
 	}
@@ -314,7 +314,7 @@ func buildPath(txj *rjson.Value, pays amount, mayBuild bool) obj {
 	spends := pays
 	if txj.Has("SendMax") {
 		var ok bool
-		if spends, ok = parseAmount(txj.Get("SendMax")); !ok {
+		if spends, ok = parseAmount(c.node.Release(), txj.Get("SendMax")); !ok {
 			return invalidField("tx_json.SendMax")
 		}
 	}

@@ -33,8 +33,8 @@ var notSerialized = map[string]*codec.Field{
 // typeNumbers are the numbers of their types (SField.h).
 var typeNumbers = map[string]int{
 	"hash": int(codec.TypeHash256), "index": int(codec.TypeHash256),
-	"Transaction": codec.SerializedTypes["Transaction"], "LedgerEntry": codec.SerializedTypes["LedgerEntry"],
-	"Validation": codec.SerializedTypes["Validation"], "Metadata": codec.SerializedTypes["Metadata"],
+	"Transaction": codec.Latest.SerializedTypes()["Transaction"], "LedgerEntry": codec.Latest.SerializedTypes()["LedgerEntry"],
+	"Validation": codec.Latest.SerializedTypes()["Validation"], "Metadata": codec.Latest.SerializedTypes()["Metadata"],
 }
 
 // refusal is an error in rippled's words.
@@ -128,7 +128,7 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 		}
 		o.SetBlob(f, b)
 	case codec.TypeAmount:
-		a, ok := parseAmount(v)
+		a, ok := parseAmount(r.known, v)
 		if !ok {
 			return invalid
 		}
@@ -240,7 +240,7 @@ func (r jsonReader) named(f *codec.Field, name string) (uint64, bool) {
 		t, ok := codec.LedgerEntryTypeByName(name)
 		return uint64(t), ok && r.known.KnowsEntry(t)
 	case codec.SfTransactionResult:
-		n, ok := codec.ResultCodes()[name]
+		n, ok := r.known.ResultCodes()[name]
 		return uint64(n), ok && n >= 0 && n <= math.MaxUint8
 	}
 	return 0, false

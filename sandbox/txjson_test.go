@@ -204,7 +204,7 @@ func TestDropsFromJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, ok := parseAmount(v.Get("a"))
+		a, ok := parseAmount(codec.Latest, v.Get("a"))
 		n := a.drops
 		if !ok || a.token != nil {
 			n = bad

@@ -38,7 +38,7 @@ func (r *reader) readAmount(v *value) error {
 		return err
 	}
 	if word&amountIssued == 0 {
-		if word&amountMPT != 0 {
+		if word&amountMPT != 0 && r.known >= Release240 {
 			if len(r.b)-r.pos < 1 {
 				return errGet8
 			}
@@ -98,7 +98,7 @@ func isZero(b []byte) bool {
 
 // xrpDrops is the signed number of drops in an XRP amount's word.
 func xrpDrops(word uint64) int64 {
-	drops := int64(word &^ (amountIssued | amountPositive | amountMPT))
+	drops := int64(word &^ (amountIssued | amountPositive))
 	if word&amountPositive == 0 {
 		return -drops
 	}

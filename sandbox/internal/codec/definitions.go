@@ -1,12 +1,26 @@
 package codec
 
+import "maps"
+
 // What `server_definitions` tells beside the fields and templates that this package works with.
 
-// SerializedTypes are the types of rippled's SField.h by their names in JSON, those included that no field here has.
-var SerializedTypes = map[string]int{
+// SerializedTypes are the types of the release's SField.h by their names in JSON (ServerInfo.cpp), those included that no field here
+// has. The map is not to be changed.
+func (known Release) SerializedTypes() map[string]int { return serializedTypes[known] }
+
+var serializedTypes = func() (of [Latest + 1]map[string]int) {
+	for r := range of {
+		of[r] = maps.Clone(commonTypes)
+	}
+	maps.Copy(of[Release230], map[string]int{"UInt192": 21, "UInt384": 22, "UInt512": 23})
+	maps.Copy(of[Release240], map[string]int{"Number": 9, "Hash192": 21, "Hash384": 22, "Hash512": 23})
+	return of
+}()
+
+var commonTypes = map[string]int{
 	"Done": -1, "Unknown": -2, "NotPresent": 0, "UInt16": 1, "UInt32": 2, "UInt64": 3, "Hash128": 4, "Hash256": 5, "Amount": 6,
 	"Blob": 7, "AccountID": 8, "STObject": 14, "STArray": 15, "UInt8": 16, "Hash160": 17, "PathSet": 18, "Vector256": 19,
-	"UInt96": 20, "Hash192": 21, "Hash384": 22, "Hash512": 23, "Issue": 24, "XChainBridge": 25, "Currency": 26,
+	"UInt96": 20, "Issue": 24, "XChainBridge": 25, "Currency": 26,
 	"Transaction": 10001, "LedgerEntry": 10002, "Validation": 10003, "Metadata": 10004,
 }
 
@@ -41,8 +55,11 @@ var resultRanges = map[int][]string{
 	},
 }
 
-// ResultCodes are the codes of all results by their tokens (TER.h). The map is the caller's.
-func ResultCodes() map[string]int {
+// laterResults came with multi-purpose tokens.
+var laterResults = []string{"tecLOCKED", "temBAD_TRANSFER_FEE"}
+
+// ResultCodes are the codes of all the release's results by their tokens (TER.h). The map is the caller's.
+func (known Release) ResultCodes() map[string]int {
 	codes := map[string]int{}
 	for first, names := range resultRanges {
 		for i, name := range names {
@@ -52,6 +69,11 @@ func ResultCodes() map[string]int {
 	for code, name := range resultNames {
 		if name != "" {
 			codes[name] = code
+		}
+	}
+	if known < Release240 {
+		for _, name := range laterResults {
+			delete(codes, name)
 		}
 	}
 	return codes

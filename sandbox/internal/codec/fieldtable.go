@@ -6,7 +6,7 @@ var (
 	SfMethod              = newField("Method", TypeUInt8, 2)
 	SfTransactionResult   = newField("TransactionResult", TypeUInt8, 3)
 	SfScale               = newField("Scale", TypeUInt8, 4)
-	SfAssetScale          = newField("AssetScale", TypeUInt8, 5)
+	SfAssetScale          = newField("AssetScale", TypeUInt8, 5, since240)
 	SfTickSize            = newField("TickSize", TypeUInt8, 16)
 	SfUNLModifyDisabling  = newField("UNLModifyDisabling", TypeUInt8, 17)
 	SfHookResult          = newField("HookResult", TypeUInt8, 18)
@@ -96,9 +96,9 @@ var (
 	SfXChainAccountCreateCount = newField("XChainAccountCreateCount", TypeUInt64, 21)
 	SfXChainAccountClaimCount  = newField("XChainAccountClaimCount", TypeUInt64, 22)
 	SfAssetPrice               = newField("AssetPrice", TypeUInt64, 23)
-	SfMaximumAmount            = newField("MaximumAmount", TypeUInt64, 24, baseTen)
-	SfOutstandingAmount        = newField("OutstandingAmount", TypeUInt64, 25, baseTen)
-	SfMPTAmount                = newField("MPTAmount", TypeUInt64, 26, baseTen)
+	SfMaximumAmount            = newField("MaximumAmount", TypeUInt64, 24, baseTen, since240)
+	SfOutstandingAmount        = newField("OutstandingAmount", TypeUInt64, 25, baseTen, since240)
+	SfMPTAmount                = newField("MPTAmount", TypeUInt64, 26, baseTen, since240)
 	SfIssuerNode               = newField("IssuerNode", TypeUInt64, 27)
 	SfSubjectNode              = newField("SubjectNode", TypeUInt64, 28)
 
@@ -109,7 +109,7 @@ var (
 	SfTakerGetsCurrency = newField("TakerGetsCurrency", TypeHash160, 3)
 	SfTakerGetsIssuer   = newField("TakerGetsIssuer", TypeHash160, 4)
 
-	SfMPTokenIssuanceID = newField("MPTokenIssuanceID", TypeHash192, 1)
+	SfMPTokenIssuanceID = newField("MPTokenIssuanceID", TypeHash192, 1, since240)
 
 	SfLedgerHash       = newField("LedgerHash", TypeHash256, 1)
 	SfParentHash       = newField("ParentHash", TypeHash256, 2)
@@ -200,7 +200,7 @@ var (
 	SfData                = newField("Data", TypeBlob, 27)
 	SfAssetClass          = newField("AssetClass", TypeBlob, 28)
 	SfProvider            = newField("Provider", TypeBlob, 29)
-	SfMPTokenMetadata     = newField("MPTokenMetadata", TypeBlob, 30)
+	SfMPTokenMetadata     = newField("MPTokenMetadata", TypeBlob, 30, since240)
 	SfCredentialType      = newField("CredentialType", TypeBlob, 31)
 
 	SfAccount                  = newField("Account", TypeAccountID, 1)
@@ -212,7 +212,7 @@ var (
 	SfRegularKey               = newField("RegularKey", TypeAccountID, 8)
 	SfNFTokenMinter            = newField("NFTokenMinter", TypeAccountID, 9)
 	SfEmitCallback             = newField("EmitCallback", TypeAccountID, 10)
-	SfHolder                   = newField("Holder", TypeAccountID, 11)
+	SfHolder                   = newField("Holder", TypeAccountID, 11, since240)
 	SfHookAccount              = newField("HookAccount", TypeAccountID, 16)
 	SfOtherChainSource         = newField("OtherChainSource", TypeAccountID, 18)
 	SfOtherChainDestination    = newField("OtherChainDestination", TypeAccountID, 19)

@@ -18,7 +18,7 @@ func (o *Object) AmountSign(f *Field) int {
 	if v == nil || f.Type != TypeAmount {
 		return 0
 	}
-	word, mantissa := v.num, v.num&(amountMPT-1)
+	word, mantissa := v.num, v.num&(amountPositive-1)
 	switch len(v.data) {
 	case mptSize:
 		word, mantissa = uint64(v.data[0])<<56, binary.BigEndian.Uint64(v.data[1:])

@@ -6,8 +6,8 @@ type Release uint8
 
 // The releases, oldest first.
 const (
-	Release230 Release = iota // all that is not marked with another
-	Release240                // permissioned domains (XLS-80), and NFTokenModify (XLS-46)
+	Release230 Release = iota // all that is not marked with another: 2.3.0-b4, of September 2024, with credentials (XLS-70)
+	Release240                // multi-purpose tokens (XLS-33), AMMClawback (XLS-73), permissioned domains (XLS-80), NFTokenModify (XLS-46)
 
 	Latest = Release240
 )
