@@ -119,7 +119,9 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 			t.Errorf("the ledger ended with %v", err)
 		}
 	})
-	w.client = w.dial(ledger.Config{URL: server.WebSocketURL()})
+	// A machine that is busy with other tests ends no connection and no question: what a test wants to be late it says.
+	nodeConfig := ledger.Config{URL: server.WebSocketURL(), CallTimeout: time.Minute, PingTimeout: time.Minute}
+	w.client = w.dial(nodeConfig)
 
 	w.ticks = cfg.ticks
 	endTicks := w.keepTicking()
@@ -134,8 +136,7 @@ func newWorld(t *testing.T, change ...func(*worldConfig)) *world {
 	w.issuer, w.subject, w.subjectSeed = seeds[0].Address(), seeds[1].Address(), seeds[1]
 	w.subjectLane = w.run(w.client, seeds[1], cfg.ledgerOffset)
 
-	// A machine that is busy with other tests makes none of them time out: what a test wants to be late it says.
-	nodeConfig := ledger.Config{URL: server.WebSocketURL(), CallTimeout: time.Minute, Logger: w.log.logger()}
+	nodeConfig.Logger = w.log.logger()
 	if cfg.node != nil {
 		nodeConfig.URL = cfg.node(server.WebSocketURL())
 	}
