@@ -92,7 +92,7 @@ func TestTicketsAreRefilled(t *testing.T) {
 	for range 4 {
 		ops = append(ops, w.create(s, 150)...)
 	}
-	w.wantIssued(wantFinal(t, s, ops, 60*time.Second))
+	w.wantIssued(wantFinal(t, s, ops, 5*time.Minute))
 	eventually(t, "the stock is full again", func() bool {
 		return r.Status().InFlight == 0 && 2*r.Status().Tickets > 250 && r.Status().Tickets == w.tickets()
 	})
