@@ -21,14 +21,7 @@ func sendFields(t *testing.T, node *sandbox.Server, c *Client, seed Seed, fields
 		t.Fatal(err)
 	}
 	fields["Sequence"], fields["Fee"], fields["SigningPubKey"] = info.Sequence, "10", seed.PublicKey()
-	blob, err := signFields(fields, seed.keys())
-	if err != nil {
-		t.Fatal(err)
-	}
-	hash, err := transactionHash(blob)
-	if err != nil {
-		t.Fatal(err)
-	}
+	blob, hash := signFields(t, fields, seed)
 	s, err := c.Submit(t.Context(), Signed{Blob: blob, Hash: hash})
 	if err != nil || s.EngineResult != "tesSUCCESS" {
 		t.Fatalf("%v: %+v, %v", fields, s, err)

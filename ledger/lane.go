@@ -213,7 +213,7 @@ func (l *Lane) Submit(ctx context.Context, tx model.Transaction) (model.Validate
 	if l.cfg.Journal != nil {
 		return model.Validated{}, &model.Error{Code: model.CodeInternal, Message: "what this lane is to do is stored in its journal"}
 	}
-	if _, err := content(tx); err != nil {
+	if _, err := contentOf(tx); err != nil {
 		var known *model.Error
 		if errors.As(err, &known) {
 			return model.Validated{}, err

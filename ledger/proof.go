@@ -25,7 +25,11 @@ func (s Seed) SignMessage(message []byte) (string, error) {
 	if err := checkMessage(message); err != nil {
 		return "", err
 	}
-	return s.keys().sign(message)
+	signature, err := s.keys().sign(message)
+	if err != nil {
+		return "", err
+	}
+	return upperHex(signature), nil
 }
 
 func checkMessage(message []byte) error {

@@ -149,7 +149,7 @@ func TestMessagesAreNoTransactions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if signer, err := VerifyMessage([]byte(prefix), seed.PublicKey(), signature); err == nil {
+		if signer, err := VerifyMessage([]byte(prefix), seed.PublicKey(), upperHex(signature)); err == nil {
 			t.Errorf("%q is believed, of %s", prefix, signer)
 		}
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -306,12 +307,12 @@ func fakeSubmit(t testing.TB, data []byte, result string) string {
 	if err := json.Unmarshal(data, &req); err != nil {
 		t.Error(err)
 	}
-	hash, err := transactionHash(req.Blob)
+	blob, err := hex.DecodeString(req.Blob)
 	if err != nil {
 		t.Error(err)
 	}
 	return fmt.Sprintf(`{"id":%d,"result":{"engine_result":%q,"engine_result_message":"made up","open_ledger_cost":"10","tx_json":{"hash":%q}},"status":"success","type":"response"}`,
-		req.ID, result, hash)
+		req.ID, result, transactionHash(blob))
 }
 
 // httpProxy stands before a node's HTTP side. fault gets each request with its number; it may answer in the node's place

@@ -34,14 +34,18 @@ type keyPair struct {
 // ed25519Prefix begins the keys of that family in hex.
 const ed25519Prefix = "ED"
 
-// sign signs a message and returns the signature in hex.
-func (k keyPair) sign(message []byte) (string, error) {
+// sign signs a message.
+func (k keyPair) sign(message []byte) ([]byte, error) {
 	if k.ed25519 != nil {
-		return strings.ToUpper(hex.EncodeToString(ed25519.Sign(k.ed25519, message))), nil
+		return ed25519.Sign(k.ed25519, message), nil
 	}
-	signature, err := keypairs.Sign(string(message), k.private)
+	text, err := keypairs.Sign(string(message), k.private)
 	if err != nil {
-		return "", errors.New("the key does not sign")
+		return nil, errors.New("the key does not sign")
+	}
+	signature, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, errors.New("the signature is no hex")
 	}
 	return signature, nil
 }
