@@ -74,38 +74,48 @@ func decodeHTTP(method string, body []byte) (json.RawMessage, error) {
 
 // frame is any message that a node sends over WebSocket: an answer, or one of its streams.
 type frame struct {
-	ID     json.RawMessage `json:"id"`
-	Type   string          `json:"type"`
-	Result json.RawMessage `json:"result"`
+	ID     json.RawMessage
+	Type   string
+	Result json.RawMessage
 	refusal
 
 	// The ledger stream. Fields of other streams share these names, so their types are looked at later.
-	LedgerIndex json.RawMessage `json:"ledger_index"`
-	LedgerHash  string          `json:"ledger_hash"`
-	LedgerTime  json.RawMessage `json:"ledger_time"`
-	FeeBase     json.RawMessage `json:"fee_base"`
-	ReserveBase json.RawMessage `json:"reserve_base"`
-	ReserveInc  json.RawMessage `json:"reserve_inc"`
+	LedgerIndex json.RawMessage
+	LedgerHash  string
+	LedgerTime  json.RawMessage
+	FeeBase     json.RawMessage
+	ReserveBase json.RawMessage
+	ReserveInc  json.RawMessage
 
 	// The account stream.
-	Hash                string          `json:"hash"`
-	CTID                string          `json:"ctid"`
-	CloseTimeISO        string          `json:"close_time_iso"`
-	EngineResult        string          `json:"engine_result"`
-	EngineResultCode    json.RawMessage `json:"engine_result_code"`
-	EngineResultMessage string          `json:"engine_result_message"`
-	Meta                json.RawMessage `json:"meta"`
-	TxJSON              json.RawMessage `json:"tx_json"`
-	Validated           bool            `json:"validated"`
+	Hash                string
+	CTID                string
+	CloseTimeISO        string
+	EngineResult        string
+	EngineResultCode    json.RawMessage
+	EngineResultMessage string
+	Meta                json.RawMessage
+	TxJSON              json.RawMessage
+	Validated           bool
 }
 
 // decodeFrame reads a WebSocket message. An error means that the other side is no node.
 func decodeFrame(data []byte) (*frame, error) {
 	f := new(frame)
-	if err := decodeObject(data, f); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return f, f.decode(data)
+}
+
+// decode takes in what data holds. The pieces of f are parts of data then.
+func (f *frame) decode(data []byte) error {
+	return scanObject(data, member{"id", &f.ID}, member{"type", &f.Type}, member{"result", &f.Result},
+		member{"error", &f.Error}, member{"error_code", &f.ErrorCode}, member{"error_message", &f.ErrorMessage},
+		member{"error_exception", &f.ErrorException}, member{"searched_all", &f.SearchedAll}, member{"status", &f.Status},
+		member{"ledger_index", &f.LedgerIndex}, member{"ledger_hash", &f.LedgerHash}, member{"ledger_time", &f.LedgerTime},
+		member{"fee_base", &f.FeeBase}, member{"reserve_base", &f.ReserveBase}, member{"reserve_inc", &f.ReserveInc},
+		member{"hash", &f.Hash}, member{"ctid", &f.CTID}, member{"close_time_iso", &f.CloseTimeISO},
+		member{"engine_result", &f.EngineResult}, member{"engine_result_code", &f.EngineResultCode},
+		member{"engine_result_message", &f.EngineResultMessage}, member{"meta", &f.Meta}, member{"tx_json", &f.TxJSON},
+		member{"validated", &f.Validated})
 }
 
 // answer returns the result of a frame that answers a request.

@@ -213,11 +213,26 @@ func (e *heldError) Error() string {
 
 // affected is one entry of a transaction's metadata, as far as it is looked at.
 type affected struct {
-	LedgerEntryType string
-	LedgerIndex     string
-	NewFields       json.RawMessage
-	FinalFields     json.RawMessage
-	PreviousFields  json.RawMessage
+	kind                                   model.ChangeKind
+	entryType, index                       string
+	newFields, finalFields, previousFields json.RawMessage
+}
+
+// affectedKinds are the names under which metadata has its entries.
+var affectedKinds = map[string]model.ChangeKind{"CreatedNode": model.ChangeCreated, "ModifiedNode": model.ChangeAccepted, "DeletedNode": model.ChangeDeleted}
+
+// decodeAffected reads an entry; its kind is empty where it is none of those.
+func decodeAffected(raw json.RawMessage) (n affected, err error) {
+	err = eachMember(raw, func(name []byte, value json.RawMessage) error {
+		kind, known := affectedKinds[string(name)]
+		if !known || isNull(value) {
+			return nil
+		}
+		n = affected{kind: kind}
+		return scanObject(value, member{"LedgerEntryType", &n.entryType}, member{"LedgerIndex", &n.index},
+			member{"NewFields", &n.newFields}, member{"FinalFields", &n.finalFields}, member{"PreviousFields", &n.previousFields})
+	})
+	return n, err
 }
 
 // credentialMark is in the metadata of each transaction that touches a credential.
@@ -228,72 +243,78 @@ func changesOf(t *Transaction, issuer model.Address) ([]model.CredentialChange, 
 	if !bytes.Contains(t.Meta, credentialMark) {
 		return nil, nil
 	}
-	var meta struct {
-		AffectedNodes []struct {
-			CreatedNode, ModifiedNode, DeletedNode *affected
-		}
-		TransactionIndex json.RawMessage
-	}
-	if err := decodeObject(t.Meta, &meta); err != nil {
+	var nodes, place json.RawMessage
+	err := scanObject(t.Meta, member{"AffectedNodes", &nodes}, member{"TransactionIndex", &place})
+	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
 	common := model.CredentialChange{Hash: t.Hash}
-	var err error
 	if common.By, _, err = t.sender(); err != nil {
 		return nil, err
 	}
 	if common.CloseTime, err = model.ParseTime(t.CloseTimeISO); err != nil {
 		return nil, fmt.Errorf("close_time_iso %w", err)
 	}
-	if err := errors.Join(number(t.ledgerIndex, "ledger_index", &common.Ledger), number(meta.TransactionIndex, "TransactionIndex", &common.TransactionIndex)); err != nil {
+	if err := errors.Join(number(t.ledgerIndex, "ledger_index", &common.Ledger), number(place, "TransactionIndex", &common.TransactionIndex)); err != nil {
 		return nil, err
 	}
 	var changes []model.CredentialChange
-	for _, n := range meta.AffectedNodes {
-		change := common
-		var node *affected
-		var fields json.RawMessage
-		switch {
-		case n.CreatedNode != nil:
-			node, fields, change.Kind = n.CreatedNode, n.CreatedNode.NewFields, model.ChangeCreated
-		case n.ModifiedNode != nil:
-			node, fields, change.Kind = n.ModifiedNode, n.ModifiedNode.FinalFields, model.ChangeAccepted
-		case n.DeletedNode != nil:
-			node, fields, change.Kind = n.DeletedNode, n.DeletedNode.FinalFields, model.ChangeDeleted
-		default:
-			continue
-		}
-		if node.LedgerEntryType != "Credential" {
-			continue
-		}
-		// An entry's flags are left out where they are 0, as in what a CredentialCreate makes.
-		entry := credentialEntry{Flags: json.RawMessage("0")}
-		if err := decodeObject(fields, &entry); err != nil {
-			return nil, fmt.Errorf("a credential of the metadata: %w", err)
-		}
-		entry.LedgerEntryType, entry.Index = node.LedgerEntryType, node.LedgerIndex
-		if change.Credential, err = entry.credential(issuer); err != nil {
-			return nil, err
-		}
-		if change.Credential.Issuer != issuer {
-			continue
-		}
-		if change.Kind == model.ChangeAccepted && !becameAccepted(node) {
-			continue // its place in a directory, or what threads its history
-		}
-		changes = append(changes, change)
+	if isNull(nodes) {
+		return nil, nil
 	}
-	return changes, nil
+	err = eachElement(nodes, func(raw json.RawMessage) error {
+		n, err := decodeAffected(raw)
+		switch {
+		case err != nil:
+			return fmt.Errorf("metadata: %w", err)
+		case n.kind == "" || n.entryType != "Credential":
+			return nil
+		}
+		change := common
+		change.Kind = n.kind
+		if change.Credential, err = n.credential(issuer); err != nil {
+			return err
+		}
+		switch {
+		case change.Credential.Issuer != issuer:
+		case n.kind == model.ChangeAccepted && !n.becameAccepted(): // its place in a directory, or what threads its history
+		default:
+			changes = append(changes, change)
+		}
+		return nil
+	})
+	return changes, err
+}
+
+// credential reads an entry that is one.
+func (n *affected) credential(issuer model.Address) (model.Credential, error) {
+	fields := n.finalFields
+	if n.kind == model.ChangeCreated {
+		fields = n.newFields
+	}
+	// An entry's flags are left out where they are 0, as in what a CredentialCreate makes.
+	entry := credentialEntry{LedgerEntryType: n.entryType, Index: n.index, Flags: json.RawMessage("0")}
+	err := scanObject(fields, member{"Subject", &entry.Subject}, member{"Issuer", &entry.Issuer}, member{"CredentialType", &entry.CredentialType},
+		member{"URI", &entry.URI}, member{"Expiration", &entry.Expiration}, member{"Flags", &entry.Flags})
+	if err != nil {
+		return model.Credential{}, fmt.Errorf("a credential of the metadata: %w", err)
+	}
+	return entry.credential(issuer)
 }
 
 // becameAccepted says whether a change set lsfAccepted.
-func becameAccepted(n *affected) bool {
-	var before, after struct{ Flags *uint32 }
-	if json.Unmarshal(n.FinalFields, &after) != nil || after.Flags == nil || *after.Flags&lsfAccepted == 0 {
-		return false
+func (n *affected) becameAccepted() bool {
+	after, known := acceptedIn(n.finalFields)
+	before, changed := acceptedIn(n.previousFields)
+	return known && after && changed && !before
+}
+
+// acceptedIn says whether fields have lsfAccepted; known is false where they have no flags.
+func acceptedIn(fields json.RawMessage) (accepted, known bool) {
+	var raw json.RawMessage
+	var flags uint32
+	if isNull(fields) || scanObject(fields, member{"Flags", &raw}) != nil || number(raw, "Flags", &flags) != nil {
+		return false, false
 	}
-	if len(n.PreviousFields) > 0 && json.Unmarshal(n.PreviousFields, &before) != nil {
-		return false
-	}
-	return before.Flags != nil && *before.Flags&lsfAccepted == 0
+	return flags&lsfAccepted != 0, true
 }

@@ -258,39 +258,43 @@ func (c *Client) accountInfo(ctx context.Context, account model.Address, ledger 
 
 func decodeAccountInfo(raw json.RawMessage, account model.Address, ledger string, info *AccountInfo) error {
 	var a struct {
-		Data *struct {
-			Account    model.Address
-			Balance    string
-			Flags      json.RawMessage
-			OwnerCount json.RawMessage
-			Sequence   json.RawMessage
-			RegularKey string
-		} `json:"account_data"`
-		Validated    bool            `json:"validated"`
-		LedgerIndex  json.RawMessage `json:"ledger_index"`
-		CurrentIndex json.RawMessage `json:"ledger_current_index"`
+		Data                      json.RawMessage
+		Validated                 bool
+		LedgerIndex, CurrentIndex json.RawMessage
 	}
-	if err := json.Unmarshal(raw, &a); err != nil {
+	err := scanObject(raw, member{"account_data", &a.Data}, member{"validated", &a.Validated},
+		member{"ledger_index", &a.LedgerIndex}, member{"ledger_current_index", &a.CurrentIndex})
+	if err != nil {
 		return err
 	}
-	if a.Data == nil {
+	if isNull(a.Data) {
 		return errors.New("account_data is missing")
 	}
-	if a.Data.Account != account {
-		return fmt.Errorf("it is about another account, %q", excerpt([]byte(a.Data.Account)))
+	var data struct {
+		Account                     model.Address
+		Balance, RegularKey         string
+		Flags, OwnerCount, Sequence json.RawMessage
+	}
+	err = scanObject(a.Data, member{"Account", &data.Account}, member{"Balance", &data.Balance}, member{"RegularKey", &data.RegularKey},
+		member{"Flags", &data.Flags}, member{"OwnerCount", &data.OwnerCount}, member{"Sequence", &data.Sequence})
+	if err != nil {
+		return err
+	}
+	if data.Account != account {
+		return fmt.Errorf("it is about another account, %q", excerpt([]byte(data.Account)))
 	}
 	*info = AccountInfo{Account: model.Account{Address: account}}
-	err := errors.Join(
-		drops(a.Data.Balance, "Balance", &info.Balance),
-		number(a.Data.Flags, "Flags", &info.Flags),
-		number(a.Data.OwnerCount, "OwnerCount", &info.OwnerCount),
-		number(a.Data.Sequence, "Sequence", &info.Sequence),
+	err = errors.Join(
+		drops(data.Balance, "Balance", &info.Balance),
+		number(data.Flags, "Flags", &info.Flags),
+		number(data.OwnerCount, "OwnerCount", &info.OwnerCount),
+		number(data.Sequence, "Sequence", &info.Sequence),
 	)
 	if err == nil && info.Sequence == 0 {
 		err = errors.New("the account has Sequence 0")
 	}
-	if a.Data.RegularKey != "" {
-		key, keyErr := model.ParseAddress(a.Data.RegularKey)
+	if data.RegularKey != "" {
+		key, keyErr := model.ParseAddress(data.RegularKey)
 		if keyErr != nil {
 			err = errors.Join(err, fmt.Errorf("RegularKey %w", keyErr))
 		}
@@ -470,19 +474,16 @@ func decodeSubmit(raw json.RawMessage, hash string) (Submission, error) {
 		return Submission{}, &AnswerError{Method: "submit", Reason: "unusable", Cause: err}
 	}
 	var a struct {
-		EngineResult string `json:"engine_result"`
-		Message      string `json:"engine_result_message"`
-		OpenCost     string `json:"open_ledger_cost"`
-		Hash         string `json:"hash"`
-		TxJSON       struct {
-			Hash string `json:"hash"`
-		} `json:"tx_json"`
+		EngineResult, Message, OpenCost, Hash string
+		TxJSON                                json.RawMessage
 	}
-	if err := json.Unmarshal(raw, &a); err != nil {
+	err := scanObject(raw, member{"engine_result", &a.EngineResult}, member{"engine_result_message", &a.Message},
+		member{"open_ledger_cost", &a.OpenCost}, member{"hash", &a.Hash}, member{"tx_json", &a.TxJSON})
+	if err == nil && a.Hash == "" && !isNull(a.TxJSON) {
+		err = scanObject(a.TxJSON, member{"hash", &a.Hash})
+	}
+	if err != nil {
 		return fail(err)
-	}
-	if a.Hash == "" {
-		a.Hash = a.TxJSON.Hash
 	}
 	if a.Hash != hash {
 		return fail(fmt.Errorf("it is about another transaction, %q", excerpt([]byte(a.Hash))))

@@ -56,17 +56,14 @@ func (a *txAnswer) transaction() *Transaction {
 
 // sender returns who sent the transaction and with which sequence (0 with a ticket).
 func (t *Transaction) sender() (account model.Address, sequence uint32, err error) {
-	var tx struct {
-		Account  model.Address
-		Sequence json.RawMessage
-	}
-	if err := decodeObject(t.TxJSON, &tx); err != nil {
+	var number32 json.RawMessage
+	if err := scanObject(t.TxJSON, member{"Account", &account}, member{"Sequence", &number32}); err != nil {
 		return "", 0, fmt.Errorf("tx_json: %w", err)
 	}
-	if tx.Account == "" {
+	if account == "" {
 		return "", 0, errors.New("tx_json has no Account")
 	}
-	return tx.Account, sequence, number(tx.Sequence, "Sequence", &sequence)
+	return account, sequence, number(number32, "Sequence", &sequence)
 }
 
 // finalResult is how the stream's text for a final success reads on every node.
@@ -76,19 +73,16 @@ const finalResult = "The transaction was applied. Only final in a validated ledg
 // body is what `tx` answers, with the engine result beside it.
 func (t *Transaction) Validated(networkID uint32) (model.Validated, error) {
 	v := model.Validated{Hash: t.Hash, CTID: t.CTID}
-	var meta struct {
-		TransactionIndex  json.RawMessage
-		TransactionResult string
-	}
+	var place json.RawMessage
 	var index uint32
 	err := errors.Join(
 		hash256(t.Hash, "hash"),
 		hash256(t.LedgerHash, "ledger_hash"),
 		number(t.ledgerIndex, "ledger_index", &v.LedgerIndex),
-		decodeObject(t.Meta, &meta),
+		scanObject(t.Meta, member{"TransactionIndex", &place}, member{"TransactionResult", &v.EngineResult}),
 	)
 	if err == nil {
-		err = number(meta.TransactionIndex, "TransactionIndex", &index)
+		err = number(place, "TransactionIndex", &index)
 	}
 	if err != nil {
 		return model.Validated{}, fmt.Errorf("transaction in a ledger: %w", err)
@@ -96,7 +90,6 @@ func (t *Transaction) Validated(networkID uint32) (model.Validated, error) {
 	if t.CloseTimeISO == "" {
 		return model.Validated{}, errors.New("transaction in a ledger: close_time_iso is missing")
 	}
-	v.EngineResult = meta.TransactionResult
 	code, known := definitions.Get().TransactionResults[v.EngineResult]
 	if n, err := strconv.ParseInt(string(t.engineResultCode), 10, 32); err == nil {
 		code, known = int32(n), true
@@ -152,12 +145,8 @@ func (t *Transaction) body(v model.Validated) (json.RawMessage, error) {
 }
 
 func (t *Transaction) txJSON() (json.RawMessage, error) {
-	var own struct {
-		CTID        json.RawMessage `json:"ctid"`
-		Hash        json.RawMessage `json:"hash"`
-		LedgerIndex json.RawMessage `json:"ledger_index"`
-	}
-	if err := decodeObject(t.TxJSON, &own); err != nil {
+	var own struct{ CTID, Hash, LedgerIndex json.RawMessage }
+	if err := scanObject(t.TxJSON, member{"ctid", &own.CTID}, member{"hash", &own.Hash}, member{"ledger_index", &own.LedgerIndex}); err != nil {
 		return nil, err
 	}
 	switch {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,6 +57,9 @@ type wsRequest struct {
 	sent   bool // handed to the connection; the session's mutex guards it
 	done   func(*frame, error)
 }
+
+// maxKept bounds the memory that a connection keeps for its next message, in bytes.
+const maxKept = 1 << 20
 
 // maxOutgoing bounds the requests that wait to be written to a connection.
 const maxOutgoing = 1024
@@ -365,12 +369,20 @@ func (l *wsLink) ping(ctx context.Context, s *session) error {
 }
 
 func (l *wsLink) read(ctx context.Context, s *session) error {
+	var message bytes.Buffer // grows to the longest, so that each is copied once
 	for {
-		_, data, err := s.conn.Read(ctx)
+		_, r, err := s.conn.Reader(ctx)
+		if err == nil {
+			message.Reset()
+			_, err = message.ReadFrom(r)
+		}
 		if err != nil {
 			return fmt.Errorf("reading from the node: %w", err)
 		}
-		f, err := decodeFrame(data)
+		f, err := decodeFrame(bytes.Clone(message.Bytes()))
+		if message.Cap() > maxKept {
+			message = bytes.Buffer{}
+		}
 		if err != nil {
 			return &AnswerError{Method: "a WebSocket message", Reason: "it cannot be read", Cause: err}
 		}
@@ -498,7 +510,7 @@ func (l *wsLink) subscribed(f *frame, fresh bool) error {
 		return err
 	}
 	var state frame
-	if err := decodeObject(raw, &state); err != nil {
+	if err := state.decode(raw); err != nil {
 		return &AnswerError{Method: "subscribe", Reason: "unusable", Cause: err}
 	}
 	ledger, err := state.ledger()
