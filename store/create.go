@@ -92,9 +92,11 @@ func (s *Store) createAll(ctx context.Context, taken []*creation) {
 				t.audit(decided(&c.op, c.deletion))
 			}
 		}
+		s.hub.remember(group)
 		return nil
 	})
 	if err != nil {
+		s.hub.forget(group)
 		for _, c := range group {
 			c.err = err
 		}

@@ -415,6 +415,7 @@ type conclusion struct {
 	validated    []row
 	absent       []string
 	final        []model.OperationID
+	ends         map[model.OperationID]*end
 	contradicted []string
 	deletions    []row               // those of operations that delete
 	failed       []model.OperationID // of those that were asked for
@@ -423,6 +424,7 @@ type conclusion struct {
 // add checks an outcome against what is stored of its operation.
 func (c *conclusion) add(o model.Outcome, e *entry) error {
 	var winner *model.Attempt
+	var result *model.Validated // as it is stored
 	byHash := map[string]*model.Attempt{}
 	for i := range e.attempts {
 		byHash[e.attempts[i].Hash] = &e.attempts[i]
@@ -468,8 +470,11 @@ func (c *conclusion) add(o model.Outcome, e *entry) error {
 			c.contradicted = append(c.contradicted, winner.Hash)
 		}
 		v := o.Result
-		c.validated = append(c.validated, row{winner.Hash, text(v.CTID), v.LedgerIndex, text(v.EngineResult), v.EngineResultCode,
-			text(v.EngineResultMessage), text(string(v.Body))})
+		body := text(string(v.Body))
+		result = &model.Validated{Hash: winner.Hash, CTID: text(v.CTID), LedgerIndex: v.LedgerIndex, EngineResult: text(v.EngineResult),
+			EngineResultCode: v.EngineResultCode, EngineResultMessage: text(v.EngineResultMessage), Body: []byte(body)}
+		c.validated = append(c.validated, row{result.Hash, result.CTID, result.LedgerIndex, result.EngineResult, result.EngineResultCode,
+			result.EngineResultMessage, body})
 	}
 	if o.State == model.StateSigned {
 		return nil
@@ -482,10 +487,17 @@ func (c *conclusion) add(o model.Outcome, e *entry) error {
 		}
 	}
 	r := row{string(o.Operation), string(o.State), nil, nil}
+	ended := &end{state: o.State, result: result}
 	if o.State != model.StateSucceeded {
 		f := failureOf(o)
-		r[2], r[3] = text(string(f.Code)), text(f.Message)
+		f.Code, f.Message = model.Code(text(string(f.Code))), text(f.Message)
+		r[2], r[3] = string(f.Code), f.Message
+		ended.failure = &f
 	}
+	if c.ends == nil {
+		c.ends = map[model.OperationID]*end{}
+	}
+	c.ends[o.Operation] = ended
 	c.operations = append(c.operations, r)
 	if e.kind == model.KindRevoke {
 		c.deletions = append(c.deletions, r)
@@ -554,6 +566,10 @@ func (c *conclusion) store(t *txn, issuer model.Address) error {
 		return err
 	}
 	t.final = append(t.final, c.final...)
+	for _, e := range c.ends {
+		e.at = t.now
+	}
+	t.ends = c.ends
 	t.concluded[issuer] = true
 	renewed, err := t.renew(c.deletions, issuer)
 	if err != nil {

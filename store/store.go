@@ -205,6 +205,7 @@ type txn struct {
 	audited []model.AuditEntry
 	// What others are told once it is committed.
 	final   []model.OperationID
+	ends    map[model.OperationID]*end // of some of them
 	pending map[model.Address]bool
 	lanes   map[model.Address]bool
 	// concluded are accounts with operations that became final.

@@ -24,36 +24,109 @@ type hub struct {
 	listening atomic.Bool
 	closed    chan struct{}
 
-	mu       sync.Mutex
-	waiters  map[model.OperationID]map[chan struct{}]bool
+	mu      sync.Mutex
+	waiters map[model.OperationID]map[chan struct{}]bool
+	// fresh are operations that this process has stored, that nobody has waited for yet, and that nobody has said are over: who
+	// waits for one of them need not read it first. ends are how those ended that somebody waits for.
+	fresh    map[model.OperationID]model.Operation
+	ends     map[model.OperationID]*end
 	watchers map[model.Address]map[chan struct{}]bool
 	tellers  map[model.Address]map[chan struct{}]bool // they tell of events
 }
 
 func newHub(s *Store) *hub {
 	return &hub{s: s, self: rand.Text()[:8], closed: make(chan struct{}),
+		fresh: map[model.OperationID]model.Operation{}, ends: map[model.OperationID]*end{},
 		waiters: map[model.OperationID]map[chan struct{}]bool{}, watchers: map[model.Address]map[chan struct{}]bool{},
 		tellers: map[model.Address]map[chan struct{}]bool{}}
 }
 
 func (h *hub) close() { close(h.closed) }
 
-// register adds a channel that is signalled for key, and returns what takes it away again.
-func register[K comparable](h *hub, m map[K]map[chan struct{}]bool, key K) (<-chan struct{}, func()) {
+// maxFresh bounds the operations that are remembered for whoever comes to wait for them.
+const maxFresh = 10_000
+
+// end is how an operation ended, as it is stored.
+type end struct {
+	state   model.State
+	failure *model.Failure
+	result  *model.Validated
+	at      time.Time
+}
+
+// remember takes in operations that are about to be stored. It comes before the commit: behind it they may end before anybody
+// knows of them.
+func (h *hub) remember(group []*creation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range group {
+		delete(h.fresh, c.op.ID) // of a try before, which failed
+		if c.inserted && !c.op.Renew && len(h.fresh) < maxFresh {
+			h.fresh[c.op.ID] = c.op
+		}
+	}
+}
+
+// forget drops operations that were not stored after all.
+func (h *hub) forget(group []*creation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range group {
+		delete(h.fresh, c.op.ID)
+	}
+}
+
+// await registers somebody who waits for an operation, which is returned where it need not be read first.
+func (h *hub) await(id model.OperationID) (wake <-chan struct{}, fresh *model.Operation, stop func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ch := make(chan struct{}, 1)
+	add(h.waiters, id, ch)
+	if op, ok := h.fresh[id]; ok {
+		delete(h.fresh, id)
+		fresh = &op
+	}
+	return ch, fresh, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		remove(h.waiters, id, ch)
+		if h.waiters[id] == nil {
+			delete(h.ends, id)
+		}
+	}
+}
+
+// endOf returns how an operation ended that somebody waits for; nil where this process did not store it.
+func (h *hub) endOf(id model.OperationID) *end {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ends[id]
+}
+
+// register adds a channel that is signalled for an account, and returns what takes it away again.
+func register(h *hub, m map[model.Address]map[chan struct{}]bool, issuer model.Address) (<-chan struct{}, func()) {
 	ch := make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	add(m, issuer, ch)
+	return ch, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		remove(m, issuer, ch)
+	}
+}
+
+func add[K comparable](m map[K]map[chan struct{}]bool, key K, ch chan struct{}) {
 	if m[key] == nil {
 		m[key] = map[chan struct{}]bool{}
 	}
 	m[key][ch] = true
-	return ch, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(m[key], ch)
-		if len(m[key]) == 0 {
-			delete(m, key)
-		}
+}
+
+func remove[K comparable](m map[K]map[chan struct{}]bool, key K, ch chan struct{}) {
+	delete(m[key], ch)
+	if len(m[key]) == 0 {
+		delete(m, key)
 	}
 }
 
@@ -71,6 +144,10 @@ func (h *hub) committed(t *txn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, id := range t.final {
+		delete(h.fresh, id)
+		if e := t.ends[id]; e != nil && h.waiters[id] != nil {
+			h.ends[id] = e
+		}
 		signal(h.waiters[id])
 	}
 	for issuer := range t.pending {
@@ -126,6 +203,7 @@ func (h *hub) heard(message string) {
 	switch words[1] {
 	case "f":
 		for _, id := range words[2:] {
+			delete(h.fresh, model.OperationID(id))
 			signal(h.waiters[model.OperationID(id)])
 		}
 	case "w":
@@ -139,10 +217,11 @@ func (h *hub) heard(message string) {
 	}
 }
 
-// wakeAll has everybody look.
+// wakeAll has everybody look, as something may have been said that was not heard.
 func (h *hub) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	clear(h.fresh)
 	for _, chans := range h.waiters {
 		signal(chans)
 	}
@@ -199,15 +278,20 @@ func (h *hub) look(ctx context.Context, waited []model.OperationID) error {
 	})
 }
 
-// Wait returns an operation once it is final. Once it has been found, a database that fails is waited for too. When ctx
-// ends first, the operation is returned as it was last read, together with ctx's cause. Error codes: operationNotFound,
-// storeUnavailable.
+// Wait returns an operation once it is final. Its Attempts are those that it had when it was last read, which may have been
+// before it was signed. Once it has been found, a database that fails is waited for too. When ctx ends first, the operation is
+// returned as it stands then, or as it was last read where it cannot be read now, together with ctx's cause. Error codes: operationNotFound, storeUnavailable.
 func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation, error) {
-	wake, stop := register(s.hub, s.hub.waiters, id)
+	wake, fresh, stop := s.hub.await(id)
 	defer stop()
-	last, err := s.read(ctx, id)
-	if err != nil {
-		return last, err
+	var last model.Operation
+	if fresh != nil {
+		last = *fresh
+	} else {
+		var err error
+		if last, err = s.read(ctx, id); err != nil {
+			return last, err
+		}
 	}
 	for !last.State.Final() {
 		select {
@@ -215,7 +299,20 @@ func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation
 		case <-s.hub.closed:
 			return last, fault("waiting for operation "+string(id), errClosed)
 		case <-ctx.Done():
+			look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+			op, err := s.read(look, id)
+			cancel()
+			if err == nil {
+				last = op
+			}
+			if last.State.Final() {
+				return last, nil
+			}
 			return last, fmt.Errorf("waiting for operation %s: %w", id, context.Cause(ctx))
+		}
+		if e := s.hub.endOf(id); e != nil {
+			last.State, last.Failure, last.Result, last.Updated = e.state, e.failure, e.result, e.at
+			return last, nil
 		}
 		op, err := s.read(ctx, id)
 		switch {
@@ -229,6 +326,9 @@ func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation
 	}
 	return last, nil
 }
+
+// lastLook bounds reading an operation once more for who does not wait any longer.
+const lastLook = time.Second
 
 // reading is an operation that is to be read together with others.
 type reading struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +83,113 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 			t.Errorf("%+v, %v", w.op, w.err)
 		}
 	})
+}
+
+// Who stops waiting is told how things stand then, and not how they stood when the wait began.
+func TestWaitTellsHowThingsStand(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		h.take()
+		op := h.create(issue())
+		ctx, cancel := context.WithCancel(h.ctx())
+		out := make(chan waited, 1)
+		go func() {
+			op, err := h.Wait(ctx, op.ID)
+			out <- waited{op, err}
+		}()
+		eventually(t, "nobody waits", func() bool { return h.waitersOf(op.ID) == 1 })
+		a := attempt(op.ID, 1)
+		h.ok(h.Sign(h.ctx(), h.fence, []model.Attempt{a}))
+		cancel()
+		w := <-out
+		if !errors.Is(w.err, context.Canceled) || w.op.State != model.StateSigned || w.op.Pending() == nil || w.op.Pending().Hash != a.Hash {
+			t.Errorf("%+v, %v", w.op, w.err)
+		}
+	})
+}
+
+// What this process has stored, its end included, is not read again by who waits for it, and is the same as what is stored.
+func TestWaitWithoutReading(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		h.take()
+		for n, end := range []func(a model.Attempt) model.Outcome{success, func(a model.Attempt) model.Outcome {
+			return model.Outcome{Operation: a.Operation, State: model.StateFailed, Result: validated(a.Hash, "tecDUPLICATE")}
+		}, func(a model.Attempt) model.Outcome {
+			return model.Outcome{Operation: a.Operation, State: model.StateRefused, Failure: &model.Failure{Code: "x", Message: "NUL \x00 and \xff"}}
+		}} {
+			before, during := h.create(issue()), h.create(issue())
+			a, b := attempt(before.ID, uint32(2*n+1)), attempt(during.ID, uint32(2*n+2))
+			h.ok(h.Sign(h.ctx(), h.fence, []model.Attempt{a, b}))
+			h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{end(a)})) // before anybody waits for it
+			if h.remembered(before.ID) || !h.remembered(during.ID) {
+				t.Errorf("of the two operations, the one that is over is remembered, or the other one is not")
+			}
+			out := make(chan waited, 1)
+			go func() {
+				op, err := h.Wait(h.ctx(), during.ID)
+				out <- waited{op, err}
+			}()
+			eventually(t, "nobody waits", func() bool { return h.waitersOf(during.ID) == 1 })
+			if h.remembered(during.ID) {
+				t.Error("what is waited for is remembered still")
+			}
+			h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{end(b)}))
+			w := <-out
+			h.ok(w.err)
+			stored, err := h.Operation(h.ctx(), during.ID)
+			h.ok(err)
+			stored.Attempts, w.op.Attempts = nil, nil
+			stored.Key, w.op.Key = nil, nil
+			if got, want := fmt.Sprintf("%+v %+v %+v", w.op, w.op.Result, w.op.Failure), fmt.Sprintf("%+v %+v %+v", stored, stored.Result, stored.Failure); scrub(got) != scrub(want) {
+				t.Errorf("waited for\n%s, stored is\n%s", got, want)
+			}
+			got, err := h.Wait(h.ctx(), before.ID)
+			if err != nil || got.State != stored.State {
+				t.Errorf("one that was over: %+v, %v", got, err)
+			}
+		}
+		h.hub.mu.Lock()
+		defer h.hub.mu.Unlock()
+		if len(h.hub.waiters)+len(h.hub.ends)+len(h.hub.fresh) != 0 {
+			t.Errorf("left: %d waiters, %d ends, %d operations", len(h.hub.waiters), len(h.hub.ends), len(h.hub.fresh))
+		}
+	})
+}
+
+// scrub takes addresses in memory out of a print.
+func scrub(s string) string { return regexp.MustCompile("0x[0-9a-f]+").ReplaceAllString(s, "") }
+
+func (h *harness) waitersOf(id model.OperationID) int {
+	h.hub.mu.Lock()
+	defer h.hub.mu.Unlock()
+	return len(h.hub.waiters[id])
+}
+
+func (h *harness) remembered(id model.OperationID) bool {
+	h.hub.mu.Lock()
+	defer h.hub.mu.Unlock()
+	_, is := h.hub.fresh[id]
+	return is
+}
+
+// What is remembered is bounded, and forgotten when something may have been said that nobody heard.
+func TestRememberedIsBounded(t *testing.T) {
+	h := newHub(nil)
+	for range maxFresh + 5 {
+		h.remember([]*creation{{op: model.Operation{ID: (&ids{}).next(time.Now())}, inserted: true}})
+	}
+	if len(h.fresh) != maxFresh {
+		t.Errorf("%d are remembered, want %d", len(h.fresh), maxFresh)
+	}
+	h.wakeAll()
+	if len(h.fresh) != 0 {
+		t.Errorf("%d are remembered after a silence", len(h.fresh))
+	}
+	c := &creation{op: model.Operation{ID: "one"}, inserted: true}
+	h.remember([]*creation{c})
+	h.forget([]*creation{c})
+	if h.remember([]*creation{{op: model.Operation{ID: "two"}}}); len(h.fresh) != 0 {
+		t.Errorf("what is not stored is remembered: %v", h.fresh)
+	}
 }
 
 func TestWaitEndsWithTheStore(t *testing.T) {
