@@ -260,12 +260,9 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 		rows[i] = row{string(c.issuer), c.key.Key, hex.EncodeToString(c.key.RequestHash[:]), nullable(string(c.operation)),
 			nullable(string(c.batch)), nullable(string(c.application)), nullable(string(c.renewal)), t.now.UnixMicro()}
 	}
-	arg, err := rowsArg(rows)
-	if err != nil {
-		return err
-	}
+	arg := rowSet(rows)
 	columns := []string{"issuer text", "key text", "request_hash text", "operation text", "batch text", "application text", "renewal text", "created bigint"}
-	_, err = t.exec("DELETE FROM idempotency_keys WHERE created < $2 AND EXISTS (SELECT 1 FROM "+t.rows(1, columns...)+
+	_, err := t.exec("DELETE FROM idempotency_keys WHERE created < $2 AND EXISTS (SELECT 1 FROM "+t.rows(1, columns...)+
 		" WHERE r.issuer = idempotency_keys.issuer AND r.key = idempotency_keys.key) AND "+keyOver, arg, s.keyCutoff(t.now))
 	if err != nil {
 		return err
@@ -384,10 +381,7 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 		byID[c.rowID()] = c
 		rows[i] = c.row(t.now)
 	}
-	arg, err := rowsArg(rows)
-	if err != nil {
-		return nil, err
-	}
+	arg := rowSet(rows)
 	inserted := map[model.OperationID]bool{}
 	answer, err := t.query(insertOperations+t.rows(1, operationColumns...)+" WHERE true ORDER BY issuer, subject, type, id"+
 		" ON CONFLICT DO NOTHING RETURNING id", arg)
@@ -421,9 +415,7 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 			rows = append(rows, row{string(k.issuer), string(k.subject), k.typ.Hex(), string(c.rowID())})
 		}
 	}
-	if arg, err = rowsArg(rows); err != nil {
-		return nil, err
-	}
+	arg = rowSet(rows)
 	// Its own, should it be there: the confirmation of a commit was lost, and the transaction is run again.
 	columns := []string{"issuer text", "subject text", "type text", "id text"}
 	// A renewal goes by what it issues.

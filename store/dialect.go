@@ -3,12 +3,14 @@ package store
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
 // dialect is what SQLite and PostgreSQL say differently. All statements are written once, with $N, and take many rows
-// as one argument, so that their texts never vary and stay prepared.
+// as one argument. PostgreSQL takes them as JSON, so that its texts never vary and stay prepared.
 type dialect struct {
 	// name is also that of the folder of migrations.
 	name string
@@ -19,6 +21,8 @@ type dialect struct {
 	// element reads column i of a row of [dialect.rows]; each is what it is selected from.
 	element func(i int, kind string) string
 	each    string
+	// expand puts the rows into a statement that has some as an argument.
+	expand func(query string, args []any) (string, []any, error)
 	// in is "column is one of the values of argument n", and list makes that argument.
 	in   func(column string, n int) string
 	list func(values any) (any, error)
@@ -29,8 +33,9 @@ type dialect struct {
 var sqliteDialect = dialect{
 	name:    "sqlite",
 	now:     "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
-	element: func(i int, _ string) string { return fmt.Sprintf("e.value->>%d", i) },
-	each:    "json_each($%d)",
+	element: func(i int, _ string) string { return fmt.Sprintf("column%d", i+1) },
+	each:    "($%d)",
+	expand:  expandValues,
 	in: func(column string, n int) string {
 		return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n)
 	},
@@ -48,6 +53,7 @@ var postgresDialect = dialect{
 	forShare:  " FOR SHARE",
 	element:   func(i int, kind string) string { return fmt.Sprintf("(e->>%d)::%s", i, kind) },
 	each:      "json_array_elements($%d::text::json)",
+	expand:    expandJSON,
 	in: func(column string, n int) string {
 		return fmt.Sprintf("%s = ANY($%d)", column, n)
 	},
@@ -55,8 +61,7 @@ var postgresDialect = dialect{
 	bytes: func(column string) string { return "decode(" + column + ", 'hex')" },
 }
 
-// rows is a table named r, made of argument n, which is one of [rowsArg]. Each column is "name kind", and kind is text
-// or bigint.
+// rows is a table named r, made of argument n, which is a [rowSet]. Each column is "name kind", and kind is text or bigint.
 func (d *dialect) rows(n int, columns ...string) string {
 	var b strings.Builder
 	b.WriteString("(SELECT ")
@@ -72,27 +77,115 @@ func (d *dialect) rows(n int, columns ...string) string {
 }
 
 // insertRows inserts rows whose columns are as [dialect.rows] has them.
-func (t *txn) insertRows(table string, rows []row, columns ...string) error {
-	arg, err := rowsArg(rows)
-	if err != nil {
-		return err
-	}
+func (t *txn) insertRows(table string, rows rowSet, columns ...string) error {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i], _, _ = strings.Cut(c, " ")
 	}
 	list := strings.Join(names, ", ")
-	_, err = t.exec("INSERT INTO "+table+" ("+list+") SELECT "+list+" FROM "+t.rows(1, columns...), arg)
+	_, err := t.exec("INSERT INTO "+table+" ("+list+") SELECT "+list+" FROM "+t.rows(1, columns...), rows)
 	return err
 }
 
 // row holds the values of one row: strings, integers or nil.
 type row []any
 
-// rowsArg makes the argument that [dialect.rows] reads.
-func rowsArg(rows []row) (string, error) {
-	b, err := json.Marshal(rows)
-	return string(b), err
+// rowSet is the argument that [dialect.rows] reads. There must be a row in it.
+type rowSet []row
+
+var errNoRows = errors.New("a statement has no rows to work on")
+
+// expandJSON passes rows as one text.
+func expandJSON(query string, args []any) (string, []any, error) {
+	for i, arg := range args {
+		if rows, is := arg.(rowSet); is {
+			if len(rows) == 0 {
+				return "", nil, errNoRows
+			}
+			b, err := json.Marshal(rows)
+			if err != nil {
+				return "", nil, err
+			}
+			args[i] = string(b)
+		}
+	}
+	return query, args, nil
+}
+
+// maxValues is how many values one statement for SQLite takes (SQLITE_MAX_VARIABLE_NUMBER).
+const maxValues = 32766
+
+// expandValues writes rows as VALUES, each value an argument: SQLite takes three times as long to get them out of JSON. Arguments
+// go by their places then, as finding one by its name takes the longer the more there are. There may be too many values for
+// one statement; then JSON it is.
+func expandValues(query string, args []any) (string, []any, error) {
+	values := 0
+	for _, arg := range args {
+		if rows, is := arg.(rowSet); is {
+			if len(rows) == 0 {
+				return "", nil, errNoRows
+			}
+			values += len(rows) * len(rows[0])
+		}
+	}
+	if values == 0 {
+		return query, args, nil
+	}
+	b, placed := make([]byte, 0, len(query)+4*values), make([]any, 0, len(args)+values)
+	for {
+		before, rest, found := strings.Cut(query, "$")
+		b = append(b, before...)
+		if !found {
+			return string(b), placed, nil
+		}
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		n, err := strconv.Atoi(rest[:digits])
+		if err != nil || n < 1 || n > len(args) {
+			return "", nil, fmt.Errorf("there is no argument $%s", rest[:digits])
+		}
+		query = rest[digits:]
+		rows, is := args[n-1].(rowSet)
+		switch {
+		case !is:
+			b, placed = append(b, '?'), append(placed, args[n-1])
+		case len(placed)+values+len(args) <= maxValues:
+			b, placed = appendValues(b, placed, rows)
+		default:
+			text, err := json.Marshal(rows)
+			if err != nil {
+				return "", nil, err
+			}
+			b, placed = appendColumns(b, len(rows[0])), append(placed, string(text))
+		}
+	}
+}
+
+// appendValues writes rows as a table with columns column1, column2 and so on.
+func appendValues(b []byte, args []any, rows rowSet) ([]byte, []any) {
+	b = append(b, "VALUES "...)
+	for i, r := range rows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		for c := range r {
+			b = append(b, "(,"[min(c, 1)], '?')
+		}
+		b = append(b, ')')
+		args = append(args, r...)
+	}
+	return b, args
+}
+
+// appendColumns reads the same table from one argument, a JSON array of arrays.
+func appendColumns(b []byte, columns int) []byte {
+	b = append(b, "SELECT "...)
+	for i := range columns {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, "value->>%d AS column%d", i, i+1)
+	}
+	return append(b, " FROM json_each(?)"...)
 }
 
 // text makes s storable: PostgreSQL takes no NUL, and neither takes what is not UTF-8.

@@ -143,10 +143,7 @@ func (s *Store) SignOwn(ctx context.Context, fence model.Fence, ops []model.Oper
 		if len(rows) == 0 {
 			return nil
 		}
-		arg, err := rowsArg(rows)
-		if err != nil {
-			return err
-		}
+		arg := rowSet(rows)
 		if _, err := t.exec(insertOperations+t.rows(1, operationColumns...), arg); err != nil {
 			return err
 		}
@@ -256,10 +253,7 @@ func (t *txn) sign(fence model.Fence, attempts []model.Attempt) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	arg, err := rowsArg(rows)
-	if err != nil {
-		return err
-	}
+	arg := rowSet(rows)
 	_, err = t.exec("INSERT INTO attempts (hash, operation, n, issuer, blob, sequence, ticket, last_ledger_sequence, first_ledger, fee, replaces,"+
 		" epoch, state, created, updated) SELECT hash, operation, n, issuer, "+t.bytes("blob")+", sequence, ticket, last_ledger_sequence, first_ledger,"+
 		" fee, replaces, epoch, 'signed', created, created FROM "+t.rows(1, attemptColumns...), arg)
@@ -541,11 +535,8 @@ func (c *conclusion) store(t *txn, issuer model.Address) error {
 		}
 	}
 	if len(c.validated) > 0 {
-		arg, err := rowsArg(c.validated)
-		if err != nil {
-			return err
-		}
-		_, err = t.exec("UPDATE attempts SET state = 'validated', compact_id = r.ctid, ledger_index = r.ledger_index, result = r.result,"+
+		arg := rowSet(c.validated)
+		_, err := t.exec("UPDATE attempts SET state = 'validated', compact_id = r.ctid, ledger_index = r.ledger_index, result = r.result,"+
 			" result_code = r.code, result_message = r.message, body = r.body, updated = $2 FROM "+
 			t.rows(1, "hash text", "ctid text", "ledger_index bigint", "result text", "code bigint", "message text", "body text")+
 			" WHERE attempts.hash = r.hash", arg, t.now.UnixMicro())
@@ -556,11 +547,8 @@ func (c *conclusion) store(t *txn, issuer model.Address) error {
 	if len(c.operations) == 0 {
 		return nil
 	}
-	arg, err := rowsArg(c.operations)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec("UPDATE operations SET state = r.state, failure_code = r.code, failure_message = r.message, updated = $2 FROM "+
+	arg := rowSet(c.operations)
+	_, err := t.exec("UPDATE operations SET state = r.state, failure_code = r.code, failure_message = r.message, updated = $2 FROM "+
 		t.rows(1, "id text", "state text", "code text", "message text")+" WHERE operations.id = r.id", arg, t.now.UnixMicro())
 	if err != nil {
 		return err

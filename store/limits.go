@@ -126,10 +126,7 @@ func (t *txn) count(issuer model.Address, y *tally, keys []row) error {
 		if !q.asked {
 			continue
 		}
-		arg, err := rowsArg(q.rows)
-		if err != nil {
-			return err
-		}
+		arg := rowSet(q.rows)
 		rows, err := t.query(q.query, arg, string(issuer), y.most)
 		err = each(rows, err, func(rows *sql.Rows) error {
 			var key string
@@ -143,10 +140,7 @@ func (t *txn) count(issuer model.Address, y *tally, keys []row) error {
 			return err
 		}
 	}
-	arg, err := rowsArg(keys)
-	if err != nil {
-		return err
-	}
+	arg := rowSet(keys)
 	rows, err := t.query(t.late("subject")+"SELECT r.subject, r.type FROM "+t.rows(1, "subject text", "type text")+
 		" WHERE EXISTS (SELECT 1 FROM credentials c WHERE c.issuer = $2 AND c.subject = r.subject AND c.type = r.type AND c.deleted = 0 AND c.accepted = 0)"+
 		" OR EXISTS (SELECT 1 FROM late l WHERE l.subject = r.subject AND l.type = r.type)", arg, string(issuer))

@@ -137,10 +137,7 @@ func (s *Store) FinishListing(ctx context.Context, issuer model.Address, ledger,
 				t.tellFound(m, model.EventGone, r.Credential, ledger, closeTime)
 				rows[i] = row{string(r.Subject), r.Type.Hex()}
 			}
-			arg, err := rowsArg(rows)
-			if err != nil {
-				return err
-			}
+			arg := rowSet(rows)
 			_, err = t.exec("DELETE FROM credentials WHERE issuer = $2 AND (subject, type) IN (SELECT subject, type FROM "+
 				t.rows(1, "subject text", "type text")+")", arg, string(issuer))
 			next = gone[len(gone)-1].key()

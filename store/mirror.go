@@ -97,10 +97,7 @@ func (t *txn) records(issuer model.Address, keys []credentialKey) (map[credentia
 	for i, k := range keys {
 		rows[i] = row{string(k.subject), k.typ.Hex()}
 	}
-	arg, err := rowsArg(rows)
-	if err != nil {
-		return nil, err
-	}
+	arg := rowSet(rows)
 	found := make(map[credentialKey]*record, len(keys))
 	// A cross join, as SQLite would go through all of the account's credentials, and through the rows for each of them.
 	answer, err := t.query("SELECT "+recordFields+" FROM "+t.rows(1, "subject text", "type text")+
@@ -124,12 +121,9 @@ func (t *txn) storeRecords(records []*record) error {
 	for i, r := range records {
 		rows[i] = r.row()
 	}
-	arg, err := rowsArg(rows)
-	if err != nil {
-		return err
-	}
+	arg := rowSet(rows)
 	const columns = "issuer, subject, type, expiration, uri, accepted, entry, issued, ledger, place, seen, deleted, told"
-	_, err = t.exec("INSERT INTO credentials ("+columns+") SELECT "+columns+" FROM "+t.rows(1, recordColumns...)+" WHERE true"+
+	_, err := t.exec("INSERT INTO credentials ("+columns+") SELECT "+columns+" FROM "+t.rows(1, recordColumns...)+" WHERE true"+
 		" ON CONFLICT (issuer, subject, type) DO UPDATE SET expiration = excluded.expiration, uri = excluded.uri, accepted = excluded.accepted,"+
 		" entry = excluded.entry, issued = excluded.issued, ledger = excluded.ledger, place = excluded.place, seen = excluded.seen,"+
 		" deleted = excluded.deleted, told = excluded.told", arg)

@@ -45,10 +45,6 @@ func (t *txn) spend(claims []*nonceClaim) error {
 		}
 		rows = append(rows, row{nonceHash(c.nonce), string(c.owner), c.nonce.Expires.UnixMicro()})
 	}
-	arg, err := rowsArg(rows)
-	if err != nil {
-		return err
-	}
 	left := len(claims)
 	own := func(rows *sql.Rows) error {
 		var owner model.OperationID
@@ -63,7 +59,7 @@ func (t *txn) spend(claims []*nonceClaim) error {
 	}
 	if len(rows) > 0 {
 		answer, err := t.query("INSERT INTO spent_nonces (nonce, owner, expires) SELECT nonce, owner, expires FROM "+
-			t.rows(1, "nonce text", "owner text", "expires bigint")+" WHERE true ORDER BY nonce, owner ON CONFLICT (nonce) DO NOTHING RETURNING owner", arg)
+			t.rows(1, "nonce text", "owner text", "expires bigint")+" WHERE true ORDER BY nonce, owner ON CONFLICT (nonce) DO NOTHING RETURNING owner", rowSet(rows))
 		if err := each(answer, err, own); err != nil {
 			return err
 		}

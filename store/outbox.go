@@ -246,11 +246,8 @@ func (s *Store) SettleDeliveries(ctx context.Context, issuer model.Address, endp
 		if len(rows) == 0 {
 			return nil
 		}
-		arg, err := rowsArg(rows)
-		if err != nil {
-			return err
-		}
-		_, err = t.exec("UPDATE deliveries SET state = r.state, attempts = r.attempts, first = r.first, next = r.next, failure = r.failure, updated = r.updated FROM "+
+		arg := rowSet(rows)
+		_, err := t.exec("UPDATE deliveries SET state = r.state, attempts = r.attempts, first = r.first, next = r.next, failure = r.failure, updated = r.updated FROM "+
 			t.rows(1, "seq bigint", "state text", "attempts bigint", "first bigint", "next bigint", "failure text", "updated bigint")+
 			" WHERE deliveries.issuer = $2 AND deliveries.endpoint = $3 AND deliveries.seq = r.seq AND deliveries.state = 'open'", arg, string(issuer), endpoint)
 		return err

@@ -115,10 +115,7 @@ func (t *txn) renew(concluded []row, issuer model.Address) (map[model.OperationI
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	arg, err := rowsArg(rows)
-	if err != nil {
-		return nil, err
-	}
+	arg := rowSet(rows)
 	_, err = t.exec("INSERT INTO operations (id, issuer, kind, subject, type, expiration, uri, priority, state, failure_code, failure_message,"+
 		" created, updated, actor, request_id) SELECT n.id, n.issuer, 'issue', n.subject, n.type, n.expiration, n.uri, 0, r.state, r.code, r.message,"+
 		" n.created, $2, n.actor, n.request_id FROM "+t.rows(1, "id text", "state text", "code text", "message text")+

@@ -213,6 +213,10 @@ type txn struct {
 }
 
 func (t *txn) exec(query string, args ...any) (int64, error) {
+	query, args, err := t.expand(query, args)
+	if err != nil {
+		return 0, err
+	}
 	res, err := t.tx.ExecContext(t.ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -221,6 +225,10 @@ func (t *txn) exec(query string, args ...any) (int64, error) {
 }
 
 func (t *txn) query(query string, args ...any) (*sql.Rows, error) {
+	query, args, err := t.expand(query, args)
+	if err != nil {
+		return nil, err
+	}
 	return t.tx.QueryContext(t.ctx, query, args...)
 }
 
