@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/model"
 )
 
 // Config says how to talk to a node. Only URL is needed.
@@ -87,6 +89,8 @@ type Client struct {
 	link link
 	hub  *hub
 	host string
+	// ledgers asks for the last validated ledger, once for all who ask at the same moment.
+	ledgers together[model.Ledger]
 }
 
 // link is a way to the node: HTTP or WebSocket.
@@ -115,7 +119,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("the node's address has no host: write it like wss://s.altnet.rippletest.net:51233")
 	}
 	cfg = cfg.withDefaults()
-	c := &Client{cfg: cfg, host: u.Scheme + "://" + u.Host}
+	c := &Client{cfg: cfg, host: u.Scheme + "://" + u.Host, ledgers: newTogether[model.Ledger]()}
 	c.cfg.Logger = cfg.Logger.With("node", c.host)
 	c.hub = newHub()
 	switch u.Scheme {

@@ -163,11 +163,11 @@ func decodeServerState(raw json.RawMessage, l *model.Ledger) error {
 	return err
 }
 
-// Ledger returns the last validated ledger. A node that does not answer, or is behind, is a [model.Error] with
+// Ledger returns the last validated ledger, as the node has it no earlier than when it is asked for. A node that does not answer, or is behind, is a [model.Error] with
 // [model.CodeLedgerUnavailable].
 func (c *Client) Ledger(ctx context.Context) (model.Ledger, error) {
 	const doing = "reading the validated ledger"
-	l, err := validatedLedger(ctx, c.call)
+	l, err := c.ledgers.do(ctx, func(ctx context.Context) (model.Ledger, error) { return validatedLedger(ctx, c.call) })
 	if err != nil {
 		return model.Ledger{}, unavailable(doing, err)
 	}
