@@ -31,7 +31,11 @@ func (a *API) readBody(c echo.Context) ([]byte, error) {
 	if r.ContentLength > MaxBodyBytes {
 		return nil, fault(codeBodyTooLarge)
 	}
-	body, err := a.hold(c, http.MaxBytesReader(c.Response(), r.Body, MaxBodyBytes))
+	length := freeBody
+	if r.ContentLength >= 0 {
+		length = int(min(r.ContentLength+1, freeBody)) // one more, to read its end into
+	}
+	body, err := a.hold(c, http.MaxBytesReader(c.Response(), r.Body, MaxBodyBytes), length)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case model.CodeOf(err) == codeBusy:
@@ -51,9 +55,10 @@ func (a *API) readBody(c echo.Context) ([]byte, error) {
 	return body, nil
 }
 
-// hold reads to the end. What it takes of the room that all share is given back when the request is over.
-func (a *API) hold(c echo.Context, from io.Reader) ([]byte, error) {
-	body := make([]byte, 0, freeBody)
+// hold reads to the end, into so many bytes at first, no more than [freeBody]. What it takes of the room that all share is given
+// back when the request is over.
+func (a *API) hold(c echo.Context, from io.Reader, length int) ([]byte, error) {
+	body := make([]byte, 0, length)
 	for {
 		n, err := from.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
