@@ -80,15 +80,18 @@ func (s *Store) dueRecords(ctx context.Context, condition string, args ...any) (
 	return out, fault("reading records of credentials", err)
 }
 
-// MirrorStatus counts an account's records. It reads all of them. Error code: storeUnavailable.
+// selectStatus reads what a mirror counts. What has expired and was not told of yet is little.
+const selectStatus = "SELECT m.known, m.complete, m.close_time, m.standing, m.unaccepted, m.told + (SELECT count(*) FROM credentials c" +
+	" WHERE c.issuer = m.issuer AND c.deleted = 0 AND c.told = 0 AND c.expiration IS NOT NULL AND c.expiration < m.close_time)" +
+	" FROM mirrors m WHERE m.issuer = "
+
+// MirrorStatus says how many records an account has. It goes through none of them but those whose expiry is still to be told
+// of. Error code: storeUnavailable.
 func (s *Store) MirrorStatus(ctx context.Context, issuer model.Address) (model.MirrorStatus, error) {
 	var st model.MirrorStatus
 	var known int
-	err := s.readDB.QueryRowContext(ctx, "SELECT m.known, m.complete, m.close_time,"+
-		" (SELECT count(*) FROM credentials c WHERE c.issuer = m.issuer AND c.deleted = 0),"+
-		" (SELECT count(*) FROM credentials c WHERE c.issuer = m.issuer AND c.deleted = 0 AND c.accepted = 0),"+
-		" (SELECT count(*) FROM credentials c WHERE c.issuer = m.issuer AND c.deleted = 0 AND c.expiration IS NOT NULL AND c.expiration < m.close_time)"+
-		" FROM mirrors m WHERE m.issuer = $1", string(issuer)).Scan(&known, &st.Complete, &st.CloseTime, &st.Standing, &st.Unaccepted, &st.Expired)
+	err := s.readDB.QueryRowContext(ctx, selectStatus+"$1", string(issuer)).
+		Scan(&known, &st.Complete, &st.CloseTime, &st.Standing, &st.Unaccepted, &st.Expired)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, nil
 	}

@@ -105,7 +105,19 @@ func newHarness(t testing.TB, cfg Config) *harness {
 	h := &harness{t: t, cfg: cfg, clock: &fakeClock{now: time.Date(2030, 1, 2, 3, 4, 5, 678901000, time.UTC)}}
 	h.cfg.Clock = h.clock
 	h.Store = h.open()
+	t.Cleanup(h.checkCounts)
 	return h
+}
+
+// checkCounts compares what mirrors count with their records: whatever a test has done, they agree.
+func (h *harness) checkCounts() {
+	var wrong int
+	err := h.readDB.QueryRow("SELECT count(*) FROM mirrors m WHERE m.standing <> (SELECT count(*) FROM credentials c WHERE c.issuer = m.issuer AND c.deleted = 0)" +
+		" OR m.unaccepted <> (SELECT count(*) FROM credentials c WHERE c.issuer = m.issuer AND c.deleted = 0 AND c.accepted = 0)" +
+		" OR m.told <> (SELECT count(*) FROM credentials c WHERE c.issuer = m.issuer AND c.deleted = 0 AND c.told = 1)").Scan(&wrong)
+	if err == nil && wrong > 0 { // else the test has made an end of the database
+		h.t.Errorf("%d mirrors count other than their records", wrong)
+	}
 }
 
 // open opens the database once more, as another process would.

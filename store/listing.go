@@ -133,13 +133,17 @@ func (s *Store) FinishListing(ctx context.Context, issuer model.Address, ledger,
 				return err
 			}
 			rows := make([]row, len(gone))
+			var by counts
 			for i, r := range gone {
+				by.add(r, -1)
 				t.tellFound(m, model.EventGone, r.Credential, ledger, closeTime)
 				rows[i] = row{string(r.Subject), r.Type.Hex()}
 			}
-			arg := rowSet(rows)
+			if err := t.recount(issuer, by); err != nil {
+				return err
+			}
 			_, err = t.exec("DELETE FROM credentials WHERE issuer = $2 AND (subject, type) IN (SELECT subject, type FROM "+
-				t.rows(1, "subject text", "type text")+")", arg, string(issuer))
+				t.rows(1, "subject text", "type text")+")", rowSet(rows), string(issuer))
 			next = gone[len(gone)-1].key()
 			return err
 		})

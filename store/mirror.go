@@ -111,19 +111,58 @@ func (t *txn) records(issuer model.Address, keys []credentialKey) (map[credentia
 	})
 }
 
-// storeRecords writes records, in place of those that there are.
+// counts is what a mirror counts of its account's records: those that stand, and of these the ones that are not accepted, and
+// the ones whose expiry was told of.
+type counts struct{ standing, unaccepted, told int64 }
+
+func (c *counts) add(r *record, n int64) {
+	if r.deleted {
+		return
+	}
+	c.standing += n
+	if !r.Accepted {
+		c.unaccepted += n
+	}
+	if r.ExpiryTold {
+		c.told += n
+	}
+}
+
+// recount adds to what an account's mirror counts. It is locked.
+func (t *txn) recount(issuer model.Address, by counts) error {
+	if by == (counts{}) {
+		return nil
+	}
+	_, err := t.exec("UPDATE mirrors SET standing = standing + $2, unaccepted = unaccepted + $3, told = told + $4 WHERE issuer = $1",
+		string(issuer), by.standing, by.unaccepted, by.told)
+	return err
+}
+
+// storeRecords writes records of one account, in place of those that there are. Its mirror is locked.
 func (t *txn) storeRecords(records []*record) error {
 	if len(records) == 0 {
 		return nil
 	}
 	slices.SortFunc(records, func(a, b *record) int { return a.key().compare(b.key()) })
-	rows := make([]row, len(records))
+	rows, keys := make([]row, len(records)), make([]credentialKey, len(records))
+	var by counts
 	for i, r := range records {
-		rows[i] = r.row()
+		rows[i], keys[i] = r.row(), r.key()
+		by.add(r, 1)
+	}
+	replaced, err := t.records(records[0].Issuer, keys)
+	if err != nil {
+		return err
+	}
+	for _, r := range replaced {
+		by.add(r, -1)
+	}
+	if err := t.recount(records[0].Issuer, by); err != nil {
+		return err
 	}
 	arg := rowSet(rows)
 	const columns = "issuer, subject, type, expiration, uri, accepted, entry, issued, ledger, place, seen, deleted, told"
-	_, err := t.exec("INSERT INTO credentials ("+columns+") SELECT "+columns+" FROM "+t.rows(1, recordColumns...)+" WHERE true"+
+	_, err = t.exec("INSERT INTO credentials ("+columns+") SELECT "+columns+" FROM "+t.rows(1, recordColumns...)+" WHERE true"+
 		" ON CONFLICT (issuer, subject, type) DO UPDATE SET expiration = excluded.expiration, uri = excluded.uri, accepted = excluded.accepted,"+
 		" entry = excluded.entry, issued = excluded.issued, ledger = excluded.ledger, place = excluded.place, seen = excluded.seen,"+
 		" deleted = excluded.deleted, told = excluded.told", arg)

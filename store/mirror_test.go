@@ -358,5 +358,30 @@ func TestRecordsAreIndexed(t *testing.T) {
 		} {
 			h.plan(index, query)
 		}
+		h.plan("credentials_untold", selectStatus+"'a'")
+	})
+}
+
+// Records that are older than the counts are counted when the tables are brought up to date.
+func TestOlderRecordsAreCounted(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		h.mirrored(10)
+		accepted := credential(subject())
+		accepted.Accepted = true
+		h.move(11, change(model.ChangeCreated, credential(subject()), 11, 0), change(model.ChangeCreated, credential(subject()), 11, 1),
+			change(model.ChangeCreated, accepted, 11, 2))
+		text, err := migrations.ReadFile("migrations/" + h.Driver() + "/0008_counts.sql")
+		h.ok(err)
+		_, update, found := strings.Cut(string(text), "\nUPDATE ")
+		if !found {
+			t.Fatal("the migration counts nothing")
+		}
+		_, err = h.writeDB.Exec("UPDATE mirrors SET standing = 0, unaccepted = 0, told = 0")
+		h.ok(err)
+		_, err = h.writeDB.Exec("UPDATE " + update)
+		h.ok(err)
+		st, err := h.MirrorStatus(h.ctx(), issuerA)
+		h.ok(err)
+		h.equal([]int64{st.Standing, st.Unaccepted}, []int64{3, 2})
 	})
 }
