@@ -16,8 +16,9 @@ type dialect struct {
 	name string
 	// now is the database's clock, in microseconds since 1970.
 	now string
-	// forUpdate and forShare lock the rows that a SELECT reads. SQLite has one writer and needs neither.
-	forUpdate, forShare string
+	// forUpdate and forKeyShare lock the rows that a SELECT reads. The second one keeps out the first, and lets an UPDATE pass
+	// that changes no key. SQLite has one writer and needs neither.
+	forUpdate, forKeyShare string
 	// element reads column i of a row of [dialect.rows]; each is what it is selected from.
 	element func(i int, kind string) string
 	each    string
@@ -47,13 +48,13 @@ var sqliteDialect = dialect{
 }
 
 var postgresDialect = dialect{
-	name:      "postgres",
-	now:       "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
-	forUpdate: " FOR UPDATE",
-	forShare:  " FOR SHARE",
-	element:   func(i int, kind string) string { return fmt.Sprintf("(e->>%d)::%s", i, kind) },
-	each:      "json_array_elements($%d::text::json)",
-	expand:    expandJSON,
+	name:        "postgres",
+	now:         "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+	forUpdate:   " FOR UPDATE",
+	forKeyShare: " FOR KEY SHARE",
+	element:     func(i int, kind string) string { return fmt.Sprintf("(e->>%d)::%s", i, kind) },
+	each:        "json_array_elements($%d::text::json)",
+	expand:      expandJSON,
 	in: func(column string, n int) string {
 		return fmt.Sprintf("%s = ANY($%d)", column, n)
 	},

@@ -124,9 +124,9 @@
 // was noted elsewhere.
 //
 // One holder. The lane's lease has an epoch that rises with every taking. Each Sign and Conclude reads it in its own
-// transaction, with a lock that a taking waits for: once [Store.TakeLane] has returned, everything that the holder
-// before has signed can be read, and nothing more is ever stored by it. The lease runs by the database's clock, so that
-// replicas need not agree on the time. On SQLite a lock on a file besides, which ends with its process, lets the next
+// transaction, with a lock that a taking waits for, and a renewal does not: once [Store.TakeLane] has returned, everything
+// that the holder before has signed can be read, and nothing more is ever stored by it. The lease runs by the database's
+// clock, so that replicas need not agree on the time. On SQLite a lock on a file besides, which ends with its process, lets the next
 // one take over at once; where the file system has none, the lease alone decides.
 //
 // Every function that writes can be called again with the same arguments, and is then done once: an answer that got lost

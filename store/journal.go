@@ -17,10 +17,11 @@ const (
 	maxBody = 4 << 20
 )
 
-// checkFence reads the lane's epoch and keeps it from changing until t ends.
+// checkFence reads the lane's epoch and keeps it from changing until t ends; [txn.lockLane] waits for that. The lease can be
+// renewed meanwhile.
 func (t *txn) checkFence(f model.Fence) error {
 	var epoch int64
-	err := t.tx.QueryRowContext(t.ctx, "SELECT epoch FROM lanes WHERE issuer = $1"+t.forShare, string(f.Issuer)).Scan(&epoch)
+	err := t.tx.QueryRowContext(t.ctx, "SELECT epoch FROM lanes WHERE issuer = $1"+t.forKeyShare, string(f.Issuer)).Scan(&epoch)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}

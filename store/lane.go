@@ -42,6 +42,9 @@ func (s *Store) TakeLane(ctx context.Context, issuer model.Address, holder strin
 		if _, err := t.exec("INSERT INTO lanes (issuer, holder, epoch, expires) VALUES ($1, '', 0, 0) ON CONFLICT (issuer) DO NOTHING", string(issuer)); err != nil {
 			return err
 		}
+		if err := t.lockLane(issuer); err != nil {
+			return err
+		}
 		f = model.Fence{Issuer: issuer}
 		err := t.tx.QueryRowContext(ctx, "UPDATE lanes SET holder = $2, epoch = epoch + 1, expires = "+t.dialect.now+" + $3"+
 			" WHERE issuer = $1 AND (expires <= "+t.dialect.now+" OR holder = $2 OR $4 = 1) RETURNING epoch",
@@ -62,6 +65,16 @@ func (s *Store) TakeLane(ctx context.Context, issuer model.Address, holder strin
 		return model.Fence{}, err
 	}
 	return f, nil
+}
+
+// lockLane waits until nothing is being stored under the lane's epoch: whoever changes that does this first.
+func (t *txn) lockLane(issuer model.Address) error {
+	var epoch int64
+	err := t.tx.QueryRowContext(t.ctx, "SELECT epoch FROM lanes WHERE issuer = $1"+t.forUpdate, string(issuer)).Scan(&epoch)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
 }
 
 // RenewLane has the lease run anew from now. Error codes: fenced, storeUnavailable.
@@ -95,6 +108,9 @@ func fencedNow(t *txn, f model.Fence) error {
 // already. The fence is of no use afterwards: the epoch rises.
 func (s *Store) ReleaseLane(ctx context.Context, f model.Fence) error {
 	err := s.write(ctx, "giving the lane back", func(t *txn) error {
+		if err := t.lockLane(f.Issuer); err != nil {
+			return err
+		}
 		n, err := t.exec("UPDATE lanes SET holder = '', expires = 0, epoch = epoch + 1 WHERE issuer = $1 AND epoch = $2", string(f.Issuer), f.Epoch)
 		if n == 1 {
 			t.lanes[f.Issuer] = true

@@ -227,3 +227,54 @@ func (*holding) lostTo(h *harness) <-chan struct{} {
 	}()
 	return done
 }
+
+// Whoever holds the lane renews its lease also while something is being stored under it, for however long: a lease that could
+// not be renewed because of the work that it is for would run out under load. A taking, and a giving back, wait for that work.
+func TestLeaseIsRenewedDuringWork(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		if h.Driver() == "sqlite" {
+			return // one transaction at a time, for everybody
+		}
+		f, other := h.take(), h.open()
+		under := func(while func()) {
+			h.ok(h.write(h.ctx(), "working", func(t *txn) error {
+				err := t.checkFence(f)
+				if err == nil {
+					while()
+				}
+				return err
+			}))
+		}
+		under(func() {
+			ctx, cancel := context.WithTimeout(h.ctx(), 2*time.Second)
+			defer cancel()
+			if err := other.RenewLane(ctx, f, time.Hour); err != nil {
+				t.Errorf("the lease is not renewed while work goes on: %v", err)
+			}
+		})
+		for what, end := range map[string]func(ctx context.Context) error{
+			"taken": func(ctx context.Context) error {
+				_, err := other.TakeLane(ctx, issuerA, "harness", time.Hour)
+				return err
+			},
+			"given back": func(ctx context.Context) error { return other.ReleaseLane(ctx, f) },
+		} {
+			var ended chan error
+			under(func() {
+				_ = other.RenewLane(h.ctx(), f, time.Hour) // a row that was changed meanwhile is held all the same
+				ended = make(chan error, 1)
+				go func() { ended <- end(h.ctx()) }()
+				select {
+				case err := <-ended:
+					t.Errorf("the lane is %s while work goes on (%v)", what, err)
+					ended <- err
+				case <-time.After(200 * time.Millisecond):
+				}
+			})
+			h.ok(<-ended)
+			h.code(h.Sign(h.ctx(), f, []model.Attempt{attempt(h.create(issue()).ID, 1)}), model.CodeFenced)
+			h.fence = model.Fence{}
+			f = h.take()
+		}
+	})
+}
