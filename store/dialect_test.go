@@ -12,7 +12,7 @@ import (
 func TestRows(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		odd := []any{"", "a", `"quoted" \ and ?1 $1 $1`, "<&>\u2028é😀", strings.Repeat("x", 10_000), nil, int64(-1), int64(1<<62) + 1, 0}
-		for _, n := range []int{1, 2, len(odd), maxValues/3 - 1, maxValues/3 + 1} {
+		for _, n := range []int{1, 2, len(odd), maxValues/3 + 1} {
 			rows := make(rowSet, n)
 			for i := range rows {
 				text := odd[i%6]
@@ -23,7 +23,11 @@ func TestRows(t *testing.T) {
 			}
 			h.ok(h.write(h.ctx(), "testing", func(t *txn) error {
 				from := t.rows(2, "n bigint", "word text", "number bigint")
-				found, err := t.query("SELECT r.n + $1, r.word, r.number FROM "+from+" WHERE r.n IN (SELECT n FROM "+from+") ORDER BY r.n", 100, rows)
+				twice := ""
+				if n < 100 {
+					twice = " WHERE r.n IN (SELECT n FROM " + from + ")"
+				}
+				found, err := t.query("SELECT r.n + $1, r.word, r.number FROM "+from+twice+" ORDER BY r.n", 100, rows)
 				i := 0
 				err = each(found, err, func(found *sql.Rows) error {
 					var n, number int64

@@ -36,7 +36,7 @@ type entry struct {
 	issuer   model.Address
 	kind     model.Kind
 	state    model.State
-	attempts []model.Attempt // in order; without their blobs
+	attempts []model.Attempt // in order
 }
 
 // entries reads and locks operations, and reads their attempts.
@@ -65,13 +65,16 @@ func (t *txn) entries(ids []model.OperationID) (map[model.OperationID]*entry, er
 			return nil, noOperation(id)
 		}
 	}
-	rows, err = t.query("SELECT operation, n, hash, sequence, ticket, last_ledger_sequence, state FROM attempts WHERE "+
+	rows, err = t.query("SELECT operation, n, hash, blob, sequence, ticket, last_ledger_sequence, first_ledger, fee, replaces, epoch, state FROM attempts WHERE "+
 		t.in("operation", 1)+" ORDER BY operation, n", list)
 	return found, each(rows, err, func(rows *sql.Rows) error {
 		var a model.Attempt
-		if err := rows.Scan(&a.Operation, &a.N, &a.Hash, &a.Sequence, &a.Ticket, &a.LastLedgerSequence, &a.State); err != nil {
+		var blob []byte
+		if err := rows.Scan(&a.Operation, &a.N, &a.Hash, &blob, &a.Sequence, &a.Ticket, &a.LastLedgerSequence, &a.FirstLedger, &a.Fee,
+			&a.Replaces, &a.Epoch, &a.State); err != nil {
 			return err
 		}
+		a.Blob = upperHex(blob)
 		e := found[a.Operation]
 		e.attempts = append(e.attempts, a)
 		return nil
@@ -464,6 +467,7 @@ func (c *conclusion) add(o model.Outcome, e *entry) error {
 		if winner.State == model.AttemptAbsent {
 			c.contradicted = append(c.contradicted, winner.Hash)
 		}
+		winner.State = model.AttemptValidated
 		v := o.Result
 		body := text(string(v.Body))
 		result = &model.Validated{Hash: winner.Hash, CTID: text(v.CTID), LedgerIndex: v.LedgerIndex, EngineResult: text(v.EngineResult),
@@ -482,7 +486,7 @@ func (c *conclusion) add(o model.Outcome, e *entry) error {
 		}
 	}
 	r := row{string(o.Operation), string(o.State), nil, nil}
-	ended := &end{state: o.State, result: result}
+	ended := &end{state: o.State, result: result, attempts: e.attempts}
 	if o.State != model.StateSucceeded {
 		f := failureOf(o)
 		f.Code, f.Message = model.Code(text(string(f.Code))), text(f.Message)

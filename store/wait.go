@@ -48,10 +48,11 @@ const maxFresh = 10_000
 
 // end is how an operation ended, as it is stored.
 type end struct {
-	state   model.State
-	failure *model.Failure
-	result  *model.Validated
-	at      time.Time
+	state    model.State
+	attempts []model.Attempt
+	failure  *model.Failure
+	result   *model.Validated
+	at       time.Time
 }
 
 // remember takes in operations that are about to be stored. It comes before the commit: behind it they may end before anybody
@@ -278,9 +279,8 @@ func (h *hub) look(ctx context.Context, waited []model.OperationID) error {
 	})
 }
 
-// Wait returns an operation once it is final. Its Attempts are those that it had when it was last read, which may have been
-// before it was signed. Once it has been found, a database that fails is waited for too. When ctx ends first, the operation is
-// returned as it stands then, or as it was last read where it cannot be read now, together with ctx's cause. Error codes: operationNotFound, storeUnavailable.
+// Wait returns an operation once it is final. Once it has been found, a database that fails is waited for too. When ctx ends
+// first, the operation is returned as it stands then, or as it was last read where it cannot be read now, together with ctx's cause. Error codes: operationNotFound, storeUnavailable.
 func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation, error) {
 	wake, fresh, stop := s.hub.await(id)
 	defer stop()
@@ -311,7 +311,7 @@ func (s *Store) Wait(ctx context.Context, id model.OperationID) (model.Operation
 			return last, fmt.Errorf("waiting for operation %s: %w", id, context.Cause(ctx))
 		}
 		if e := s.hub.endOf(id); e != nil {
-			last.State, last.Failure, last.Result, last.Updated = e.state, e.failure, e.result, e.at
+			last.State, last.Attempts, last.Failure, last.Result, last.Updated = e.state, e.attempts, e.failure, e.result, e.at
 			return last, nil
 		}
 		op, err := s.read(ctx, id)
