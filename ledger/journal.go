@@ -458,7 +458,7 @@ func (l *Lane) store(op *operation, state model.State, v *model.Validated, e *mo
 	}
 	o := model.Outcome{Operation: op.id, State: state, Result: v}
 	if state == model.StateExpired {
-		o.Absent = op.hashes()
+		o.Absent = op.absent
 	}
 	if e != nil {
 		o.Failure = &model.Failure{Code: e.Code, Message: e.Message}
@@ -476,7 +476,7 @@ func (l *Lane) absentStored(op *operation, then func()) {
 		then()
 		return
 	}
-	l.ending(op, model.Outcome{Operation: op.id, State: model.StateSigned, Absent: op.hashes()}, []func(){then})
+	l.ending(op, model.Outcome{Operation: op.id, State: model.StateSigned, Absent: op.absent}, []func(){then})
 }
 
 func (l *Lane) ending(op *operation, o model.Outcome, then []func()) {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -839,6 +841,72 @@ func TestLaneRaisesFee(t *testing.T) {
 	awaitLane(t, lane, "the lane has begun", hasBegun)
 	keepClosing(t, node, 20*time.Millisecond)
 	wantAll(t, node, outcomes, 5)
+}
+
+// A blob that is signed while the ledger is being asked about an older one is not taken for absent with it.
+func TestLaneRaisesFeeDuringLookUp(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	lane, client := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.LedgerOffset = 4 })
+	awaitLane(t, lane, "the lane is up", isUp)
+	var mu sync.Mutex
+	slow := true // nothing gets to the node, until the look-up is on its way
+	var submitted []byte
+	asked, passed := make(chan map[string]any, 1), make(chan struct{}, 8)
+	p.filter(func(data []byte) []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case isSubmit(data) && slow:
+			submitted = bytes.Clone(data)
+			return nil
+		case isSubmit(data):
+			select {
+			case passed <- struct{}{}:
+			default:
+			}
+		case slow && strings.Contains(string(data), `"command":"tx"`):
+			slow = false
+			var req map[string]any
+			if err := json.Unmarshal(data, &req); err != nil {
+				t.Error(err)
+			}
+			asked <- req
+			return nil
+		}
+		return data
+	}, nil)
+	outcomes := submitAll(t.Context(), lane, 1)
+	awaitLane(t, lane, "it is in flight", hasBegun)
+	for range 6 {
+		index := accept(t, node)
+		awaitLane(t, lane, "the ledger is heard of", func(s Status) bool { return s.Validated.Index >= index })
+	}
+	lookUp := <-asked
+	p.answer(fakeSubmit(t, submitted, "telINSUF_FEE_P")) // late: it is signed again
+	<-passed
+	awaitOpen(t, client, 1)
+	p.answer(refuse(lookUp, "txnNotFound", `"searched_all":true`)) // true of the first blob
+	keepClosing(t, node, 100*time.Millisecond)
+	if o := <-outcomes; o.err != nil {
+		t.Errorf("its own transaction made the credential, and its caller is told: %v", o.err)
+	}
+}
+
+// What is stored as absent is what was looked up, and nothing else.
+func TestLaneStoresAbsentWhatWasAskedAbout(t *testing.T) {
+	for _, own := range []bool{false, true} { // which is signed anew, and which ends
+		lane := idleLane(t, LaneConfig{Journal: closedJournal{}})
+		op := &operation{id: "op", tx: create(0), own: own, slot: slot{n: 7}, state: stateSent}
+		for _, hash := range []string{"A", "B"} {
+			lane.stored(op, &attempt{Signed: Signed{Hash: hash, LastLedgerSequence: 9}, sends: 1, giveUp: func() {}})
+		}
+		lane.absent(&lookUpCase{op: op, slot: op.slot, hashes: []string{"A"}}, false)
+		if e := lane.book.endings; len(e) != 1 || !slices.Equal(e[0].outcome.Absent, []string{"A"}) {
+			t.Errorf("own %v: stored %+v", own, e)
+		}
+	}
 }
 
 // Over HTTP, too, each transaction happens once.

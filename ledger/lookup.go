@@ -51,7 +51,7 @@ func (l *Lane) lookUp() {
 				if c.failed != nil {
 					continue // asked again with the next ledger
 				}
-				if s := c.op.state; s != stateFinal && s != stateStoring && s != stateWaiting && c.op.slot == c.slot {
+				if c.current() {
 					l.settle(c, settled)
 				}
 			}
@@ -73,6 +73,16 @@ type lookUpCase struct {
 	probe  bool  // asked whether it is there; where it is not, that proves nothing yet
 	found  *Transaction
 	absent bool
+}
+
+// current says whether the answer is still about the operation as it stands. It may have been signed again in the
+// meantime, with the same sequence and a higher fee: of that blob nobody has asked. What was found is found all the same.
+func (c *lookUpCase) current() bool {
+	switch c.op.state {
+	case stateFinal, stateStoring, stateWaiting:
+		return false
+	}
+	return c.op.slot == c.slot && (c.found != nil || slices.Equal(c.hashes, c.op.hashes()))
 }
 
 // lookUpsAtOnce is how many questions are open at a time.
@@ -188,7 +198,7 @@ func (l *Lane) settle(c *lookUpCase, settled AccountInfo) {
 		}
 		l.conclude(op, v)
 	case c.absent:
-		l.absent(op, c.usedUp(settled))
+		l.absent(c, c.usedUp(settled))
 	case (!c.asked || c.probe) && op.state == stateLookUp:
 		op.state = stateRetry // its sequence is not used up on the ledger: the same blob may still get there
 	}
@@ -196,7 +206,9 @@ func (l *Lane) settle(c *lookUpCase, settled AccountInfo) {
 
 // absent deals with an operation that is on no ledger and never will be as it is signed. lost says that another
 // transaction has its sequence.
-func (l *Lane) absent(op *operation, lost bool) {
+func (l *Lane) absent(c *lookUpCase, lost bool) {
+	op := c.op
+	op.absent = c.hashes
 	refused, hash, last := op.state == stateRefused, op.newest().Hash, op.lastLedger()
 	unsent := true
 	for _, a := range op.attempts {
@@ -238,7 +250,7 @@ func (l *Lane) absent(op *operation, lost bool) {
 		op.state = stateWaiting
 		l.absentStored(op, func() {
 			free()
-			op.attempts, op.since = nil, l.again(op)
+			op.attempts, op.absent, op.since = nil, nil, l.again(op)
 			l.requeue(op)
 		})
 		return

@@ -68,6 +68,7 @@ type operation struct {
 	slot     slot
 	attempts []*attempt // signed with that slot and journalled, the newest last; at most one can apply
 	fresh    *attempt   // signed, and being journalled
+	absent   []string   // the hashes that were looked up and are on no ledger
 	signings int
 	lost     int
 	last     Submission // what the node said last

@@ -105,6 +105,22 @@ type outcome struct {
 	err error
 }
 
+// idleLane returns a lane that does not run, so that a test can do to it what its goroutine would.
+func idleLane(t testing.TB, cfg LaneConfig) *Lane {
+	t.Helper()
+	seed, _ := vectorSeed(t, "issuer", "ed25519")
+	cfg.Account, cfg.Seed = testIssuer, seed
+	lane, err := NewLane(newClient(t, "http://127.0.0.1:1", nil), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane.laneWork = laneWork{ctx: t.Context(), inFlight: map[slot]*operation{}, limbo: map[slot]bool{}, byHash: map[string]*operation{}}
+	return lane
+}
+
+// closedJournal is one that nobody is to write in.
+type closedJournal struct{ Journal }
+
 func create(n int) model.CredentialCreate {
 	return model.CredentialCreate{Subject: testAlice, Type: model.CredentialType(fmt.Sprintf("T%d", n))}
 }
