@@ -65,8 +65,10 @@
 // stayed unaccepted for longer than its policy allows, and deletes what expired longer ago than that allows. It also
 // ends requests that nobody decided on in time, and erases documents. What has no policy is left alone. Records say
 // only what to look at: before a credential is removed, the ledger is asked whether it stands as the record has it, and
-// a request for the same credential goes first. A subject that accepts in the ledger in which the removal happens may
-// still lose the credential: the ledger has no deletion on condition.
+// a request for the same credential goes first. The ledger has no deletion on condition, so what happens between that
+// look and the ledger of the removal is not seen: a subject that accepts in these moments may still lose the credential.
+// They are bounded: the journal is asked within seconds of the look, and the lane signs within seconds of that, once,
+// for a few ledgers, or not at all. What came to nothing so is looked at again later.
 package issuer
 
 import (

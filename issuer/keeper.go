@@ -66,6 +66,9 @@ const (
 	keptRetry, keptMaxRetry = time.Second, time.Minute
 	// removeRetry and removeMaxRetry are those after a removal that came to nothing: each may have cost a fee.
 	removeRetry, removeMaxRetry = time.Minute, time.Hour
+	// removeSoon is how old a look at the ledger may be when the journal is asked for a removal by it. The lane bounds the rest
+	// of the way: it signs what the keeper asks for within seconds, once, or not at all.
+	removeSoon = 5 * time.Second
 	// keptRound is how often the keeper looks at what is due where no ledger closes: documents have their time all the same.
 	keptRound = 30 * time.Second
 )

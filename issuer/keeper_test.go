@@ -50,7 +50,8 @@ type kept struct {
 	another    chan struct{} // closed at the next call; nil while nobody waits for it
 	applied    []model.MirrorProgress
 	progress   chan model.MirrorProgress
-	missing    int // how often Follow finds that history is missing
+	missing    int           // how often Follow finds that history is missing
+	slow       time.Duration // how long a look at the ledger takes
 }
 
 type entryAt struct {
@@ -110,6 +111,7 @@ func (k *kept) CredentialAt(_ context.Context, at model.Ledger, subject, _ model
 	if ok && e.changed > at.Index {
 		e, ok = k.before[credentialKey{subject, t}]
 	}
+	k.now = k.now.Add(k.slow)
 	if !ok {
 		return model.Credential{}, nil, &model.Error{Code: model.CodeEntryNotFound}
 	}
@@ -408,6 +410,43 @@ func TestKeeperDeletesExpired(t *testing.T) {
 	}
 	if len(k.ops) != 1 || k.ops["op0"].Subject != subjectOf(1) {
 		t.Errorf("removes %+v", k.ops)
+	}
+}
+
+// A look at the ledger that is old says nothing of what holds now: nothing is removed by it.
+func TestKeeperRemovesByWhatItHasJustSeen(t *testing.T) {
+	k := newKept(t)
+	for n := range 4 {
+		k.stand(n, "A", 1)
+	}
+	h := k.house(nil)
+	k.slow = removeSoon + time.Second // as where the process was stopped in between
+	if err := h.withdraw(t.Context(), 10_000); err != nil || len(k.ops) != 0 {
+		t.Errorf("removes %+v, %v", k.ops, err)
+	}
+	k.slow = removeSoon / 2
+	if err := h.withdraw(t.Context(), 10_000); err != nil || len(k.ops) != 4 {
+		t.Errorf("removes %+v, %v", k.ops, err)
+	}
+}
+
+// A removal whose turn did not come in time is no fault: nobody is warned, and it rests as others do.
+func TestKeeperIsNotWarnedOfLateRemovals(t *testing.T) {
+	k := newKept(t)
+	k.stand(1, "A", 1)
+	k.ends = func(op model.Operation) model.Operation {
+		op.State, op.Failure = model.StateCancelled, &model.Failure{Code: model.CodeCancelled}
+		return op
+	}
+	h := k.house(nil)
+	for n := range 2 {
+		if err := errors.Join(h.withdraw(t.Context(), 10_000), h.settle(t.Context(), 10_000)); err != nil {
+			t.Fatal(err)
+		}
+		if len(k.ops) != n+1 || k.log.Count("level=WARN") != 0 || k.log.Count("looking at it again") != n+1 || h.Status().UnderWay != 0 {
+			t.Errorf("%d removals:\n%s", len(k.ops), k.log)
+		}
+		k.now = k.now.Add(removeRetry)
 	}
 }
 

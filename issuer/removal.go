@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -214,6 +215,7 @@ func (k *Keeper) removeOne(ctx context.Context, d due, r model.CredentialRecord)
 		return err
 	}
 	// Only now: a request may have replaced it since it was last asked which ledger is the last one.
+	looked := k.cfg.Now()
 	last, err := k.cfg.Ledger.Ledger(ctx)
 	if err != nil || last.Index < r.Ledger { // by a node that is behind what the record knows nothing can be told
 		return err
@@ -231,6 +233,9 @@ func (k *Keeper) removeOne(ctx context.Context, d due, r model.CredentialRecord)
 	}
 	if changed.PreviousTxnLgrSeq > r.Ledger || !d.stands(found) {
 		return nil
+	}
+	if k.cfg.Now().Sub(looked) > removeSoon {
+		return nil // looked at again with the next ledger
 	}
 	op, _, err := k.cfg.Records.Create(ctx, model.Operation{Issuer: k.cfg.Account, Kind: model.KindRevoke, Subject: r.Subject, Type: r.Type,
 		Actor: model.ActorJanitor})
@@ -293,5 +298,10 @@ func (k *Keeper) rest(key removalKey, op model.Operation) {
 	t.rest = k.cfg.Now().Add(wait)
 	k.tried[key] = t
 	k.mu.Unlock()
-	k.cfg.Logger.Warn("a credential could not be removed; trying again", "operation", op.ID, "state", op.State, "error", op.Err(), "retry_in", wait)
+	level := slog.LevelWarn
+	if op.State == model.StateCancelled { // its turn did not come in time: nothing went wrong
+		level = slog.LevelInfo
+	}
+	k.cfg.Logger.Log(context.Background(), level, "a credential was not removed; looking at it again", "operation", op.ID, "state", op.State,
+		"error", op.Err(), "retry_in", wait)
 }

@@ -99,7 +99,8 @@
 // are signed and the last ones are sent. A journal that cannot be written is tried again with the same blobs until it can;
 // meanwhile nothing new is signed, and what is in flight is watched. An operation that the journal does not take, such as one
 // that was cancelled in the same moment, leaves the lane, and its sequence goes to another. Waiting has no limit here: an
-// operation stays pending until its turn comes.
+// operation stays pending until its turn comes. What the keeper asks for is the exception, as it goes by what the ledger held
+// when it looked: within ten seconds of being stored it is signed, and once, or it ends as cancelled.
 //
 // When the journal says that another process has the lane, or when Work's context ends, nothing more is sent. What was sent
 // before is harmless: it is stored, and whoever has the lane now knows of it.

@@ -161,7 +161,7 @@ func (l *Lane) adopt(ops []model.Operation) {
 		l.accepted++
 		l.mu.Unlock()
 		if len(op.attempts) == 0 { // all of them absent: it stopped just before it was signed anew
-			if op.own {
+			if op.own || op.brief {
 				l.end(op, model.StateExpired, nil, &model.Error{Code: model.CodeNotValidated, Message: "it is not needed any more"})
 				continue
 			}
@@ -195,7 +195,8 @@ func (l *Lane) adopt(ops []model.Operation) {
 
 // take makes an operation of one in the journal.
 func (l *Lane) take(o *model.Operation) *operation {
-	op := &operation{id: o.ID, kind: o.Kind, batch: o.Batch != "", tx: o.Transaction(), ctx: context.Background(), since: o.Created, own: !o.Kind.Requested()}
+	op := &operation{id: o.ID, kind: o.Kind, batch: o.Batch != "", tx: o.Transaction(), ctx: context.Background(), since: o.Created, own: !o.Kind.Requested(),
+		brief: o.Actor == model.ActorJanitor}
 	switch o.Kind {
 	case model.KindFill:
 		op.tx = noop{}

@@ -238,7 +238,8 @@ func (l *Lane) absent(c *lookUpCase, lost bool) {
 	}
 	op.mu.Unlock()
 	switch {
-	case op.own, left: // who was told "up to that ledger" must be able to rely on it
+	case op.own, op.brief:
+	case left: // who was told "up to that ledger" must be able to rely on it
 	case refused:
 		e.Message = "the node refused the transaction, and no ledger has it: " + op.last.EngineResult
 	case op.signings >= l.cfg.Signings || op.lost >= maxLost:

@@ -53,6 +53,7 @@ type operation struct {
 	ctx   context.Context // the caller's; looked at only before anything is signed
 	since time.Time       // when it was asked for; without a journal, when it was last put to wait
 	own   bool            // made by the lane itself; nobody waits for it
+	brief bool            // the keeper's: what it was asked for on holds for a moment only
 
 	done   chan struct{} // closed when result and err are set; nil for what came from a journal
 	result model.Validated
@@ -74,6 +75,15 @@ type operation struct {
 	last     Submission // what the node said last
 	unheard  bool       // in stateRetry: the node did not answer, which says nothing of what it made of it
 }
+
+// briefly is how long an operation of the keeper's may wait for its turn: two or three ledgers of a public network. A lane
+// that works signs it with the first of them. Later the subject may have accepted what is to be withdrawn: then nothing is
+// signed, and the keeper, which looks at the ledger before it asks, asks again where there still is something to remove.
+const briefly = 10 * time.Second
+
+// late says whether an operation is not to be signed any more. One that is stored as of a time to come was so by another
+// clock, which says nothing.
+func (op *operation) late(now time.Time) bool { return op.brief && now.Sub(op.since).Abs() > briefly }
 
 type state int
 

@@ -216,6 +216,11 @@ func (l *Lane) begin(op *operation) {
 		l.dropped(op)
 		return
 	}
+	if op.late(l.clock.Now()) {
+		l.end(op, model.StateCancelled, nil, &model.Error{Code: model.CodeCancelled,
+			Message: "its turn did not come in time, and what it was asked for on may have changed: nothing was signed"})
+		return
+	}
 	fee, _ := l.price()
 	op.slot = l.allot(op)
 	signed, err := l.sign(op, fee)
@@ -411,7 +416,7 @@ func (l *Lane) raise(op *operation, a *attempt) {
 		l.full()
 		return
 	}
-	if !l.mayStore() {
+	if !l.mayStore() || op.late(l.clock.Now()) {
 		return // the next ledger's answer says the same
 	}
 	signed, err := l.sign(op, fee)

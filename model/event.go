@@ -23,7 +23,7 @@ const (
 	// EventIssued, EventRevoked: a validated ledger holds what was asked for, or what another program of the account did.
 	EventIssued  EventKind = "credential.issued"
 	EventRevoked EventKind = "credential.revoked"
-	// EventFailed: an operation came to nothing.
+	// EventFailed: an operation that somebody asked for came to nothing.
 	EventFailed EventKind = "credential.failed"
 	// EventAccepted: its subject accepted it.
 	EventAccepted EventKind = "credential.accepted"

@@ -589,7 +589,8 @@ type failed struct {
 	LedgerIndex uint32     `json:"ledger_index,omitempty"`
 }
 
-// tellFailed adds the events of operations that came to nothing.
+// tellFailed adds the events of operations that came to nothing. Of a removal by the keeper nobody is told: nobody waits for
+// it, and the keeper looks at the credential again.
 func (t *txn) tellFailed(ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -600,7 +601,8 @@ func (t *txn) tellFailed(ids []string) error {
 	}
 	rows, err := t.query("SELECT o.id, o.kind, o.issuer, o.subject, o.type, o.actor, o.failure_code, o.failure_message, coalesce(p.id, ''),"+
 		" coalesce(v.hash, ''), coalesce(v.ledger_index, 0) FROM operations o LEFT JOIN applications p ON p.operation = o.id"+
-		" LEFT JOIN attempts v ON v.operation = o.id AND v.state = 'validated' WHERE "+t.in("o.id", 1)+" ORDER BY o.id", list)
+		" LEFT JOIN attempts v ON v.operation = o.id AND v.state = 'validated' WHERE "+t.in("o.id", 1)+" AND o.actor <> $2 ORDER BY o.id",
+		list, model.ActorJanitor)
 	return each(rows, err, func(rows *sql.Rows) error {
 		e := model.Event{Kind: model.EventFailed}
 		var typ string

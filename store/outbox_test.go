@@ -343,5 +343,17 @@ func TestOperationsThatFailAreToldOf(t *testing.T) {
 		_, err = h.CancelBatch(h.ctx(), batch.ID, model.Failure{}, model.AuditEntry{})
 		h.ok(err)
 		h.equal(h.count("events"), 1)
+		// What the keeper did not remove, it looks at again.
+		var outcomes []model.Outcome
+		for range 2 {
+			removal := issue()
+			removal.Kind, removal.Expiration, removal.URI, removal.Actor = model.KindRevoke, nil, "", model.ActorJanitor
+			outcomes = append(outcomes, model.Outcome{Operation: h.create(removal).ID, State: model.StateCancelled})
+		}
+		expired := attempt(outcomes[1].Operation, 10)
+		outcomes[1].State, outcomes[1].Absent = model.StateExpired, []string{expired.Hash}
+		h.ok(h.Sign(h.ctx(), h.fence, []model.Attempt{expired}))
+		h.ok(h.Conclude(h.ctx(), h.fence, outcomes))
+		h.equal(h.count("events"), 1)
 	})
 }
