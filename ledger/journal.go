@@ -176,6 +176,7 @@ func (l *Lane) adopt(ops []model.Operation) {
 		op.pending = model.Pending{Hash: op.newest().Hash, Sequence: op.slot.n, LastLedgerSequence: op.lastLedger()}
 		l.inFlight[op.slot] = op
 		if op.slot.ticket {
+			l.stock.tickets = slices.DeleteFunc(l.stock.tickets, func(n uint32) bool { return n == op.slot.n })
 			continue
 		}
 		l.next = max(l.next, op.slot.n+1)

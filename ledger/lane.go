@@ -504,6 +504,7 @@ func (l *Lane) cameUp(led model.Ledger) {
 		l.log.Warn("the node's validated ledger is older than the one seen before", "ledger", led.Index, "seen", l.validated.Index)
 		if led.Index+uint32(resendAfter) < l.validated.Index { // not just a node that lags: another ledger
 			l.covered = 0
+			l.stock.madeIn, l.stock.readAt = 0, 0
 		}
 		l.hold, l.holdAt, l.askedAt = false, 0, 0 // counted in ledgers that are still to come
 	}
@@ -650,6 +651,7 @@ func (l *Lane) ledger(led model.Ledger) {
 		return
 	}
 	l.stock.ripe = false
+	l.stock.due, l.stock.stale = l.stock.due || l.stock.stale, false
 	l.expectRoom()
 	if len(l.inFlight)+len(l.waiting) > 0 {
 		l.reprice()

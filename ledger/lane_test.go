@@ -909,6 +909,72 @@ func TestLaneStoresAbsentWhatWasAskedAbout(t *testing.T) {
 	}
 }
 
+// What the account holds may be read from the ledger before the TicketCreate's own result is heard of, or from a ledger
+// before it: either way each new ticket stands in stock once.
+func TestTicketsStandInStockOnce(t *testing.T) {
+	made := model.Validated{EngineResult: "tesSUCCESS", LedgerIndex: 101}
+	begun := func() (*Lane, *operation) {
+		lane := idleLane(t, LaneConfig{Mode: Tickets})
+		lane.validated.Index = 101
+		// As one whose answer was lost, or that was queued, or in flight at a start.
+		op := &operation{kind: model.KindTickets, tx: ticketCreate{3}, slot: slot{n: 10}, own: true}
+		lane.stock.refill = op
+		return lane, op
+	}
+	check := func(what string, lane *Lane, want ...uint32) {
+		t.Helper()
+		if !slices.Equal(lane.stock.tickets, want) {
+			t.Errorf("%s: in stock are %v, want %v", what, lane.stock.tickets, want)
+		}
+	}
+
+	lane, op := begun()
+	lane.tookStock([]uint32{11, 12, 13}, 101)
+	lane.stock.tickets = lane.stock.tickets[1:] // one is used at once
+	lane.ticketsEnded(op, &made)
+	check("read from the ledger that made them", lane, 12, 13)
+
+	lane, op = begun()
+	lane.tookStock([]uint32{11, 12, 13}, 101)
+	lane.inFlight[slot{11, true}], lane.stock.tickets = &operation{}, lane.stock.tickets[1:]
+	lane.ticketsTaken(op, op.tx.(ticketCreate)) // an answer that is slower than the ledger
+	check("read before the node answered", lane, 12, 13)
+
+	lane, op = begun()
+	lane.tookStock([]uint32{8}, 100)
+	lane.ticketsEnded(op, &made)
+	check("read from the ledger before", lane, 8, 11, 12, 13)
+
+	lane, op = begun()
+	lane.tookStock(nil, 99)
+	lane.ticketsEnded(op, &made)
+	lane.tookStock(nil, 100)
+	check("an older ledger's come late", lane, 11, 12, 13)
+	if lane.stock.due {
+		t.Error("a node that lags is asked again at once")
+	}
+	lane.synced = true
+	lane.ledger(model.Ledger{Index: 102})
+	if !lane.stock.due {
+		t.Error("it is not asked again")
+	}
+	lane.stock.due = false
+	lane.tookStock([]uint32{9, 11, 12, 13}, 102)
+	check("a later ledger's", lane, 9, 11, 12, 13)
+}
+
+// A ticket with which something is in progress by the journal is in stock no more.
+func TestTicketsInProgressLeaveTheStock(t *testing.T) {
+	lane := idleLane(t, LaneConfig{Mode: Tickets, Journal: closedJournal{}})
+	lane.book.known = map[model.OperationID]*operation{}
+	lane.stock.tickets = []uint32{11, 12, 13}
+	lane.adopt([]model.Operation{{ID: "op", Kind: model.KindIssue, State: model.StateSigned, Subject: testAlice, Type: "T",
+		Attempts: []model.Attempt{{Operation: "op", State: model.AttemptSigned, Hash: "A", Ticket: 12, LastLedgerSequence: 9}}}})
+	if !slices.Equal(lane.stock.tickets, []uint32{11, 13}) || lane.inFlight[slot{12, true}] == nil {
+		t.Errorf("in stock are %v", lane.stock.tickets)
+	}
+}
+
 // Over HTTP, too, each transaction happens once.
 func TestLaneHTTPFaults(t *testing.T) {
 	const n = 40

@@ -57,6 +57,9 @@ type laneStock struct {
 	refill       *operation
 	early        bool              // refill's tickets are in stock since the open ledger has them
 	spent        map[uint32]uint32 // used, and in which ledger
+	madeIn       uint32            // the ledger that made tickets last, as far as this lane made them
+	readAt       uint32            // the ledger that they were last read from
+	stale        bool              // it was older than madeIn: they are to be read again with the next ledger
 	ripe         bool              // the last ledger is a while ago: all of it is told
 	notBefore    uint32            // no refill before this ledger
 }
@@ -143,10 +146,15 @@ func (l *Lane) ticketsTaken(op *operation, tc ticketCreate) {
 	}
 }
 
-// addTickets puts those into stock that a TicketCreate makes: they have the numbers after its own sequence.
+// addTickets puts those into stock that a TicketCreate makes: they have the numbers after its own sequence. What was read of
+// the account may have told of them already.
 func (l *Lane) addTickets(op *operation, tc ticketCreate) {
+	s := &l.stock
 	for i := range tc.count {
-		l.stock.tickets = append(l.stock.tickets, op.slot.n+1+i)
+		n := op.slot.n + 1 + i
+		if taken := (slot{n, true}); l.inFlight[taken] == nil && !l.limbo[taken] && s.spent[n] == 0 && !slices.Contains(s.tickets, n) {
+			s.tickets = append(s.tickets, n)
+		}
 	}
 }
 
@@ -158,7 +166,8 @@ func (l *Lane) ticketsEnded(op *operation, v *model.Validated) {
 	}
 	s.refill = nil
 	if v != nil && v.Succeeded() {
-		if !s.early {
+		s.madeIn = v.LedgerIndex
+		if !s.early && s.readAt < s.madeIn {
 			l.addTickets(op, tc)
 		}
 		return
@@ -201,6 +210,11 @@ func (l *Lane) readTickets() {
 // tookStock compares the stock with what the account held in a validated ledger.
 func (l *Lane) tookStock(held []uint32, index uint32) {
 	s := &l.stock
+	if index < s.madeIn { // the node lags, or was asked before: it knows nothing of the tickets that were made last
+		s.stale = true
+		return
+	}
+	s.readAt = index
 	var early []uint32
 	if s.refill != nil && s.early {
 		early = s.tickets[:0:0]
