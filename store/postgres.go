@@ -1,24 +1,56 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
+// CheckURL says what is wrong with the form of a PostgreSQL URL; its error reads on from the name of a setting, and repeats
+// nothing of the URL. With an @ or a / in it that is not percent-encoded, a password reaches into what is taken for the
+// host or the database: its end would be looked up in the DNS, and stand in errors.
+func CheckURL(address string) error {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if scheme != "postgres" && scheme != "postgresql" {
+		return errors.New("must be PostgreSQL's: postgres://user:password@host:port/database")
+	}
+	authority, rest, _ := strings.Cut(rest, "/")
+	user, hosts, found := strings.Cut(authority, "@") // as libpq does, for which ? and # may stand in a password
+	if !found {
+		user, hosts = "", authority
+	}
+	where, query, _ := strings.Cut(hosts+"/"+rest, "?")
+	_, wrongUser := url.PathUnescape(user)
+	options, wrongOptions := url.ParseQuery(query)
+	names := slices.Collect(maps.Keys(options))
+	if wrongUser != nil || wrongOptions != nil || strings.Contains(where+strings.Join(names, ""), "@") {
+		return errors.New("has a character in its user, password, database or options that must be percent-encoded: @ as %40, / as %2F, % as %25")
+	}
+	return nil
+}
+
 // openPostgres opens the pool, and returns what is to listen in the background.
 func (s *Store) openPostgres(ctx context.Context) (func(context.Context), error) {
 	s.d = &postgresDialect
+	if err := CheckURL(s.cfg.URL); err != nil {
+		return nil, fmt.Errorf("DATABASE_URL %w", err)
+	}
 	cfg, err := pgx.ParseConfig(s.cfg.URL)
-	if err != nil { // pgx leaves the password out of it
-		return nil, fmt.Errorf("DATABASE_URL must be a PostgreSQL connection string such as postgres://user@host:5432/database: %w", err)
+	if err != nil { // which repeats the URL; its cause does not
+		return nil, fmt.Errorf("DATABASE_URL must be a PostgreSQL connection string such as postgres://user@host:5432/database: %w",
+			cmp.Or(errors.Unwrap(err), errURL))
 	}
 	for name, value := range map[string]string{
 		"application_name": "credential-issuer",
@@ -75,6 +107,9 @@ func (s *Store) openPostgres(ctx context.Context) (func(context.Context), error)
 	s.log.Debug("opened PostgreSQL", "version", version, "schema", schema)
 	return func(ctx context.Context) { s.listen(ctx, cfg) }, nil
 }
+
+// errURL is all that is told of some URLs.
+var errURL = errors.New("its host, its port or an option cannot be read")
 
 const (
 	// listenCheck is how often the listening connection is asked whether it still works.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -14,6 +13,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/issuer/vault"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/store"
 )
 
 // known are the settings that this program uses.
@@ -117,13 +117,12 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 }
 
 func checkDatabaseURL(v *config.Values, url string) {
-	if url != "" && !isPostgres(url) {
-		v.Fault("DATABASE_URL", "must be PostgreSQL's: postgres://user:password@host:port/database") // not repeated: it may hold a password
+	if url == "" {
+		return
 	}
-}
-
-func isPostgres(url string) bool {
-	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+	if err := store.CheckURL(url); err != nil {
+		v.Fault("DATABASE_URL", err.Error()) // not repeated: it may hold a password
+	}
 }
 
 // secretOrFile returns a secret that stands in a setting or in the file that another one names, and which of them it is.

@@ -94,6 +94,7 @@ func TestFaults(t *testing.T) {
 			[]string{"XRPL_NETWORK must be", "HTTP_LISTEN must be", "SANDBOX_CLOSE_INTERVAL must be", "MAX_FEE_DROPS must be", "- WAIT_LIMIT must be", "IDEMPOTENCY_KEEP must be", "ISSUER_SUBMIT_MODE must be",
 				"HTTP_STOP_LIMIT must be", "LOG_LEVEL must be", "LOG_FORMAT must be", "DATA_DIR must name", "ISSUER_ACCOUNT_ADDRESS must be", "unknown flag: --nonsense"}},
 		{"database", map[string]string{"DATABASE_URL": "mysql://u:hush@h/db"}, nil, []string{"DATABASE_URL must be"}},
+		{"database with an @ in its password", map[string]string{"DATABASE_URL": "postgres://u:p@hush@h/db"}, nil, []string{"DATABASE_URL has", "percent-encoded"}},
 		{"database by flag", nil, []string{"--database-url=postgres://h/db"}, []string{"unknown flag: --database-url"}},
 		{"port", nil, []string{"--sandbox-listen=127.0.0.1:99999"}, []string{"SANDBOX_LISTEN must be"}},
 		{"words", nil, []string{"start"}, []string{"1 words too many"}},
