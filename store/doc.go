@@ -127,7 +127,8 @@
 // transaction, with a lock that a taking waits for, and a renewal does not: once [Store.TakeLane] has returned, everything
 // that the holder before has signed can be read, and nothing more is ever stored by it. The lease runs by the database's
 // clock, so that replicas need not agree on the time. On SQLite a lock on a file besides, which ends with its process, lets the next
-// one take over at once; where the file system has none, the lease alone decides.
+// one take over at once; where the file system has none, the lease alone decides, as it does for a while for a process that
+// has lost the lane: who has taken it from a process that was stopped had only the lease to go by.
 //
 // Every function that writes can be called again with the same arguments, and is then done once: an answer that got lost
 // with a connection is no reason to fear. [Store.Audit] is the exception, and says so. Without an id or a key of its own, a

@@ -28,13 +28,18 @@ var errLeaseRanOut = errors.New("the lease on the lane ran out before it could b
 // it. holder names this process, and no other. The epoch rises each time: whoever held it before can write no more. Error
 // codes: laneHeld (the cause says by whom, and for how long), storeUnavailable.
 func (s *Store) TakeLane(ctx context.Context, issuer model.Address, holder string, lease time.Duration) (model.Fence, error) {
+	return s.takeLane(ctx, issuer, holder, lease, true)
+}
+
+// takeLane goes by the lease alone unless byLock.
+func (s *Store) takeLane(ctx context.Context, issuer model.Address, holder string, lease time.Duration, byLock bool) (model.Fence, error) {
 	if holder == "" || issuer == "" || lease <= 0 {
 		return model.Fence{}, misuse("taking lane %q for %q, for %s", issuer, holder, lease)
 	}
 	// On SQLite, whoever has the file's lock knows that no other process lives that took the lane with it.
 	free := int64(0)
 	hadLock := s.locks.has(issuer)
-	if s.d == &sqliteDialect && s.locks.take(issuer) {
+	if byLock && s.d == &sqliteDialect && s.locks.take(issuer) {
 		free = 1
 	}
 	var f model.Fence
@@ -154,8 +159,9 @@ func (s *Store) HoldLane(ctx context.Context, issuer model.Address, holder strin
 	if lease <= 0 {
 		lease = DefaultLease
 	}
+	var lost time.Time
 	for {
-		f, until, err := s.awaitLane(ctx, issuer, holder, lease)
+		f, until, err := s.awaitLane(ctx, issuer, holder, lease, lost.Add(lease))
 		if err != nil || f.Epoch == 0 {
 			return err
 		}
@@ -169,9 +175,9 @@ func (s *Store) HoldLane(ctx context.Context, issuer model.Address, holder strin
 			return err
 		}
 		s.log.Warn("lost the lane", "account", issuer, "epoch", f.Epoch, "error", lostBy)
-		if model.CodeOf(lostBy) != model.CodeFenced {
-			s.locks.release(issuer) // the lease ran out: let others have it
-		}
+		// Who has the lane now may have taken it by the lease, without the lock, and gets that when it renews the lease.
+		s.locks.release(issuer)
+		lost = time.Now()
 	}
 }
 
@@ -183,14 +189,14 @@ func (s *Store) giveBack(ctx context.Context, f model.Fence) {
 	}
 }
 
-// awaitLane takes the lane once it is free. It returns the moment until which the lease runs at least, by this process's
+// awaitLane takes the lane once it is free, by the lock on the file only from a certain time on. It returns the moment until which the lease runs at least, by this process's
 // monotonic clock; a zero fence when ctx ends; and an error only where waiting helps nothing.
-func (s *Store) awaitLane(ctx context.Context, issuer model.Address, holder string, lease time.Duration) (model.Fence, time.Time, error) {
+func (s *Store) awaitLane(ctx context.Context, issuer model.Address, holder string, lease time.Duration, lockFrom time.Time) (model.Fence, time.Time, error) {
 	wake, stop := s.Watch(issuer)
 	defer stop()
 	for {
 		asked := time.Now()
-		f, err := s.TakeLane(ctx, issuer, holder, lease)
+		f, err := s.takeLane(ctx, issuer, holder, lease, !asked.Before(lockFrom))
 		if err == nil {
 			return f, asked.Add(lease), nil
 		}

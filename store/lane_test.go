@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -211,6 +212,87 @@ func TestHoldLane(t *testing.T) {
 			c.PollInterval = 20 * time.Millisecond
 		}
 	})
+}
+
+// A holder that was stopped for longer than its lease, and comes to itself, does not take the lane back from whoever has it by
+// the lease, though nobody else has the lock on the file yet.
+func TestHoldLaneAfterALongStop(t *testing.T) {
+	const lease = 300 * time.Millisecond
+	take := func(h *harness, b *Store) (f model.Fence) {
+		eventually(h.t, "the lane is not to be had", func() bool {
+			h.expire()
+			var err error
+			f, err = b.TakeLane(h.ctx(), issuerA, "b", time.Minute)
+			return err == nil
+		})
+		return f
+	}
+	for _, tt := range []struct {
+		name  string
+		lease time.Duration
+		// lose has b take the lane from the one that holds it, which has lost it when it hears from heard, or tells by lost.
+		lose func(h *harness, b *Store, heard chan<- error, lost <-chan error) model.Fence
+	}{
+		{"its work hears of it", time.Minute, func(h *harness, b *Store, heard chan<- error, _ <-chan error) model.Fence {
+			f := take(h, b)
+			heard <- h.Sign(h.ctx(), model.Fence{Issuer: issuerA, Epoch: f.Epoch - 1}, []model.Attempt{attempt(h.createQuietly(issue()), 1)})
+			return f
+		}},
+		{"its renewal hears of it", lease, func(h *harness, b *Store, _ chan<- error, lost <-chan error) model.Fence {
+			f := take(h, b)
+			h.code(<-lost, model.CodeFenced)
+			return f
+		}},
+		{"its lease has run out", lease, func(h *harness, b *Store, _ chan<- error, lost <-chan error) model.Fence {
+			tx, err := b.writeDB.BeginTx(h.ctx(), nil) // it cannot be renewed
+			h.ok(err)
+			err = <-lost
+			h.equal(errors.Is(err, errLeaseRanOut), true)
+			f := model.Fence{Issuer: issuerA}
+			h.ok(tx.QueryRowContext(h.ctx(), "UPDATE lanes SET holder = 'b', epoch = epoch + 1, expires = "+h.d.now+" + 60000000 RETURNING epoch").Scan(&f.Epoch))
+			h.ok(tx.Commit())
+			return f
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHarness(t, Config{Path: filepath.Join(t.TempDir(), "journal.db"), PollInterval: 20 * time.Millisecond})
+			b := h.open()
+			ctx, cancel := context.WithCancel(h.ctx())
+			fences, heard, lost, done := make(chan model.Fence, 10), make(chan error), make(chan error, 10), make(chan error, 1)
+			go func() {
+				done <- h.HoldLane(ctx, issuerA, "a", tt.lease, func(ctx context.Context, f model.Fence) error {
+					fences <- f
+					select {
+					case err := <-heard:
+						return err
+					case <-ctx.Done():
+						lost <- context.Cause(ctx)
+						return nil
+					}
+				})
+			}()
+			first := <-fences
+			f := tt.lose(h, b, heard, lost)
+			if f.Epoch <= first.Epoch {
+				t.Fatalf("epoch %d after %d", f.Epoch, first.Epoch)
+			}
+			time.Sleep(lease / 3) // until it is renewed for the first time
+			for range 5 {
+				h.ok(b.RenewLane(h.ctx(), f, time.Minute))
+				h.create(issue()) // which wakes who waits for the lane
+				time.Sleep(lease / 3)
+			}
+			if len(fences) > 0 {
+				t.Error("it took the lane from a holder whose lease runs")
+			}
+			h.ok(b.ReleaseLane(h.ctx(), f))
+			if again := <-fences; again.Epoch <= f.Epoch {
+				t.Errorf("epoch %d after %d", again.Epoch, f.Epoch)
+			}
+			cancel()
+			h.ok(<-done)
+		})
+	}
 }
 
 // lostTo has the harness take the lane away from who holds it.
