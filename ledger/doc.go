@@ -18,6 +18,8 @@
 // A WebSocket has one goroutine that owns it. It connects, subscribes, pings, and when the line drops, goes silent, or
 // carries something that no node would send, fails all that waits on it at once, connects again for as long as it takes,
 // and subscribes to the same. An HTTP node is asked for its validated ledger at intervals instead, while someone watches.
+// A ledger that is told of more than 256 past the last one is not taken as it is: the node is asked which one it has
+// validated, over a line that is begun anew, and what that says holds.
 // Watchers ([Client.Watch]) get events into a bounded queue of their own; one that is too slow loses transactions, and is
 // told so.
 //

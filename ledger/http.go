@@ -237,6 +237,9 @@ func (l *httpLink) poll() {
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, l.cfg.CallTimeout)
 		ledger, err := validatedLedger(ctx, l.ask)
+		if err == nil && up {
+			err = checkAhead(ledger.Index, last)
+		}
 		cancel()
 		wait := l.cfg.PollInterval
 		switch {

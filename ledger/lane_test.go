@@ -894,6 +894,54 @@ func TestLaneRaisesFeeDuringLookUp(t *testing.T) {
 	}
 }
 
+// One message of the stream that tells of a ledger far ahead leaves the lane as it was, and what it signs bounded.
+func TestLaneLedgerFarAhead(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	lane, _ := startLane(t, p.ws(), nil, patient)
+	awaitLane(t, lane, "the lane is up", isUp)
+	p.answer(strings.TrimSuffix(closedText(4_000_000_000), "}") + `,"type":"ledgerClosed"}`)
+	awaitLane(t, lane, "the line is begun anew", func(s Status) bool { return !s.Up })
+	awaitLane(t, lane, "the lane is up", isUp)
+	ctx, cancel := context.WithCancel(t.Context())
+	outcomes := submitAll(ctx, lane, 1)
+	awaitLane(t, lane, "it is in flight", hasBegun)
+	cancel()
+	var e *model.Error
+	if o := <-outcomes; !errors.As(o.err, &e) || e.Pending == nil || e.Pending.LastLedgerSequence > lane.Status().Validated.Index+25 {
+		t.Errorf("%+v", o.err)
+	}
+	keepClosing(t, node, 20*time.Millisecond)
+	awaitLane(t, lane, "it is final", func(s Status) bool { return s.InFlight == 0 })
+}
+
+// A line on which nothing is told for longer than that is gone on with, and what was missed is read.
+func TestLaneMissesManyLedgers(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	lane, client := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.LedgerOffset = 2 * farAhead })
+	awaitLane(t, lane, "the lane is up", isUp)
+	outcomes := submitAll(t.Context(), lane, 3)
+	awaitOpen(t, client, 3)
+	var quiet atomic.Bool
+	quiet.Store(true)
+	p.filter(nil, func(data []byte) []byte {
+		if quiet.Load() && (isTransaction(data) || strings.Contains(string(data), `"ledgerClosed"`)) {
+			return nil
+		}
+		return data
+	})
+	for range farAhead + 10 {
+		accept(t, node)
+	}
+	quiet.Store(false)
+	keepClosing(t, node, 20*time.Millisecond)
+	wantAll(t, node, outcomes, 3)
+	awaitLane(t, lane, "the lane is up", isUp)
+}
+
 // What is stored as absent is what was looked up, and nothing else.
 func TestLaneStoresAbsentWhatWasAskedAbout(t *testing.T) {
 	for _, own := range []bool{false, true} { // which is signed anew, and which ends

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -650,6 +651,69 @@ func TestPolling(t *testing.T) {
 	if c.Streams() {
 		t.Error("an HTTP node does not stream")
 	}
+}
+
+// A ledger that is far ahead of the last one is not believed as it is told of: the node is asked anew which one it has
+// validated. Where that is so, as after hours without its network, all goes on there.
+func TestLedgerFarAhead(t *testing.T) {
+	var mu sync.Mutex
+	index, once := 5, 0 // once is what is answered a single time
+	s := newStub(t, func(_ int, method string, params map[string]any) string {
+		mu.Lock()
+		defer mu.Unlock()
+		if method == "subscribe" {
+			return reply(params, closedText(index))
+		}
+		answer := cmp.Or(once, index)
+		once = 0
+		return reply(params, stateResult(answer))
+	})
+	set := func(validated, told int) {
+		mu.Lock()
+		defer mu.Unlock()
+		index, once = validated, told
+	}
+	far := 5 + int(farAhead) + 1
+	for _, tt := range []struct {
+		name, url string
+		// tell has the node tell of a ledger, and have validated another one.
+		tell func(told, validated int)
+	}{
+		{"ws", s.ws(), func(told, validated int) {
+			set(validated, 0)
+			s.send(strings.TrimSuffix(closedText(told), "}") + `,"type":"ledgerClosed"}`)
+		}},
+		{"http", s.http(), func(told, validated int) { set(validated, told) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			set(5, 0)
+			w := newClient(t, tt.url, nil).Watch()
+			defer w.Stop()
+			wantEvent(t, w, EventUp)
+			for _, step := range []struct {
+				told, validated int
+				want            []EventKind
+			}{
+				{far - 1, far - 1, []EventKind{EventLedger}},
+				{4_000_000_000, far, []EventKind{EventDown, EventUp}},
+				{far + 1, far + 1, []EventKind{EventLedger}},
+				{2 * far, 2 * far, []EventKind{EventDown, EventUp}}, // truly
+				{2*far + 1, 2*far + 1, []EventKind{EventLedger}},
+			} {
+				tt.tell(step.told, step.validated)
+				for _, kind := range step.want {
+					if e := wantEvent(t, w, kind); kind != EventDown && e.Ledger.Index != uint32(step.validated) {
+						t.Errorf("told of %d with %d validated: event %d of ledger %d", step.told, step.validated, kind, e.Ledger.Index)
+					}
+				}
+			}
+		})
+	}
+}
+
+// closedText is what a node tells of a validated ledger, but for its type.
+func closedText(index int) string {
+	return fmt.Sprintf(`{"fee_base":10,"ledger_hash":"%064X","ledger_index":%d,"ledger_time":800000000,"reserve_base":1000000,"reserve_inc":200000}`, index, index)
 }
 
 // A slow watcher stops nobody, and hears that it missed something.

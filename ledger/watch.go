@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -97,6 +98,19 @@ func (w *Watcher) put(e Event) {
 	case w.ready <- struct{}{}:
 	default:
 	}
+}
+
+// farAhead is by how many ledgers one that is told of may be ahead of the last one: a quarter of an hour of a public network,
+// and more than a node skips that has lost its network for a moment. Past it the node is asked anew which ledger it has
+// validated, as after a line was lost: one wrong message must not bound what is signed by a ledger that no network reaches.
+const farAhead uint32 = 256
+
+// checkAhead says whether a ledger is too far ahead of the last one to be taken as it is told of; last is 0 for none.
+func checkAhead(index, last uint32) error {
+	if last == 0 || index <= last || index-last <= farAhead {
+		return nil
+	}
+	return &AnswerError{Method: "the ledger stream", Reason: fmt.Sprintf("it tells of ledger %d after ledger %d; asking anew which one is validated", index, last)}
 }
 
 // hub hands what a link hears to the watchers.

@@ -42,6 +42,8 @@ type session struct {
 	subscribed []model.Address // owned by the goroutine that serves
 	listening  bool            // to the ledger stream; likewise
 
+	last uint32 // the newest ledger that the node has told of; owned by the goroutine that reads
+
 	useful atomic.Bool // it answered a request of a caller, or told of a ledger
 
 	mu      sync.Mutex
@@ -415,7 +417,11 @@ func (l *wsLink) dispatch(s *session, f *frame) error {
 		if err != nil {
 			return &AnswerError{Method: "the ledger stream", Reason: "unusable", Cause: err}
 		}
+		if err := checkAhead(ledger.Index, s.last); err != nil {
+			return err
+		}
 		s.useful.Store(true)
+		s.last = max(s.last, ledger.Index)
 		l.hub.ledger(ledger)
 	case "transaction":
 		if f.Validated {
@@ -478,7 +484,7 @@ func (l *wsLink) subscribe(ctx context.Context, s *session, fresh bool) {
 	r := s.add("subscribe", body, func(f *frame, err error) {
 		close(answered)
 		if err == nil {
-			err = l.subscribed(f, fresh)
+			err = l.subscribed(s, f, fresh)
 		}
 		if err != nil && ctx.Err() == nil {
 			l.cfg.Logger.Warn("node does not take the subscription", "error", err)
@@ -504,7 +510,7 @@ func (l *wsLink) subscribe(ctx context.Context, s *session, fresh bool) {
 }
 
 // subscribed runs on the reader's goroutine, so that watchers hear EventUp before all that was subscribed to.
-func (l *wsLink) subscribed(f *frame, fresh bool) error {
+func (l *wsLink) subscribed(s *session, f *frame, fresh bool) error {
 	raw, err := f.answer("subscribe")
 	if err != nil {
 		return err
@@ -517,6 +523,7 @@ func (l *wsLink) subscribed(f *frame, fresh bool) error {
 	if err != nil {
 		return &AnswerError{Method: "subscribe", Reason: "unusable", Cause: err}
 	}
+	s.last = ledger.Index
 	l.hub.up(ledger, fresh)
 	return nil
 }

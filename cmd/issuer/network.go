@@ -158,12 +158,13 @@ func (g *networkGuard) hear(events []ledger.Event) (changed bool) {
 	return changed
 }
 
-// keep stores the newest ledger at the end, when there is no more time to look at the node.
+// keep looks at the node a last time, so that the newest ledger is kept, where it answers at once. What the stream has told of
+// is not kept as it is: one wrong message would have every later start take the node's ledger for another one.
 func (g *networkGuard) keep(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if g.seen.Index > 0 {
-		if err := g.store.SeeNetwork(ctx, model.Network{Last: g.seen}); err != nil {
+		if err := g.look(ctx); err != nil {
 			g.log.Debug("the newest ledger could not be kept", "error", err)
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
 	"github.com/xrplissuer/credential-issuer/store"
@@ -166,5 +168,52 @@ func TestNodeReplaced(t *testing.T) {
 	}
 	if ops, err := kept.Open(t.Context(), model.Address(edAddress)); err != nil || len(ops) != 0 {
 		t.Errorf("%d open, %v", len(ops), err)
+	}
+}
+
+// TestJournalKeepsWhatWasLookedAt: what the stream tells of is not kept unseen. One wrong message before the end does not have
+// the next start take the node's ledger for another one; a true one is kept.
+func TestJournalKeepsWhatWasLookedAt(t *testing.T) {
+	node := nodeWith(t, "127.0.0.1:0", edAddress)
+	journal, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "issuer.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = journal.Close() }()
+	client, err := ledger.New(ledger.Config{URL: node.WebSocketURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	guard := func() *networkGuard {
+		return newNetworkGuard(client, journal, settings{}, slog.New(slog.DiscardHandler))
+	}
+	for _, ahead := range []uint32{1, 200} {
+		g := guard()
+		if err := g.start(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		last, err := client.Ledger(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.hear([]ledger.Event{{Kind: ledger.EventLedger, Ledger: model.Ledger{Index: last.Index + ahead, Hash: strings.Repeat("A", 64), CloseTime: last.CloseTime}}})
+		g.keep(t.Context())
+	}
+	g := guard()
+	if err := g.start(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Accept(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last, err := client.Ledger(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.hear([]ledger.Event{{Kind: ledger.EventLedger, Ledger: last}})
+	g.keep(t.Context())
+	if kept, _, err := journal.Network(t.Context()); err != nil || kept.Last.Index < last.Index {
+		t.Errorf("kept ledger %d of %d, %v", kept.Last.Index, last.Index, err)
 	}
 }
