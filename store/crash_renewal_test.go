@@ -119,7 +119,7 @@ func TestRenewalsKilled(t *testing.T) {
 			if s.Driver() == "sqlite" {
 				holder = fmt.Sprint("parent", round)
 			}
-			fence, err := s.TakeLane(h.ctx(), issuerA, holder, time.Hour)
+			fence, err := s.TakeLane(h.ctx(), issuerA, holder, MaxLease)
 			h.ok(err)
 			inFlight, err := s.InFlight(h.ctx(), issuerA)
 			h.ok(err)

@@ -46,7 +46,7 @@ func crashChild() {
 		if s.Driver() == "sqlite" {
 			holder = fmt.Sprint("child", os.Getpid())
 		}
-		fence, err := s.TakeLane(ctx, issuerA, holder, time.Hour)
+		fence, err := s.TakeLane(ctx, issuerA, holder, MaxLease)
 		if err != nil {
 			return err
 		}

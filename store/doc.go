@@ -126,7 +126,8 @@
 // One holder. The lane's lease has an epoch that rises with every taking. Each Sign and Conclude reads it in its own
 // transaction, with a lock that a taking waits for, and a renewal does not: once [Store.TakeLane] has returned, everything
 // that the holder before has signed can be read, and nothing more is ever stored by it. The lease runs by the database's
-// clock, so that replicas need not agree on the time. On SQLite a lock on a file besides, which ends with its process, lets the next
+// clock, so that replicas need not agree on the time; where that goes back, a lease that would run for longer than any can
+// ([MaxLease]) is over. On SQLite a lock on a file besides, which ends with its process, lets the next
 // one take over at once; where the file system has none, the lease alone decides, as it does for a while for a process that
 // has lost the lane: who has taken it from a process that was stopped had only the lease to go by.
 //

@@ -157,7 +157,7 @@ func TestLocked(t *testing.T) {
 	h.ok(err)
 	ctx, cancel := context.WithTimeout(h.ctx(), 50*time.Millisecond)
 	defer cancel()
-	h.code(h.RenewLane(ctx, model.Fence{Issuer: issuerA, Epoch: 1}, time.Hour), model.CodeStoreUnavailable)
+	h.code(h.RenewLane(ctx, model.Fence{Issuer: issuerA, Epoch: 1}, MaxLease), model.CodeStoreUnavailable)
 	h.state(op.ID, model.StatePending) // it can be read
 	h.ok(tx.Rollback())
 	h.create(issue())

@@ -146,7 +146,7 @@ func (h *harness) ctx() context.Context {
 func (h *harness) take() model.Fence {
 	h.t.Helper()
 	if h.fence.Epoch == 0 {
-		f, err := h.TakeLane(h.ctx(), issuerA, "harness", time.Hour)
+		f, err := h.TakeLane(h.ctx(), issuerA, "harness", MaxLease)
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -14,6 +14,9 @@ import (
 // when its holder is cut off.
 const DefaultLease = 5 * time.Second
 
+// MaxLease is how long a lease can be. One that seems to run for longer was given by another clock: it counts for nothing.
+const MaxLease = time.Minute
+
 const (
 	// laneRetry is how long to wait for a database that is not there before trying to take a lane again.
 	laneRetry = 500 * time.Millisecond
@@ -24,7 +27,7 @@ const (
 // errLeaseRanOut says that a lease could not be renewed in time.
 var errLeaseRanOut = errors.New("the lease on the lane ran out before it could be renewed")
 
-// TakeLane takes an account's lane for lease, if nobody holds it, or if its lease has run out, or if holder itself holds
+// TakeLane takes an account's lane for lease, [MaxLease] at most, if nobody holds it, or if its lease has run out, or if holder itself holds
 // it. holder names this process, and no other. The epoch rises each time: whoever held it before can write no more. Error
 // codes: laneHeld (the cause says by whom, and for how long), storeUnavailable.
 func (s *Store) TakeLane(ctx context.Context, issuer model.Address, holder string, lease time.Duration) (model.Fence, error) {
@@ -33,7 +36,7 @@ func (s *Store) TakeLane(ctx context.Context, issuer model.Address, holder strin
 
 // takeLane goes by the lease alone unless byLock.
 func (s *Store) takeLane(ctx context.Context, issuer model.Address, holder string, lease time.Duration, byLock bool) (model.Fence, error) {
-	if holder == "" || issuer == "" || lease <= 0 {
+	if holder == "" || issuer == "" || lease <= 0 || lease > MaxLease {
 		return model.Fence{}, misuse("taking lane %q for %q, for %s", issuer, holder, lease)
 	}
 	// On SQLite, whoever has the file's lock knows that no other process lives that took the lane with it.
@@ -52,8 +55,8 @@ func (s *Store) takeLane(ctx context.Context, issuer model.Address, holder strin
 		}
 		f = model.Fence{Issuer: issuer}
 		err := t.tx.QueryRowContext(ctx, "UPDATE lanes SET holder = $2, epoch = epoch + 1, expires = "+t.dialect.now+" + $3"+
-			" WHERE issuer = $1 AND (expires <= "+t.dialect.now+" OR holder = $2 OR $4 = 1) RETURNING epoch",
-			string(issuer), text(holder), lease.Microseconds(), free).Scan(&f.Epoch)
+			" WHERE issuer = $1 AND (expires <= "+t.dialect.now+" OR expires > "+t.dialect.now+" + $5 OR holder = $2 OR $4 = 1) RETURNING epoch",
+			string(issuer), text(holder), lease.Microseconds(), free, MaxLease.Microseconds()).Scan(&f.Epoch)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -82,8 +85,11 @@ func (t *txn) lockLane(issuer model.Address) error {
 	return err
 }
 
-// RenewLane has the lease run anew from now. Error codes: fenced, storeUnavailable.
+// RenewLane has the lease run anew from now, for [MaxLease] at most. Error codes: fenced, storeUnavailable.
 func (s *Store) RenewLane(ctx context.Context, f model.Fence, lease time.Duration) error {
+	if lease <= 0 || lease > MaxLease {
+		return misuse("renewing a lease for %s", lease)
+	}
 	if s.d == &sqliteDialect {
 		s.locks.take(f.Issuer) // where another process had it that is gone now
 	}

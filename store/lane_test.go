@@ -26,36 +26,36 @@ func TestLane(t *testing.T) {
 		h.code(h.Sign(h.ctx(), model.Fence{Issuer: issuerA}, []model.Attempt{attempt(h.create(issue()).ID, 1)}), model.CodeFenced)
 
 		a, b := h.Store, h.open()
-		first, err := a.TakeLane(h.ctx(), issuerA, "a", time.Hour)
+		first, err := a.TakeLane(h.ctx(), issuerA, "a", MaxLease)
 		h.ok(err)
-		_, err = b.TakeLane(h.ctx(), issuerA, "b", time.Hour)
+		_, err = b.TakeLane(h.ctx(), issuerA, "b", MaxLease)
 		h.code(err, model.CodeLaneHeld)
 		var held *model.LaneHeldError
-		if !errors.As(err, &held) || held.Holder != "a" || held.Epoch != first.Epoch || held.Left < 59*time.Minute || held.Left > time.Hour {
+		if !errors.As(err, &held) || held.Holder != "a" || held.Epoch != first.Epoch || held.Left < MaxLease-10*time.Second || held.Left > MaxLease {
 			t.Errorf("held: %v", err)
 		}
-		other, err := b.TakeLane(h.ctx(), issuerB, "b", time.Hour) // each account has its own
+		other, err := b.TakeLane(h.ctx(), issuerB, "b", MaxLease) // each account has its own
 		h.ok(err)
 		h.ok(b.ReleaseLane(h.ctx(), other))
-		h.ok(a.RenewLane(h.ctx(), first, time.Minute))
-		if st, err := b.Lane(h.ctx(), issuerA); st.Holder != "a" || st.Left > time.Minute || err != nil {
+		h.ok(a.RenewLane(h.ctx(), first, MaxLease))
+		if st, err := b.Lane(h.ctx(), issuerA); st.Holder != "a" || st.Left > MaxLease || err != nil {
 			t.Errorf("%+v, %v", st, err)
 		}
 
 		// Its lease runs out. Nobody else has taken it, so that it can still renew.
 		h.expire()
-		h.ok(a.RenewLane(h.ctx(), first, time.Minute))
+		h.ok(a.RenewLane(h.ctx(), first, MaxLease))
 		op := h.create(issue())
 		x := attempt(op.ID, 1)
 		h.ok(a.Sign(h.ctx(), first, []model.Attempt{x}))
 
 		h.expire()
-		second, err := b.TakeLane(h.ctx(), issuerA, "b", time.Hour)
+		second, err := b.TakeLane(h.ctx(), issuerA, "b", MaxLease)
 		h.ok(err)
 		if second.Epoch <= first.Epoch {
 			t.Errorf("epochs %d, then %d", first.Epoch, second.Epoch)
 		}
-		h.code(a.RenewLane(h.ctx(), first, time.Hour), model.CodeFenced)
+		h.code(a.RenewLane(h.ctx(), first, MaxLease), model.CodeFenced)
 		h.code(a.Sign(h.ctx(), first, []model.Attempt{attempt(h.create(issue()).ID, 2)}), model.CodeFenced)
 		h.code(a.Conclude(h.ctx(), first, []model.Outcome{success(x)}), model.CodeFenced)
 		h.state(op.ID, model.StateSigned)
@@ -65,15 +65,15 @@ func TestLane(t *testing.T) {
 
 		// Given back, it is free at once, and of no use any more to whoever had it.
 		h.ok(b.ReleaseLane(h.ctx(), second))
-		h.code(b.RenewLane(h.ctx(), second, time.Hour), model.CodeFenced)
+		h.code(b.RenewLane(h.ctx(), second, MaxLease), model.CodeFenced)
 		h.code(b.Sign(h.ctx(), second, []model.Attempt{attempt(h.create(issue()).ID, 2)}), model.CodeFenced)
-		third, err := a.TakeLane(h.ctx(), issuerA, "a", time.Hour)
+		third, err := a.TakeLane(h.ctx(), issuerA, "a", MaxLease)
 		h.ok(err)
 		// The same process takes it anew, as it may not know that it has it.
-		fourth, err := a.TakeLane(h.ctx(), issuerA, "a", time.Hour)
+		fourth, err := a.TakeLane(h.ctx(), issuerA, "a", MaxLease)
 		h.ok(err)
-		h.code(a.RenewLane(h.ctx(), third, time.Hour), model.CodeFenced)
-		h.ok(a.RenewLane(h.ctx(), fourth, time.Hour))
+		h.code(a.RenewLane(h.ctx(), third, MaxLease), model.CodeFenced)
+		h.ok(a.RenewLane(h.ctx(), fourth, MaxLease))
 	})
 }
 
@@ -113,7 +113,7 @@ func TestFence(t *testing.T) {
 			var taken model.Fence
 			eventually(t, "the lane is not to be had", func() (ok bool) {
 				var err error
-				taken, err = b.TakeLane(h.ctx(), issuerA, "b", time.Hour)
+				taken, err = b.TakeLane(h.ctx(), issuerA, "b", MaxLease)
 				return err == nil
 			})
 			seen, err := b.InFlight(h.ctx(), issuerA)
@@ -128,7 +128,7 @@ func TestFence(t *testing.T) {
 			}
 			h.ok(b.Conclude(h.ctx(), taken, outcomes))
 			h.ok(b.ReleaseLane(h.ctx(), taken))
-			fence, err = h.TakeLane(h.ctx(), issuerA, "harness", time.Hour)
+			fence, err = h.TakeLane(h.ctx(), issuerA, "harness", MaxLease)
 			h.ok(err)
 		}
 	})
@@ -189,7 +189,7 @@ func TestHoldLane(t *testing.T) {
 		}
 
 		// Work that ends by itself gives it back too; and one that only waits ends in peace.
-		blocker, err := h.TakeLane(h.ctx(), issuerA, "blocker", time.Hour)
+		blocker, err := h.TakeLane(h.ctx(), issuerA, "blocker", MaxLease)
 		h.ok(err)
 		ctx, cancel := context.WithCancel(h.ctx())
 		waiting := make(chan error, 1)
@@ -222,7 +222,7 @@ func TestHoldLaneAfterALongStop(t *testing.T) {
 		eventually(h.t, "the lane is not to be had", func() bool {
 			h.expire()
 			var err error
-			f, err = b.TakeLane(h.ctx(), issuerA, "b", time.Minute)
+			f, err = b.TakeLane(h.ctx(), issuerA, "b", MaxLease)
 			return err == nil
 		})
 		return f
@@ -233,7 +233,7 @@ func TestHoldLaneAfterALongStop(t *testing.T) {
 		// lose has b take the lane from the one that holds it, which has lost it when it hears from heard, or tells by lost.
 		lose func(h *harness, b *Store, heard chan<- error, lost <-chan error) model.Fence
 	}{
-		{"its work hears of it", time.Minute, func(h *harness, b *Store, heard chan<- error, _ <-chan error) model.Fence {
+		{"its work hears of it", MaxLease, func(h *harness, b *Store, heard chan<- error, _ <-chan error) model.Fence {
 			f := take(h, b)
 			heard <- h.Sign(h.ctx(), model.Fence{Issuer: issuerA, Epoch: f.Epoch - 1}, []model.Attempt{attempt(h.createQuietly(issue()), 1)})
 			return f
@@ -278,7 +278,7 @@ func TestHoldLaneAfterALongStop(t *testing.T) {
 			}
 			time.Sleep(lease / 3) // until it is renewed for the first time
 			for range 5 {
-				h.ok(b.RenewLane(h.ctx(), f, time.Minute))
+				h.ok(b.RenewLane(h.ctx(), f, MaxLease))
 				h.create(issue()) // which wakes who waits for the lane
 				time.Sleep(lease / 3)
 			}
@@ -295,6 +295,40 @@ func TestHoldLaneAfterALongStop(t *testing.T) {
 	}
 }
 
+// A database whose clock goes back, as where a standby takes over whose clock is behind, does not leave an account without a
+// lane: no lease runs for longer than the longest.
+func TestLaneWhenTheClockGoesBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		b := h.open()
+		first, err := h.TakeLane(h.ctx(), issuerA, "a", MaxLease)
+		h.ok(err)
+		back := func(by string) {
+			_, err := h.writeDB.Exec("UPDATE lanes SET expires = expires + " + by)
+			h.ok(err)
+		}
+		back("0")
+		_, err = b.TakeLane(h.ctx(), issuerA, "b", time.Second)
+		h.code(err, model.CodeLaneHeld)
+		back("3600000000") // by an hour
+		second, err := b.TakeLane(h.ctx(), issuerA, "b", time.Second)
+		h.ok(err)
+		if second.Epoch <= first.Epoch {
+			t.Errorf("epoch %d after %d", second.Epoch, first.Epoch)
+		}
+		h.code(h.RenewLane(h.ctx(), first, MaxLease), model.CodeFenced)
+		// Whoever holds it goes on: each renewal is by the clock as it is.
+		back("3600000000")
+		h.ok(b.RenewLane(h.ctx(), second, time.Second))
+		if st, err := b.Lane(h.ctx(), issuerA); err != nil || st.Left > time.Second {
+			t.Errorf("%+v, %v", st, err)
+		}
+		// No lease can be mistaken for one of another clock.
+		_, err = b.TakeLane(h.ctx(), issuerA, "b", MaxLease+1)
+		h.code(err, model.CodeInternal)
+		h.code(b.RenewLane(h.ctx(), second, MaxLease+1), model.CodeInternal)
+	})
+}
+
 // lostTo has the harness take the lane away from who holds it.
 func (*holding) lostTo(h *harness) <-chan struct{} {
 	done := make(chan struct{})
@@ -302,7 +336,7 @@ func (*holding) lostTo(h *harness) <-chan struct{} {
 		defer close(done)
 		eventually(h.t, "the lane is not to be had", func() bool {
 			h.expire()
-			f, err := h.TakeLane(h.ctx(), issuerA, "thief", time.Hour)
+			f, err := h.TakeLane(h.ctx(), issuerA, "thief", MaxLease)
 			h.fence = f
 			return err == nil
 		})
@@ -330,20 +364,20 @@ func TestLeaseIsRenewedDuringWork(t *testing.T) {
 		under(func() {
 			ctx, cancel := context.WithTimeout(h.ctx(), 2*time.Second)
 			defer cancel()
-			if err := other.RenewLane(ctx, f, time.Hour); err != nil {
+			if err := other.RenewLane(ctx, f, MaxLease); err != nil {
 				t.Errorf("the lease is not renewed while work goes on: %v", err)
 			}
 		})
 		for what, end := range map[string]func(ctx context.Context) error{
 			"taken": func(ctx context.Context) error {
-				_, err := other.TakeLane(ctx, issuerA, "harness", time.Hour)
+				_, err := other.TakeLane(ctx, issuerA, "harness", MaxLease)
 				return err
 			},
 			"given back": func(ctx context.Context) error { return other.ReleaseLane(ctx, f) },
 		} {
 			var ended chan error
 			under(func() {
-				_ = other.RenewLane(h.ctx(), f, time.Hour) // a row that was changed meanwhile is held all the same
+				_ = other.RenewLane(h.ctx(), f, MaxLease) // a row that was changed meanwhile is held all the same
 				ended = make(chan error, 1)
 				go func() { ended <- end(h.ctx()) }()
 				select {

@@ -259,7 +259,7 @@ func TestWatch(t *testing.T) {
 		if h.Driver() == "postgres" {
 			<-theirs
 		}
-		f, err := h.TakeLane(h.ctx(), issuerA, "x", time.Hour)
+		f, err := h.TakeLane(h.ctx(), issuerA, "x", MaxLease)
 		h.ok(err)
 		h.ok(h.ReleaseLane(h.ctx(), f))
 		<-own

@@ -113,7 +113,7 @@ func TestRemovalsEndAtAStart(t *testing.T) {
 	w := newWorld(t, sandbox.Config{}, 10_000)
 	s := openStore(t, database(t, "sqlite"))
 	op := w.revoke(s, w.operation(), model.ActorJanitor)
-	fence, err := s.TakeLane(t.Context(), w.issuer, "one", time.Hour)
+	fence, err := s.TakeLane(t.Context(), w.issuer, "one", store.MaxLease)
 	if err != nil {
 		t.Fatal(err)
 	}

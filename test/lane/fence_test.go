@@ -17,7 +17,7 @@ func TestFencedLaneSendsNothing(t *testing.T) {
 		w := newWorld(t, sandbox.Config{}, 10_000)
 		s := openStore(t, database(t, db))
 		w.stocked(s, mode)
-		fence, err := s.TakeLane(t.Context(), w.issuer, "one", time.Hour)
+		fence, err := s.TakeLane(t.Context(), w.issuer, "one", store.MaxLease)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func TestFencedLaneSendsNothing(t *testing.T) {
 		first := w.create(s, 5)
 		eventually(t, "they are sent", func() bool { return w.open() == 5 })
 		// The same name: as a process that was started again, and which the one before does not know of.
-		second, err := s.TakeLane(t.Context(), w.issuer, "one", time.Hour)
+		second, err := s.TakeLane(t.Context(), w.issuer, "one", store.MaxLease)
 		if err != nil {
 			t.Fatal(err)
 		}
