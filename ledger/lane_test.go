@@ -942,6 +942,39 @@ func TestLaneMissesManyLedgers(t *testing.T) {
 	awaitLane(t, lane, "the lane is up", isUp)
 }
 
+// What was signed twice, for more ledgers together than a node searches at a time, is looked up all the same.
+func TestLaneLooksUpManyLedgers(t *testing.T) {
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer, testAlice)
+	p := newProxy(t, node.WebSocketURL())
+	lane, _ := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.LedgerOffset, c.Signings = 1000, 1 })
+	awaitLane(t, lane, "the lane is up", isUp)
+	submitted := make(chan []byte, 64)
+	p.filter(func(data []byte) []byte {
+		if isSubmit(data) {
+			select {
+			case submitted <- bytes.Clone(data):
+			default:
+			}
+			return nil
+		}
+		return data
+	}, nil)
+	outcomes := submitAll(t.Context(), lane, 1)
+	first := <-submitted
+	index := accept(t, node)
+	awaitLane(t, lane, "the ledger is heard of", func(s Status) bool { return s.Validated.Index >= index })
+	p.answer(fakeSubmit(t, first, "telINSUF_FEE_P"))
+	<-submitted
+	for range 1010 {
+		accept(t, node)
+	}
+	keepClosing(t, node, 20*time.Millisecond)
+	if o := <-outcomes; model.CodeOf(o.err) != model.CodeNotValidated {
+		t.Errorf("got %v", o.err)
+	}
+}
+
 // What is stored as absent is what was looked up, and nothing else.
 func TestLaneStoresAbsentWhatWasAskedAbout(t *testing.T) {
 	for _, own := range []bool{false, true} { // which is signed anew, and which ends

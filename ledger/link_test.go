@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -650,6 +652,37 @@ func TestPolling(t *testing.T) {
 	w.Stop()
 	if c.Streams() {
 		t.Error("an HTTP node does not stream")
+	}
+}
+
+// A transaction is looked for in pieces that a node takes, and is absent only where all of them were searched.
+func TestTxInManyLedgers(t *testing.T) {
+	hash := strings.Repeat("AB", 32)
+	for _, tt := range []struct {
+		name        string
+		first, last uint32
+		unsearched  string // the piece that the node does not hold
+		want        []string
+		absent      bool
+	}{
+		{"one ledger", 7, 7, "", []string{"7-7"}, true},
+		{"as many as a node takes", 7, 1007, "", []string{"7-1007"}, true},
+		{"one more", 7, 1008, "", []string{"7-1007", "1008-1008"}, true},
+		{"many", 1, 3500, "", []string{"1-1001", "1002-2002", "2003-3003", "3004-3500"}, true},
+		{"not all of which are held", 1, 3500, "1002-2002", []string{"1-1001", "1002-2002", "2003-3003", "3004-3500"}, false},
+		{"the last there can be", math.MaxUint32 - 1, math.MaxUint32, "", []string{"4294967294-4294967295"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var asked []string
+			s := newStub(t, func(_ int, _ string, params map[string]any) string {
+				asked = append(asked, fmt.Sprintf("%.0f-%.0f", params["min_ledger"], params["max_ledger"]))
+				return refuse(params, "txnNotFound", fmt.Sprintf(`"searched_all":%t`, asked[len(asked)-1] != tt.unsearched))
+			})
+			status, err := newClient(t, s.http(), nil).Tx(t.Context(), hash, tt.first, tt.last)
+			if err != nil || status.Tx != nil || status.Absent != tt.absent || !slices.Equal(asked, tt.want) {
+				t.Errorf("%+v, %v; asked %q, want %q", status, err, asked, tt.want)
+			}
+		})
 	}
 }
 

@@ -342,6 +342,24 @@ type TxStatus struct {
 // Tx looks for a transaction by its hash in the ledgers from first to last. The zero TxStatus says that this node
 // cannot tell: it does not hold all of them, or holds the transaction as a candidate for a coming one.
 func (c *Client) Tx(ctx context.Context, hash string, first, last uint32) (TxStatus, error) {
+	absent := true
+	for first < last && last-first > txRange {
+		status, err := c.txIn(ctx, hash, first, first+txRange)
+		if err != nil || status.Tx != nil {
+			return status, err
+		}
+		absent = absent && status.Absent
+		first += txRange + 1
+	}
+	status, err := c.txIn(ctx, hash, first, last)
+	status.Absent = status.Absent && absent
+	return status, err
+}
+
+// txRange is by how much the last ledger that `tx` is asked about may be past the first (rippled: excessiveLgrRange).
+const txRange = 1000
+
+func (c *Client) txIn(ctx context.Context, hash string, first, last uint32) (TxStatus, error) {
 	var status TxStatus
 	err := c.call(ctx, "tx", map[string]any{"transaction": hash, "min_ledger": first, "max_ledger": last},
 		func(raw json.RawMessage) error { return decodeTx(raw, hash, &status) })
