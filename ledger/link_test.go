@@ -686,6 +686,21 @@ func TestTxInManyLedgers(t *testing.T) {
 	}
 }
 
+// A history that lists a transaction as not validated contradicts itself, and proves nothing.
+func TestHistoryListsWhatIsValidated(t *testing.T) {
+	for _, entry := range []string{
+		`{"hash":"AB","ledger_index":5,"validated":false,"tx_json":{},"meta":{}}`,
+		`{"hash":"AB","ledger_index":5,"tx_json":{},"meta":{}}`,
+	} {
+		s := newStub(t, func(_ int, _ string, params map[string]any) string {
+			return reply(params, fmt.Sprintf(`{"account":%q,"ledger_index_min":1,"ledger_index_max":10,"transactions":[%s]}`, testIssuer, entry))
+		})
+		bothWays(t, s, nil, func(t *testing.T, c *Client) {
+			wantAnswerError(t, c.AccountTx(t.Context(), testIssuer, 2, 9, func(*Transaction) { t.Error("it is told of") }), "not validated")
+		})
+	}
+}
+
 // A ledger that is far ahead of the last one is not believed as it is told of: the node is asked anew which one it has
 // validated. Where that is so, as after hours without its network, all goes on there.
 func TestLedgerFarAhead(t *testing.T) {

@@ -389,7 +389,8 @@ func decodeTx(raw json.RawMessage, hash string, status *TxStatus) error {
 const accountTxPage = 200
 
 // AccountTx yields the transactions that concern account in the validated ledgers from first to last, oldest first. It
-// is an error when the node does not hold all these ledgers: then what it has proves nothing.
+// is an error when the node does not hold all these ledgers, or lists one that is not validated: then what it has proves
+// nothing.
 func (c *Client) AccountTx(ctx context.Context, account model.Address, first, last uint32, yield func(*Transaction)) error {
 	if last > math.MaxInt32 {
 		return fmt.Errorf("account_tx takes no ledger %d", last)
@@ -406,9 +407,7 @@ func (c *Client) AccountTx(ctx context.Context, account model.Address, first, la
 			return err
 		}
 		for i := range page.Transactions {
-			if t := &page.Transactions[i]; t.Validated {
-				yield(t.transaction())
-			}
+			yield(page.Transactions[i].transaction())
 		}
 		if isNull(page.Marker) {
 			return nil
@@ -457,6 +456,12 @@ func decodeAccountTx(raw json.RawMessage, account model.Address, first, last uin
 	}
 	if from > first || to < last {
 		return &heldError{from, to, first, last}
+	}
+	for i := range page.Transactions {
+		// It is in the ledgers that the node says to hold. Passed over, it would count as absent.
+		if !page.Transactions[i].Validated {
+			return errors.New("it lists a transaction that is not validated")
+		}
 	}
 	return nil
 }
