@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -120,6 +118,7 @@ func Example() string {
 	b.WriteString(`# Settings of the programs, each with its default. Copy this file to .env and change what you need.
 # A flag (--http-listen) or a variable of the environment (HTTP_LISTEN) of the same name goes before this file.
 # Once a seed stands in it, nobody else may read it: chmod 600 .env
+# A value with $ or # in it goes into single quotes: outside of them $NAME is a variable, and # begins a comment.
 `)
 	for _, s := range Catalogue {
 		b.WriteString("\n")
@@ -146,31 +145,4 @@ func wrap(text string, width int) []string {
 		}
 	}
 	return append(lines, line)
-}
-
-// DotenvWarnings says what in a .env file deserves a look and stops nothing: names that no program knows, and a secret
-// that others can read. No value is repeated. [Read] must have read the file.
-func (c *Values) DotenvWarnings(path string) []string {
-	info, err := os.Stat(path)
-	if err != nil || c.v.ConfigFileUsed() == "" {
-		return nil
-	}
-	secret := false
-	known := map[string]bool{}
-	for _, s := range Catalogue {
-		key := strings.ToLower(s.Key)
-		known[key] = true
-		secret = secret || s.Secret && c.v.InConfig(key) && c.v.GetString(key) != ""
-	}
-	var warnings []string
-	for _, key := range slices.Sorted(slices.Values(c.v.AllKeys())) {
-		// Other words than names are not repeated: they might be part of a value.
-		if !known[key] && strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" {
-			warnings = append(warnings, fmt.Sprintf("%s sets %s, which no program knows", path, strings.ToUpper(key)))
-		}
-	}
-	if mode := info.Mode().Perm(); secret && runtime.GOOS != "windows" && mode&0o077 != 0 {
-		warnings = append(warnings, fmt.Sprintf("%s holds a secret and others can read it (mode %04o): chmod 600 %s", path, mode, path))
-	}
-	return warnings
 }

@@ -55,6 +55,7 @@ func (f Faults) Error() string {
 type Values struct {
 	settings []Setting
 	v        *viper.Viper
+	dotenv   string // the file's path; empty where there is none, or it cannot be read
 	faults   Faults
 }
 
@@ -118,6 +119,8 @@ func (c *Values) readDotenv(path string) {
 	case err != nil:
 		// The reader's own error repeats the line, which may hold a seed.
 		c.faults = append(c.faults, fmt.Sprintf("%s: each line must be KEY=value, or empty, or a comment that begins with #%s", path, badLine(path)))
+	default:
+		c.dotenv = path
 	}
 }
 
@@ -142,12 +145,13 @@ func (c *Values) Fault(key, rest string) { c.faults = append(c.faults, key+" "+r
 // Wrong notes a fault that is not about one setting.
 func (c *Values) Wrong(sentence string) { c.faults = append(c.faults, sentence) }
 
-// Err returns all faults found so far as one [Faults], or nil.
+// Err returns all faults found so far as one [Faults], or nil. Misspelled settings are told among them: they are often why
+// something is missing.
 func (c *Values) Err() error {
 	if len(c.faults) == 0 {
 		return nil
 	}
-	return slices.Clone(c.faults)
+	return append(slices.Clone(c.faults), c.misspelled()...)
 }
 
 // String returns a setting as text, without surrounding space.
@@ -171,9 +175,28 @@ func (c *Values) OneOf(key string, words ...string) string {
 func (c *Values) Duration(key string, least, most time.Duration) time.Duration {
 	d, err := time.ParseDuration(c.String(key))
 	if err != nil || d < least || d > most {
-		c.Fault(key, fmt.Sprintf("must be a time with its unit, such as 1s or 250ms, from %v to %v", least, most))
+		example := "1s or 250ms"
+		switch {
+		case least >= time.Minute:
+			example = "10m or 24h"
+		case least >= time.Second:
+			example = "30s or 10m"
+		}
+		c.Fault(key, fmt.Sprintf("must be a time with its unit (ms, s, m or h), such as %s, from %s to %s", example, shownDuration(least), shownDuration(most)))
 	}
 	return d
+}
+
+// shownDuration writes a time without the parts that are zero: 10m, and not 10m0s.
+func shownDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Int returns a setting that must be a whole number between least and most.
