@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/heap"
+	"github.com/xrplissuer/credential-issuer/cmd/internal/version"
 	"github.com/xrplissuer/credential-issuer/sandbox"
 )
 
@@ -43,7 +44,10 @@ const stopTime = 10 * time.Second
 
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	cfg, err := parse(args, stderr)
+	if len(args) > 0 && args[0] == "--version" {
+		return version.Print(stdout, "sandbox")
+	}
+	cfg, err := parse(args, stdout, stderr)
 	if errors.Is(err, pflag.ErrHelp) {
 		return nil
 	}
@@ -74,7 +78,7 @@ func end(s *sandbox.Server) error {
 	return s.Close(ctx)
 }
 
-func parse(args []string, stderr io.Writer) (sandbox.Config, error) {
+func parse(args []string, stdout, stderr io.Writer) (sandbox.Config, error) {
 	var cfg sandbox.Config
 	var genesis uint32
 	var spec string
@@ -94,7 +98,7 @@ func parse(args []string, stderr io.Writer) (sandbox.Config, error) {
 		"with it the weather can be changed by the method sandbox_weather (default: none, and no such method)")
 	fs.Uint64Var(&seed, "weather-seed", 0, "`number` that decides what goes wrong when (default: another each time)")
 	fs.Usage = func() {
-		_, _ = fmt.Fprintf(stderr, "sandbox runs a stand-alone XRP Ledger.\n\nUsage: sandbox [flags]\n\n%s", fs.FlagUsages()) // as fs itself does
+		_, _ = fmt.Fprintf(stdout, "sandbox runs a stand-alone XRP Ledger.\n\nUsage: sandbox [flags]\n       sandbox --version\n\n%s", fs.FlagUsages()) // as fs itself does
 	}
 	if err := fs.Parse(args); err != nil {
 		if !errors.Is(err, pflag.ErrHelp) {

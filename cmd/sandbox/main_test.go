@@ -149,8 +149,11 @@ func TestWrongUse(t *testing.T) {
 			t.Errorf("%v: %v, %q", c.args, err, errs.String())
 		}
 	}
-	var errs bytes.Buffer
-	if err := run(context.Background(), []string{"--help"}, io.Discard, &errs); err != nil || !strings.Contains(errs.String(), "--genesis-close-time") {
-		t.Errorf("help: %v, %q", err, errs.String())
+	// What was asked for is a result, to be read with a pager.
+	for arg, want := range map[string]string{"--help": "--genesis-close-time", "-h": "--genesis-close-time", "--version": "sandbox "} {
+		var out, errs bytes.Buffer
+		if err := run(context.Background(), []string{arg}, &out, &errs); err != nil || !strings.Contains(out.String(), want) || errs.Len() > 0 {
+			t.Errorf("%s: %v, %q, %q", arg, err, out.String(), errs.String())
+		}
 	}
 }

@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 		{"now", "takes no arguments"},
 	} {
 		var told bytes.Buffer
-		cfg, err := parse(strings.Fields(c.args), &told)
+		cfg, err := parse(strings.Fields(c.args), &told, &told)
 		if (err == nil) != (c.want == "") || err != nil && !errors.Is(err, errUsage) || !strings.Contains(told.String(), c.want) {
 			t.Errorf("%s: %v, %s", c.args, err, &told)
 		}

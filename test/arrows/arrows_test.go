@@ -25,7 +25,7 @@ const (
 
 // rooms are all the packages that another one could import.
 var rooms = []string{
-	"cmd/internal/config", "cmd/internal/heap", "hexutil", "issuer", "issuer/access", "issuer/httpapi", "issuer/policy",
+	"cmd/internal/config", "cmd/internal/heap", "cmd/internal/version", "hexutil", "issuer", "issuer/access", "issuer/httpapi", "issuer/policy",
 	"issuer/vault", "issuer/webhook", "ledger", "model", "sandbox", "store",
 	"sandbox/internal/codec", "sandbox/internal/engine", "sandbox/internal/journal", "sandbox/internal/rjson", "sandbox/internal/shamap",
 	"test/logs", "test/postgres",
@@ -38,12 +38,13 @@ var arrows = []struct {
 	code   []string
 	tests  []string // in addition to code
 }{
-	{"cmd/issuer", []string{"cmd/internal/config", "cmd/internal/heap", "hexutil", "issuer", "issuer/access", "issuer/httpapi", "issuer/policy", "issuer/vault",
+	{"cmd/issuer", []string{"cmd/internal/config", "cmd/internal/heap", "cmd/internal/version", "hexutil", "issuer", "issuer/access", "issuer/httpapi", "issuer/policy", "issuer/vault",
 		"issuer/webhook", "ledger", "model", "sandbox", "store"}, []string{"test/postgres"}},
-	{"cmd/accept", []string{"cmd/internal/config", "cmd/internal/heap", "hexutil", "ledger", "model"}, []string{"sandbox"}},
-	{"cmd/sandbox", []string{"cmd/internal/config", "cmd/internal/heap", "sandbox"}, nil},
-	{"cmd/internal/config", []string{"cmd/internal/heap", "hexutil", "model"}, nil},
+	{"cmd/accept", []string{"cmd/internal/config", "cmd/internal/heap", "cmd/internal/version", "hexutil", "ledger", "model"}, []string{"sandbox"}},
+	{"cmd/sandbox", []string{"cmd/internal/config", "cmd/internal/heap", "cmd/internal/version", "sandbox"}, nil},
+	{"cmd/internal/config", []string{"cmd/internal/heap", "cmd/internal/version", "hexutil", "model"}, nil},
 	{"cmd/internal/heap", nil, nil},
+	{"cmd/internal/version", nil, nil},
 	{"issuer", []string{"issuer/policy", "model"}, []string{"hexutil", "issuer/access", "issuer/vault", "ledger", "sandbox", "store", "test/logs"}},
 	{"issuer/httpapi", []string{"hexutil", "issuer", "model"}, []string{"issuer/access", "issuer/policy", "issuer/vault", "ledger", "sandbox", "store", "test/logs", "test/postgres"}},
 	{"issuer/access", []string{"model"}, []string{"test/logs"}},
