@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/cmd/internal/version"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -34,12 +35,16 @@ var commands = map[string]func(ctx context.Context, args []string, dotenv string
 
 // run is the program. Its error is what main prints and leaves with.
 func run(ctx context.Context, args []string, dotenv string, in *os.File, out, errs io.Writer) error {
+	which, args := config.Asks(args)
+	if which {
+		return version.Print(out, "accept")
+	}
 	if len(args) > 0 {
 		if command := commands[args[0]]; command != nil {
 			return command(ctx, args[1:], dotenv, in, out, errs)
 		}
 	}
-	o, flags, err := readOptions(args, dotenv)
+	o, flags, err := readOptions(args, dotenv, errs)
 	if errors.Is(err, pflag.ErrHelp) {
 		return usage(out, flags)
 	}
@@ -57,7 +62,7 @@ func run(ctx context.Context, args []string, dotenv string, in *os.File, out, er
 		o.account = seed.Address()
 	}
 
-	return forPrograms(o.json, out, accept(ctx, o, seed, in, out, errs))
+	return forPrograms(o.json, out, interrupted(ctx, accept(ctx, o, seed, in, out, errs)))
 }
 
 // findSeed returns the seed from the settings, or else asks for it.
@@ -73,6 +78,9 @@ func findSeed(ctx context.Context, o options, in *os.File, errs io.Writer) (ledg
 		}
 	}
 	seed, err := ledger.ParseSeed(text)
+	if err != nil && o.seedName != "" {
+		err = fmt.Errorf("%s: %w", o.seedName, err)
+	}
 	if err != nil {
 		return ledger.Seed{}, errUsage{err}
 	}
@@ -88,7 +96,7 @@ func accept(ctx context.Context, o options, seed ledger.Seed, in *os.File, out, 
 	defer client.Close()
 	at, err := client.Ledger(ctx)
 	if err != nil {
-		return onSandbox(o, err)
+		return silent(o, err)
 	}
 	waiting := client.Credentials(ctx, o.account, model.Filter{Side: model.About, Acceptance: model.Unaccepted})
 
@@ -136,12 +144,33 @@ func accept(ctx context.Context, o options, seed ledger.Seed, in *os.File, out, 
 	return submit(ctx, o, seed, client, chosen, out, errs)
 }
 
-// onSandbox adds to a node that does not answer what mends it on the sandbox.
-func onSandbox(o options, err error) error {
-	if model.CodeOf(err) != "" && o.network.Name == config.Sandbox {
+// silent adds to a node that does not answer which one that is, why, and what mends it.
+func silent(o options, err error) error {
+	var e *model.Error
+	if !errors.As(err, &e) || e.Code != model.CodeLedgerUnavailable {
+		return err
+	}
+	if o.network.Name == config.Sandbox {
 		return hinted(err, fmt.Sprintf(" (%s). Is the service running? `make run` starts it with its ledger; SANDBOX_LISTEN or XRPL_NETWORK says where another one is", o.network.Node))
 	}
-	return err
+	why := ""
+	if e.Cause != nil {
+		why = ": " + e.Cause.Error()
+	}
+	return hinted(err, fmt.Sprintf(" (%s%s). XRPL_NETWORK says which one is asked", o.network.Name, why))
+}
+
+// errInterrupted is the end of what the user broke off before anything was sent.
+var errInterrupted = errors.New("interrupted")
+
+// interrupted says so of an error that an interrupt has caused, where it says nothing of a transaction that may still happen.
+func interrupted(ctx context.Context, err error) error {
+	var e *model.Error
+	ours := errors.As(err, &e) && e.Pending == nil && e.Tx == nil || errors.Is(err, context.Canceled)
+	if ctx.Err() == nil || !ours || errors.As(err, new(errSaid)) {
+		return err
+	}
+	return errInterrupted
 }
 
 // find returns the credential that --credential and --issuer name. One that is accepted already is returned only where

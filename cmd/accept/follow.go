@@ -47,7 +47,7 @@ func (l link) String() string {
 	return l.base + requests + l.id + "?" + url.Values{"secret": {l.secret}}.Encode()
 }
 
-var errLink = errors.New("must be the link of a request: http(s)://…/request/ID?secret=…")
+var errLink = errors.New("must be the link of a request: https://HOST/request/ID?secret=SECRET")
 
 // parseLink reads a link. One that begins with a slash is of the service at base.
 func parseLink(s, base string) (link, error) {
@@ -122,12 +122,12 @@ func runFollow(ctx context.Context, args []string, dotenv string, in *os.File, o
 			v.Fault("LINK", err.Error())
 		}
 	}
-	if err := v.Err(); err != nil {
+	if err := checked(v, errs); err != nil {
 		return err
 	}
 	s := newService(at.base)
 	defer s.close()
-	return forPrograms(f.json, out, s.follow(ctx, at, f, out, errs))
+	return forPrograms(f.json, out, interrupted(ctx, s.follow(ctx, at, f, out, errs)))
 }
 
 // standing is a request as its applicant is shown it.

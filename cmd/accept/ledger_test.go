@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -307,9 +308,9 @@ func TestFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.accept(wallet{seedText, nobody}, "--list").want(t, 1, string(nobody.Address()))
-	w.accept(wallet{"sEdTM1uX8pu2do5XvTnutH6HsouMaM3", nobody}, "--list").want(t, 2, "seed")
+	w.accept(wallet{"sEdTM1uX8pu2do5XvTnutH6HsouMaM3", nobody}, "--list").want(t, 2, "SUBJECT_ACCOUNT_SEED: the seed's checksum is wrong")
 	w.accept(me, "--list", "--xrpl-network", w.server.URL()).want(t, 0, "No credential") // over HTTP too
-	w.accept(me, "--list", "--xrpl-network", "ws://127.0.0.1:1").want(t, 1)
+	w.accept(me, "--list", "--xrpl-network", "ws://127.0.0.1:1").want(t, 1, "(ws://127.0.0.1:1: ", "connection refused", "XRPL_NETWORK says which one is asked")
 	w.accept(me, "--list", "--json", "--xrpl-network", "ws://127.0.0.1:1").want(t, 1, `"error":"ledgerUnavailable"`)
 	w.accept(me, "--list", "--xrpl-network", "sandbox", "--sandbox-listen", "127.0.0.1:1").want(t, 1, "Is the service running?")
 
@@ -319,6 +320,43 @@ func TestFailures(t *testing.T) {
 	w.accept(bank, "--credential", "KYC", "--subject-account-address", string(me.address())).want(t, 1, string(me.address()))
 	if w.accepted(me, bank, "KYC") {
 		t.Error("accepted with a foreign key")
+	}
+}
+
+// TestInterrupted: an interrupt is told as what it is, and what may still happen is told all the same.
+func TestInterrupted(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	down := &model.Error{Code: model.CodeLedgerUnavailable, Message: "no answer"}
+	sent := &model.Error{Code: model.CodeLedgerUnavailable, Message: "sent", Pending: &model.Pending{Hash: "AB"}}
+	full := errors.New("the disk is full")
+	for _, tc := range []struct {
+		ctx       context.Context
+		err, want error
+	}{{ended, down, errInterrupted}, {ended, context.Canceled, errInterrupted}, {ended, sent, sent}, {ended, full, full}, {ended, nil, nil}, {t.Context(), down, down}} {
+		if got := interrupted(tc.ctx, tc.err); got != tc.want {
+			t.Errorf("%v: %v, want %v", tc.err, got, tc.want)
+		}
+	}
+	// The program, at a node that never answers.
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	go func() {
+		c, err := silent.Accept()
+		interrupt()
+		if err == nil {
+			_, _ = io.Copy(io.Discard, c)
+			_ = c.Close()
+		}
+	}()
+	t.Setenv("SUBJECT_ACCOUNT_SEED", seedText)
+	if err := run(ctx, []string{"--list", "--xrpl-network=http://" + silent.Addr().String()}, "", nil, io.Discard, io.Discard); !errors.Is(err, errInterrupted) {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -508,7 +546,7 @@ func TestInterruptAtThePrompt(t *testing.T) {
 		}
 	}
 	interrupt()
-	if err := <-ended; exitStatus(err) != 1 || !errors.Is(err, context.Canceled) {
+	if err := <-ended; exitStatus(err) != 1 || !errors.Is(err, errInterrupted) {
 		t.Errorf("%v", err)
 	}
 	if s.state() != before {

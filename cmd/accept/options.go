@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -19,9 +21,10 @@ var known = config.Pick("XRPL_NETWORK", "SANDBOX_LISTEN",
 type options struct {
 	network config.Network
 	maxFee  int64
-	// seed is empty where it must be asked for. It never leaves this program but as a signature.
-	seed    string
-	account model.Address // empty: the seed's own
+	// seed is empty where it must be asked for. It never leaves this program but as a signature. seedName is the setting that it
+	// is from.
+	seed, seedName string
+	account        model.Address // empty: the seed's own
 
 	list, all, json bool
 	credential      model.CredentialType // empty: none named
@@ -33,7 +36,7 @@ func (o options) named() bool { return o.list || o.all || o.credential != "" }
 
 // readOptions reads the command line, the environment and .env. An error is a [config.Faults] that tells all that is
 // wrong, or [pflag.ErrHelp].
-func readOptions(args []string, dotenv string) (options, *pflag.FlagSet, error) {
+func readOptions(args []string, dotenv string, errs io.Writer) (options, *pflag.FlagSet, error) {
 	var o options
 	flags := pflag.NewFlagSet("accept", pflag.ContinueOnError)
 	credential := flags.String("credential", "", "accept the credential of this `type`, as the list shows it")
@@ -66,15 +69,24 @@ func readOptions(args []string, dotenv string) (options, *pflag.FlagSet, error) 
 		v.Wrong("--credential, --all and --list exclude each other: give one of them")
 	}
 	if flags.NArg() > 0 {
-		// Not repeated: it might be a seed.
-		v.Wrong(fmt.Sprintf("%d words too many: everything is said with flags, --help shows them", flags.NArg()))
+		v.Wrong(config.NoCommand("accept", flags.Args(), slices.Collect(maps.Keys(commands))))
 	}
-	return o, flags, v.Err()
+	return o, flags, checked(v, errs)
+}
+
+// checked returns what is wrong with the settings, or else tells what deserves a look.
+func checked(v *config.Values, errs io.Writer) error {
+	if err := v.Err(); err != nil {
+		return err
+	}
+	return v.Warn(errs, "accept")
 }
 
 // readSubject reads whose account it is, and its seed.
 func (o *options) readSubject(v *config.Values) {
-	o.seed = v.String("SUBJECT_ACCOUNT_SEED")
+	if o.seed = v.String("SUBJECT_ACCOUNT_SEED"); o.seed != "" {
+		o.seedName = "SUBJECT_ACCOUNT_SEED"
+	}
 	if path := v.String("SUBJECT_ACCOUNT_SEED_FILE"); path != "" {
 		seed, err := config.SecretFile(path)
 		switch {
@@ -83,7 +95,7 @@ func (o *options) readSubject(v *config.Values) {
 		case o.seed != "" && o.seed != seed:
 			v.Wrong("SUBJECT_ACCOUNT_SEED and SUBJECT_ACCOUNT_SEED_FILE hold different seeds: set one of them")
 		default:
-			o.seed = seed
+			o.seed, o.seedName = seed, "SUBJECT_ACCOUNT_SEED_FILE"
 		}
 	}
 	if s := v.String("SUBJECT_ACCOUNT_ADDRESS"); s != "" {
@@ -115,6 +127,7 @@ func usage(w io.Writer, flags *pflag.FlagSet) error {
   accept --all                                  accept all that are pending
   accept prove                                  ask a service for a credential, with a proof that the account is yours
   accept follow LINK                            wait until a person has decided on that
+  accept --version                              which build this is
 
 The seed comes from SUBJECT_ACCOUNT_SEED in the environment or in .env, from the file that SUBJECT_ACCOUNT_SEED_FILE
 names, or from a masked prompt. prove and follow tell more with --help. Exit status: 0 done or nothing to do, 1 failed, 2

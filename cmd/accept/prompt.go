@@ -25,7 +25,10 @@ func askSeed(ctx context.Context, w io.Writer, in *os.File) (string, error) {
 	if rerr := term.Restore(fd, before); err == nil && rerr != nil {
 		err = rerr
 	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return "", errInterrupted
+	case err != nil:
 		return "", fmt.Errorf("asking for the seed: %w", err)
 	}
 	return string(typed), nil

@@ -47,7 +47,7 @@ type proving struct {
 	wantsIssuer model.Address
 }
 
-func readProving(args []string, dotenv string) (proving, *pflag.FlagSet, error) {
+func readProving(args []string, dotenv string, errs io.Writer) (proving, *pflag.FlagSet, error) {
 	var p proving
 	flags := pflag.NewFlagSet("accept prove", pflag.ContinueOnError)
 	credential := flags.String("credential", "", "the `type` of the credential that is asked for")
@@ -82,7 +82,7 @@ func readProving(args []string, dotenv string) (proving, *pflag.FlagSet, error) 
 	if flags.NArg() > 0 {
 		v.Wrong(fmt.Sprintf("%d words too many: everything is said with flags, --help shows them", flags.NArg()))
 	}
-	return p, flags, v.Err()
+	return p, flags, checked(v, errs)
 }
 
 // request is what is sent. Fields that are not given are not there.
@@ -100,7 +100,7 @@ func (p proving) request(subject model.Address, documents json.RawMessage, by *p
 
 // runProve is the subcommand.
 func runProve(ctx context.Context, args []string, dotenv string, in *os.File, out, errs io.Writer) error {
-	p, flags, err := readProving(args, dotenv)
+	p, flags, err := readProving(args, dotenv, errs)
 	if errors.Is(err, pflag.ErrHelp) {
 		_, err := fmt.Fprintf(out, proveUsage, flags.FlagUsages())
 		return err
@@ -112,6 +112,13 @@ func runProve(ctx context.Context, args []string, dotenv string, in *os.File, ou
 }
 
 func (p proving) run(ctx context.Context, in *os.File, out, errs io.Writer) error {
+	var documents json.RawMessage
+	var err error
+	if !p.print { // before a seed is typed for nothing
+		if documents, err = readDocuments(p.file, in); err != nil {
+			return errUsage{err}
+		}
+	}
 	seed, err := findSeed(ctx, p.options, in, errs)
 	if err != nil {
 		return err
@@ -120,11 +127,7 @@ func (p proving) run(ctx context.Context, in *os.File, out, errs io.Writer) erro
 	if subject == "" {
 		subject = seed.Address()
 	}
-	var documents json.RawMessage
 	if !p.print {
-		if documents, err = readDocuments(p.file, in); err != nil {
-			return errUsage{err}
-		}
 		// What the service would refuse by its form alone is told before anything is asked or signed.
 		body, err := p.request(subject, documents, nil)
 		if err != nil {

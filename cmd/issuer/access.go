@@ -60,6 +60,10 @@ func readAccess(v *config.Values, onSandbox bool) accessSettings {
 		v.Wrong("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both, or neither")
 	}
 	provider, audience := v.String("OIDC_ISSUER"), v.String("OIDC_AUDIENCE")
+	roles, err := access.ParseRoles(v.String("OIDC_ROLES"))
+	if err != nil {
+		v.Fault("OIDC_ROLES", err.Error())
+	}
 	if provider == "" {
 		if audience != "" {
 			v.Fault("OIDC_ISSUER", "must be set beside OIDC_AUDIENCE: the provider's address")
@@ -68,10 +72,6 @@ func readAccess(v *config.Values, onSandbox bool) accessSettings {
 	}
 	if audience == "" {
 		v.Fault("OIDC_AUDIENCE", "must be set beside OIDC_ISSUER: tokens that the provider makes for others must not open this service")
-	}
-	roles, err := access.ParseRoles(v.String("OIDC_ROLES"))
-	if err != nil {
-		v.Fault("OIDC_ROLES", err.Error())
 	}
 	s.oidc = &access.OIDC{Issuer: provider, Audience: audience, RoleClaim: v.String("OIDC_ROLE_CLAIM"), Roles: roles}
 	return s
@@ -130,7 +130,7 @@ func checkListener(ctx context.Context, s settings, addr net.Addr, who *access.A
 		return err
 	}
 	if open {
-		return errOpenBeyond
+		return wrongSettings(errOpenBeyond)
 	}
 	if s.accessSettings.certificateFile == "" {
 		log.Warn("the service listens beyond this machine without TLS: tokens and documents can be read on the way; "+

@@ -42,6 +42,9 @@ func TestAccessFaults(t *testing.T) {
 			"OIDC_ROLES": "boss=owner", "DOCUMENTS_KEY": "hush-hush", "WEBHOOK_URLS": "https://hooks.example,https://me:hush-hush@x/", "WEBHOOK_ALLOW_PRIVATE": "perhaps", "RESERVE_WARNING": "-1"},
 			[]string{"- RATE_LIMIT_CLIENT must be", "- RATE_LIMIT_SUBJECT must be", "- RATE_LIMIT_LOGIN must be", "- TRUSTED_PROXIES must be", "- TLS_CERT_FILE and TLS_KEY_FILE belong together", "- OIDC_AUDIENCE must be set beside",
 				"- OIDC_ROLES must have", "- DOCUMENTS_KEY must be", "- WEBHOOK_URLS each address ", "- WEBHOOK_SECRET must be set beside", "- WEBHOOK_ALLOW_PRIVATE must be", "- RESERVE_WARNING must be"}},
+		{"roles without a provider", map[string]string{"OIDC_ROLES": "admin=boss"}, []string{"OIDC_ROLES must have"}},
+		{"a secret without webhooks", map[string]string{"WEBHOOK_SECRET": "hush-hush"}, []string{"WEBHOOK_SECRET must be"}},
+		{"the same address twice", map[string]string{"HTTP_LISTEN": "127.0.0.1:5005"}, []string{"HTTP_LISTEN and SANDBOX_LISTEN are the same"}},
 		{"a key without a certificate", map[string]string{"TLS_KEY_FILE": "x"}, []string{"belong together"}},
 		{"an audience without a provider", map[string]string{"OIDC_AUDIENCE": "us"}, []string{"OIDC_ISSUER must be set beside OIDC_AUDIENCE"}},
 		{"every proxy", map[string]string{"TRUSTED_PROXIES": "0.0.0.0/0"}, []string{"TRUSTED_PROXIES must not hold"}},
@@ -108,7 +111,7 @@ func TestBeyondLoopback(t *testing.T) {
 	dir := t.TempDir()
 	args := append(onSandbox(dir), "--http-listen=0.0.0.0:0")
 	out, log, status := command(t, args...)
-	if status != 1 || out != "" || !strings.Contains(log, "HTTP_LISTEN: without tokens whoever reaches the service") || !strings.Contains(log, "issuer token create --name me --role admin") {
+	if status != 2 || out != "" || !strings.Contains(log, "HTTP_LISTEN: without tokens whoever reaches the service") || !strings.Contains(log, "issuer token create --name me --role admin") {
 		t.Fatalf("%d %s%s", status, out, log)
 	}
 	token := makeToken(t, "me", "admin", "--data-dir="+dir)
@@ -271,7 +274,7 @@ func TestTLSFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, log, status := command(t, append(onSandbox(t.TempDir()), tc.args...)...)
-			if status != 1 || strings.Contains(log, "PRIVATE") {
+			if status != 2 || strings.Contains(log, "PRIVATE") {
 				t.Errorf("%d %s", status, log)
 			}
 			for _, want := range tc.want {
@@ -299,12 +302,12 @@ func writePolicy(t *testing.T, dir, name, text string) {
 func TestPolicies(t *testing.T) {
 	dir := t.TempDir()
 	where := "--policy-dir=" + dir
-	if _, log, status := command(t, append(onSandbox(t.TempDir()), where+"/none")...); status != 1 || !strings.Contains(log, "POLICY_DIR: ") {
+	if _, log, status := command(t, append(onSandbox(t.TempDir()), where+"/none")...); status != 2 || !strings.Contains(log, "POLICY_DIR: ") {
 		t.Errorf("%d %s", status, log)
 	}
 	writePolicy(t, dir, "club.yaml", "credential: Club\ndecision: perhaps\n")
 	writePolicy(t, dir, "more.yaml", "credential: [1]\n")
-	if _, log, status := command(t, append(onSandbox(t.TempDir()), where)...); status != 1 || !strings.Contains(log, "POLICY_DIR: ") || !strings.Contains(log, "club.yaml:2: decision must be") || !strings.Contains(log, "more.yaml:1: ") {
+	if _, log, status := command(t, append(onSandbox(t.TempDir()), where)...); status != 2 || !strings.Contains(log, "POLICY_DIR: ") || !strings.Contains(log, "club.yaml:2: decision must be") || !strings.Contains(log, "more.yaml:1: ") {
 		t.Errorf("%d %s", status, log)
 	}
 	writePolicy(t, dir, "club.yaml", clubPolicy)
@@ -355,7 +358,7 @@ func TestDocumentsKeyMissing(t *testing.T) {
 	dir := t.TempDir()
 	writePolicy(t, dir, "looked.yaml", reviewPolicy)
 	args := []string{"--http-listen=127.0.0.1:0", "--xrpl-network=" + node.WebSocketURL(), "--policy-dir=" + dir, "--data-dir=" + t.TempDir()}
-	if _, log, status := command(t, args...); status != 1 || !strings.Contains(log, "DOCUMENTS_KEY: ") || !strings.Contains(log, "openssl rand -base64 32") {
+	if _, log, status := command(t, args...); status != 2 || !strings.Contains(log, "DOCUMENTS_KEY: ") || !strings.Contains(log, "openssl rand -base64 32") {
 		t.Errorf("%d %s", status, log)
 	}
 	writePolicy(t, dir, "looked.yaml", clubPolicy)

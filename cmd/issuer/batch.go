@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -56,7 +57,7 @@ type batchSettings struct {
 	quiet  bool
 }
 
-func readBatchSettings(args []string, dotenv string) (batchSettings, *pflag.FlagSet, error) {
+func readBatchSettings(args []string, dotenv string, c console) (batchSettings, *pflag.FlagSet, error) {
 	flags := pflag.NewFlagSet("issuer batch", pflag.ContinueOnError)
 	batch := flags.String("batch", "", "go on with a batch that was begun before, by its id; FILE must hold the same rows, from the first one on")
 	key := flags.String("key", "", "the batch's Idempotency-Key, to go on with one whose id is not known; a random one where it is not set")
@@ -76,7 +77,7 @@ func readBatchSettings(args []string, dotenv string) (batchSettings, *pflag.Flag
 		if s.cancel == "" || s.batch+s.key+*format != "" || flags.NArg() > 0 {
 			v.Wrong("--cancel needs the batch's id, and neither FILE nor --batch, --key or --format")
 		}
-		return s, flags, v.Err()
+		return s, flags, errors.Join(v.Err(), warn(v, c))
 	}
 	if flags.NArg() != 1 {
 		v.Wrong("issuer batch needs one FILE, or - for standard input")
@@ -99,7 +100,23 @@ func readBatchSettings(args []string, dotenv string) (batchSettings, *pflag.Flag
 	if s.batch == "" && s.key == "" {
 		s.key = "batch-" + rand.Text()
 	}
-	return s, flags, v.Err()
+	return s, flags, errors.Join(v.Err(), warn(v, c))
+}
+
+// checkFile says what is wrong with the file before anything is sent.
+func (s batchSettings) checkFile() error {
+	if s.cancel != "" || s.file == "-" {
+		return nil
+	}
+	f, err := os.Open(s.file)
+	if err != nil {
+		return config.Faults{"FILE: " + err.Error()}
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return config.Faults{"FILE: " + s.file + " is a folder"}
+	}
+	return nil
 }
 
 func batchUsage(w io.Writer, flags *pflag.FlagSet) error {
@@ -111,8 +128,9 @@ func batchUsage(w io.Writer, flags *pflag.FlagSet) error {
   issuer batch --format csv -      from standard input
   issuer batch --cancel ID         drops what of a batch is not signed yet
 
-A service that has tokens wants one with the role admin: ISSUER_TOKEN. The service stores the rows and goes on by itself: this command may end before it. Rows that came to nothing are printed
-to standard output, as CSV: row, subject, credential, error, message; all else goes to standard error. Exit status:
+A service that has tokens wants one with the role admin: ISSUER_TOKEN. The service stores the rows and goes on by itself:
+this command may end before it. Rows that came to nothing are printed to standard output, as CSV: row, subject, credential,
+error, message; all else goes to standard error. Row 1 is the first one behind the line with the columns' names. Exit status:
 0 every row was issued, 1 failed, 2 wrong use, 3 the batch is over and some rows came to nothing.
 
 %s`, flags.FlagUsages())
@@ -121,11 +139,14 @@ to standard output, as CSV: row, subject, credential, error, message; all else g
 
 // runBatch is the subcommand.
 func runBatch(ctx context.Context, args []string, dotenv string, c console) error {
-	s, flags, err := readBatchSettings(args, dotenv)
+	s, flags, err := readBatchSettings(args, dotenv, c)
 	if errors.Is(err, pflag.ErrHelp) {
 		return batchUsage(c.out, flags)
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.checkFile(); err != nil {
 		return err
 	}
 	b := &batchRun{settings: s, console: c, id: s.batch, client: &http.Client{
@@ -145,10 +166,16 @@ func runBatch(ctx context.Context, args []string, dotenv string, c console) erro
 	err = b.run(ctx)
 	b.endLine()
 	var rows errRowsFailed
-	if err != nil && !errors.As(err, &rows) {
-		return fmt.Errorf("%w\n%s", err, b.howToGoOn())
+	if err == nil || errors.As(err, &rows) || b.nothingToGoOnWith(err) {
+		return err
 	}
-	return err
+	return fmt.Errorf("%w\n%s", err, b.howToGoOn())
+}
+
+// nothingToGoOnWith says that the service refused what was sent, and has stored nothing of it: the same again ends alike.
+func (b *batchRun) nothingToGoOnWith(err error) bool {
+	var no refusedError
+	return errors.As(err, &no) && !no.passing() && !b.stored
 }
 
 // batchRun is one run of the subcommand.
@@ -158,11 +185,13 @@ type batchRun struct {
 	client   *http.Client
 	terminal bool
 
-	id    string // the batch's, once it is known
-	began time.Time
-	first int64 // rows that were over when this run first looked
-	drawn bool  // a line without its end is on the terminal
-	told  time.Time
+	id string // the batch's, once it is known
+	// stored says that the service has told its id, and so has something of it.
+	stored bool
+	began  time.Time
+	first  int64 // rows that were over when this run first looked
+	drawn  bool  // a line without its end is on the terminal
+	told   time.Time
 }
 
 // cancel has the service drop what is left of a batch, and says what became of it.
@@ -213,6 +242,11 @@ type refusedError struct {
 }
 
 func (e refusedError) Error() string { return fmt.Sprintf("%s (%s)", e.message, e.code) }
+
+// passing says that it may be otherwise later.
+func (e refusedError) passing() bool {
+	return e.status >= http.StatusInternalServerError || e.status == http.StatusRequestTimeout || e.status == http.StatusTooManyRequests
+}
 
 func (b *batchRun) howToGoOn() string {
 	name := b.settings.file
@@ -279,7 +313,7 @@ func (b *batchRun) patiently(ctx context.Context, do func() error) error {
 	for wait := batchPoll; ; wait = min(2*wait, 10*time.Second) {
 		err := do()
 		var no refusedError
-		if err == nil || errors.As(err, &no) && no.status < http.StatusInternalServerError && no.status != http.StatusRequestTimeout && no.status != http.StatusTooManyRequests {
+		if err == nil || errors.As(err, &no) && !no.passing() {
 			return err
 		}
 		var local *os.PathError
@@ -391,11 +425,11 @@ func (b *batchRun) do(request *http.Request, want int) (batchView, error) {
 	}
 	response, err := b.client.Do(request)
 	if err != nil {
-		return v, fmt.Errorf("the service at %s does not answer: %w", b.settings.url, err)
+		return v, fmt.Errorf("the service at %s does not answer: %w%s", b.settings.url, unwrapped(err), running(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	if id, ok := strings.CutPrefix(response.Header.Get("Location"), "/admin/batch/"); ok {
-		b.id = id
+		b.id, b.stored = id, true
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, batchAnswerBytes))
 	if err != nil {
@@ -411,6 +445,24 @@ func (b *batchRun) do(request *http.Request, want int) (batchView, error) {
 		return v, refusedError{response.StatusCode, v.Error, v.Message + b.whatToDo(response.StatusCode)}
 	}
 	return v, nil
+}
+
+// unwrapped leaves out of an error of the HTTP client what it says of the request: that is known.
+func unwrapped(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
+}
+
+// running asks what is most often amiss where nobody listens.
+func running(err error) string {
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return ". Is the service running? ISSUER_URL says where it is"
+	}
+	return ""
 }
 
 // whatToDo goes on from the words that the service does not let the command in with.
@@ -487,7 +539,7 @@ func cell(s string) string {
 func (b *batchRun) tellSending(sent, size int64) {
 	line := fmt.Sprintf("sending: %d KiB", sent>>10)
 	if size > 0 {
-		line = fmt.Sprintf("sending: %3.0f %% of %d KiB", 100*float64(sent)/float64(size), size>>10)
+		line = fmt.Sprintf("sending: %3.0f %% of %d KiB", 100*float64(sent)/float64(size), (size+1023)>>10)
 	}
 	b.progress(line, false)
 }

@@ -176,8 +176,17 @@ func TestBatchWrongUse(t *testing.T) {
 	}
 	s := boot(t, onSandbox(t.TempDir())...)
 	url := "--issuer-url=" + s.field(t, "HTTP")
-	if _, _, err := batchCommand(t, "", url, filepath.Join(t.TempDir(), "none.csv")); exitStatus(err) != 1 || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no file: %v", err)
+	// Nothing was sent, so that there is nothing to go on with either.
+	for file, want := range map[string]string{filepath.Join(t.TempDir(), "none.csv"): "no such file", t.TempDir(): "is a folder"} {
+		if _, _, err := batchCommand(t, "", url, "--format=csv", file); exitStatus(err) != 2 || !strings.HasPrefix(err.Error(), "FILE: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "To go on") {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if _, _, err := batchCommand(t, "nothing\n", url, "--format=csv", "-"); exitStatus(err) != 1 || !strings.Contains(err.Error(), "badRequest") || strings.Contains(err.Error(), "o go on") {
+		t.Errorf("a file that is refused whole: %v", err)
+	}
+	if _, _, err := batchCommand(t, "", "--issuer-url=http://127.0.0.1:1", "--cancel=01JD8Q4Z7T9XW3V5K2M6N8P0RS"); exitStatus(err) != 1 || !strings.Contains(err.Error(), "Is the service running? ISSUER_URL says where it is") || strings.Contains(err.Error(), "Delete") {
+		t.Errorf("nobody there: %v", err)
 	}
 	line := fmt.Sprintf(`{"subject":"%s","credential":"RowC","documents":{"reason":"please"}}`, s.field(t, "Subject"))
 	_, log, err := batchCommand(t, line, url, "--format=ndjson", "-")
@@ -195,7 +204,7 @@ func TestBatchWrongUse(t *testing.T) {
 		t.Errorf("cancel none: %v", err)
 	}
 	for args, want := range map[string]string{"--batch=01JD8Q4Z7T9XW3V5K2M6N8P0RS": "batchNotFound", "--batch=1": "badRequest"} {
-		if _, _, err := batchCommand(t, "subject,credential\na,b\n", url, "--format=csv", args, "-"); exitStatus(err) != 1 || !strings.Contains(err.Error(), want) {
+		if _, _, err := batchCommand(t, "subject,credential\na,b\n", url, "--format=csv", args, "-"); exitStatus(err) != 1 || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "o go on") {
 			t.Errorf("%s: %v", args, err)
 		}
 	}

@@ -64,7 +64,7 @@ func embeddedFault(s settings, err error) error {
 	case errors.As(err, &files):
 		return dataFault(s.dataDir, err)
 	}
-	return fmt.Errorf("the embedded ledger in %s does not start: %w", s.dataDir, err)
+	return fmt.Errorf("DATA_DIR: the embedded ledger in %s does not start: %w", s.dataDir, err)
 }
 
 func dataFault(dir string, err error) error {

@@ -63,16 +63,30 @@ type errUndecided struct{ error }
 
 func (e errUndecided) Unwrap() error { return e.error }
 
+// errSettings is of settings that show to be wrong only when they are used: another start ends in the same way.
+type errSettings struct{ error }
+
+func (e errSettings) Unwrap() error { return e.error }
+
+// wrongSettings marks an error as one of the settings; nil stays nil.
+func wrongSettings(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errSettings{err}
+}
+
 // exitStatus is 2 where the settings are wrong, 3 where a batch is over and some of its rows came to nothing, or where a question
 // could not be answered, and 1 where the program failed with right settings, or the answer is no.
 func exitStatus(err error) int {
 	var faults config.Faults
 	var rows errRowsFailed
 	var undecided errUndecided
+	var settings errSettings
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &faults):
+	case errors.As(err, &faults), errors.As(err, &settings):
 		return 2
 	case errors.As(err, &rows), errors.As(err, &undecided):
 		return 3

@@ -87,18 +87,45 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
-// TestWrongUse: status 2, and a sentence.
+// TestWrongUse: status 2, and a sentence; and help for those who ask for it.
 func TestWrongUse(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "--log-level=loud")
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	said, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.HasPrefix(string(said), "issuer: LOG_LEVEL must be") {
-		t.Errorf("%v: %s", err, said)
+	for _, tc := range []struct {
+		args   string
+		status int
+		want   string
+	}{
+		{"--log-level=loud", 2, "issuer: LOG_LEVEL must be"},
+		{"verfy", 2, "issuer: there is no such command: is verify meant? There are audit, batch, token, verify"},
+		{"--log-level=info token", 2, "issuer: token must be the first word"},
+		{edSeed, 2, "issuer: there is no such command: there are"},
+		{"--version", 0, "issuer "},
+		{"version", 0, "issuer "},
+		{"help", 0, "issuer issues credentials"},
+		{"help verify", 0, "issuer verify asks"},
+		{"help token", 0, "issuer token makes"},
+	} {
+		cmd := exec.Command(self, strings.Fields(tc.args)...)
+		cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), asProgram+"=1")
+		said, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != tc.status || !strings.HasPrefix(string(said), tc.want) || strings.Contains(string(said), edSeed) {
+			t.Errorf("%s: %v: %s", tc.args, err, said)
+		}
+	}
+}
+
+// TestCommandsWarn: a command tells of a misspelled setting, as the service does in its log, and goes on.
+func TestCommandsWarn(t *testing.T) {
+	t.Setenv("DATABASE_URI", "postgres://me:hush@db/x")
+	where, _ := auditLog(t, 1)
+	for _, args := range [][]string{{"token", "list", where}, {"audit", "verify", where}, {"batch", "--cancel=x", "--issuer-url=http://127.0.0.1:1"},
+		{"verify", edAddress, edAddress, "X", "--xrpl-network=http://127.0.0.1:1"}} {
+		if _, log, _ := command(t, args...); strings.Count(log, "issuer: the environment sets DATABASE_URI, which no program knows: is DATABASE_URL meant?\n") != 1 || strings.Contains(log, "hush") {
+			t.Errorf("%q: %s", args, log)
+		}
 	}
 }
 

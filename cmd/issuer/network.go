@@ -74,9 +74,9 @@ func (g *networkGuard) explain(known model.Network, err error) error {
 	seen := fmt.Sprintf("%s (ledger %d of %s was its newest)", known.Name, known.Last.Index, model.FormatTime(known.Last.CloseTime))
 	switch {
 	case errors.As(err, &other):
-		return fmt.Errorf("XRPL_NETWORK: the journal in %s belongs to %s, and the node at %s shows another ledger: %w. Set XRPL_NETWORK back, "+
+		return wrongSettings(fmt.Errorf("XRPL_NETWORK: the journal in %s belongs to %s, and the node at %s shows another ledger: %w. Set XRPL_NETWORK back, "+
 			"or set %s for this ledger. Where the same network was begun anew, as Devnet is now and then, and a sandbox whose files were removed, "+
-			"nothing that the journal has in progress can happen any more: move the journal away, or use %[5]s", g.place, seen, g.client.Node(), other, g.begin)
+			"nothing that the journal has in progress can happen any more: move the journal away, or use %[5]s", g.place, seen, g.client.Node(), other, g.begin))
 	case ledger.Behind(err):
 		return fmt.Errorf("XRPL_NETWORK: the journal in %s belongs to %s, and the node at %s has not come as far: wait until it has caught up, and start again. "+
 			"Where the network was begun anew, move the journal away, or use %s (%w)", g.place, seen, g.client.Node(), g.begin, err)
@@ -91,8 +91,11 @@ func (g *networkGuard) start(ctx context.Context, certain bool) error {
 		var other *ledger.OtherNetworkError
 		return errors.As(err, &other) || certain && ledger.Behind(err) || model.CodeOf(err) != model.CodeLedgerUnavailable
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		g.settle()
+	case certain && ledger.Behind(err):
+		return wrongSettings(err)
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func refusedStart(t *testing.T, want []string, args ...string) {
 	t.Helper()
 	out, log := newTerminal(), newTerminal()
 	err := run(t.Context(), args, noFile(t), console{strings.NewReader(""), out, log})
-	if err == nil || exitStatus(err) != 1 || out.String() != "" {
+	if err == nil || exitStatus(err) != 2 || out.String() != "" {
 		t.Fatalf("%v\n%s%s", err, out, log)
 	}
 	for _, w := range want {
@@ -154,7 +154,7 @@ func TestNodeReplaced(t *testing.T) {
 	}
 	nodeWith(t, node.Addr(), edAddress)
 	err := <-done
-	if err == nil || exitStatus(err) != 1 || !strings.Contains(err.Error(), "shows another ledger") {
+	if err == nil || exitStatus(err) != 2 || !strings.Contains(err.Error(), "shows another ledger") {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	kept, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "issuer.db")})

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/cmd/internal/version"
 	"github.com/xrplissuer/credential-issuer/issuer"
 	"github.com/xrplissuer/credential-issuer/issuer/access"
 	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
@@ -30,6 +31,8 @@ import (
 const (
 	// nodeWait is how long a start waits for a node that does not answer.
 	nodeWait = 30 * time.Second
+	// nodeTold is how often the log tells of that.
+	nodeTold = 10 * time.Second
 	// drainTime is how long the lane may take once no request waits for it any more: what is left then goes
 	// on at the next start.
 	drainTime = time.Second
@@ -55,6 +58,10 @@ var commands = map[string]func(ctx context.Context, args []string, dotenv string
 // run is the program: it returns nil when ctx ended it, and an error that says what to do when it cannot work. A fault
 // in the settings is a [config.Faults].
 func run(ctx context.Context, args []string, dotenv string, c console) error {
+	which, args := config.Asks(args)
+	if which {
+		return version.Print(c.out, "issuer")
+	}
 	if len(args) > 0 {
 		if command := commands[args[0]]; command != nil {
 			return command(ctx, args[1:], dotenv, c)
@@ -139,12 +146,12 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	var tls *certificate
 	if tls, err = newCertificate(s.accessSettings); err != nil {
-		return p, err
+		return p, wrongSettings(err)
 	}
 	var policies *policy.Holder
 	if s.policyDir != "" {
 		if policies, err = policy.NewHolder(s.policyDir); err != nil {
-			return p, fmt.Errorf("POLICY_DIR: %w", err)
+			return p, wrongSettings(fmt.Errorf("POLICY_DIR: %w", err))
 		}
 	}
 	if s.onSandbox() {
@@ -158,7 +165,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		nodeConfig.MaxLedgerAge = staleAfter
 	}
 	if p.client, err = ledger.New(nodeConfig); err != nil {
-		return p, fmt.Errorf("XRPL_NETWORK: %w", err)
+		return p, wrongSettings(fmt.Errorf("XRPL_NETWORK: %w", err))
 	}
 	if p.store, err = openStore(ctx, s, log); err != nil {
 		return p, err
@@ -198,7 +205,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	p.banner.issuer = account
 
 	if p.access, err = access.New(access.Config{Tokens: p.store, OIDC: s.accessSettings.oidc, Open: s.onSandbox(), Failures: s.accessSettings.loginRate, Logger: log.With("room", "access")}); err != nil {
-		return p, err
+		return p, wrongSettings(fmt.Errorf("OIDC_ISSUER, OIDC_AUDIENCE and OIDC_ROLE_CLAIM: %w", err))
 	}
 	if err = checkListener(ctx, s, p.listener.Addr(), p.access, log); err != nil {
 		return p, err
@@ -218,7 +225,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	if policies != nil {
 		if err = checkPolicies(policies.Current()); err != nil {
-			return p, err
+			return p, wrongSettings(err)
 		}
 	}
 	p.reload = func() {
@@ -242,7 +249,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	p.sender, err = webhook.New(webhook.Config{Outbox: p.store, Issuer: account, Endpoints: s.webhooks.endpoints, Logger: log.With("room", "webhook"),
 		Watch: func() (<-chan struct{}, func()) { return p.store.WatchEvents(account) }})
 	if err != nil {
-		return p, fmt.Errorf("WEBHOOK_URLS: %w", err)
+		return p, wrongSettings(fmt.Errorf("WEBHOOK_URLS: %w", err))
 	}
 	counted.watch(&scraped{account, p.client, p.store, p.lane, p.keeper, p.sender, time.Now})
 	var guardContext, laneContext context.Context
@@ -281,7 +288,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		Metrics:        counted.handler(log),
 		Observe:        counted.request,
 	})
-	log.Info("serving", "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
+	log.Info("serving", "version", version.Text(), "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
 	return p, nil
 }
 
@@ -341,13 +348,23 @@ func journalFile(dataDir string) string { return filepath.Join(dataDir, "issuer.
 func openStore(ctx context.Context, s settings, log *slog.Logger) (*store.Store, error) {
 	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
 	opened, err := store.Open(ctx, cfg)
-	switch {
-	case err == nil:
+	if err == nil {
 		return opened, nil
-	case s.databaseURL != "":
-		return nil, fmt.Errorf("DATABASE_URL: the journal cannot be opened: check the address, the user's rights and the server (%w)", err)
 	}
-	return nil, fmt.Errorf("DATA_DIR: the journal cannot be kept in %s: set DATA_DIR to a folder that this user may write to (%w)", cfg.Path, err)
+	// What a caller of the service would be told says nothing to its operator; the cause does.
+	why := cause(err)
+	var known *model.Error
+	var files *os.PathError
+	_ = errors.As(err, &known)
+	switch {
+	case s.databaseURL != "" && known == nil:
+		return nil, wrongSettings(why) // it names the setting
+	case s.databaseURL != "":
+		return nil, fmt.Errorf("DATABASE_URL: the journal cannot be opened: check the address, the database's name, the user's rights and the server (%w)", why)
+	case errors.As(err, &files), known != nil && known.Code == model.CodeStoreUnavailable:
+		return nil, fmt.Errorf("DATA_DIR: the journal cannot be kept in %s: set DATA_DIR to a folder that this user may write to (%w)", cfg.Path, why)
+	}
+	return nil, fmt.Errorf("the journal in %s cannot be used: %w", cfg.Path, why)
 }
 
 // serve answers requests until ctx ends or something that it needs does, and stops everything.
@@ -398,6 +415,7 @@ func (p *program) serve(ctx context.Context) error {
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
+	p.log.Info("stopped")
 	return err
 }
 
@@ -472,21 +490,25 @@ func checkKey(ctx context.Context, client *ledger.Client, account model.Address,
 	err := askNode(ctx, client, log, func(ctx context.Context) error { return ledger.CheckKey(ctx, client, account, seed) },
 		func(err error) bool { return errors.As(err, &key) })
 	if key != nil {
-		return fmt.Errorf("ISSUER_ACCOUNT_SEED: %w", err)
+		return wrongSettings(fmt.Errorf("ISSUER_ACCOUNT_SEED: %w", err))
 	}
 	return err
 }
 
-// askNode asks again, for [nodeWait], until there is no error or a final one.
+// askNode asks again, for [nodeWait], until there is no error or a final one. The log has the first failure, and one in
+// [nodeTold] of those that follow.
 func askNode(ctx context.Context, client *ledger.Client, log *slog.Logger, ask func(context.Context) error, final func(error) bool) error {
 	deadline := time.NewTimer(nodeWait)
 	defer deadline.Stop()
-	for {
+	for told := (time.Time{}); ; {
 		err := ask(ctx)
 		if err == nil || final(err) {
 			return err
 		}
-		log.Warn("the node does not answer as it must; asking again", "node", client.Node(), "cause", err)
+		if ctx.Err() == nil && time.Since(told) >= nodeTold {
+			log.Warn("the node does not answer as it must; asking again", "node", client.Node(), "for", nodeWait, "cause", cause(err))
+			told = time.Now()
+		}
 		again := time.NewTimer(time.Second)
 		select {
 		case <-again.C:
@@ -498,9 +520,18 @@ func askNode(ctx context.Context, client *ledger.Client, log *slog.Logger, ask f
 			if ledger.Behind(err) {
 				return err
 			}
-			return fmt.Errorf("no node answers at %s: check XRPL_NETWORK and the way to it, then start again (%w)", client.Node(), err)
+			return fmt.Errorf("no node answers at %s: check XRPL_NETWORK and the way to it, then start again (%w)", client.Node(), cause(err))
 		}
 	}
+}
+
+// cause is why something failed, without the words that a caller of the service would be told.
+func cause(err error) error {
+	var known *model.Error
+	if errors.As(err, &known) && known.Cause != nil {
+		return known.Cause
+	}
+	return err
 }
 
 // listenFault says what to do about an address that cannot be listened on.

@@ -394,6 +394,13 @@ func TestFailedStarts(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(open, "sandbox", "issuer.seed"), []byte(edSeed), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	where, change := auditLog(t, 1)
+	change(`INSERT INTO schema_migrations SELECT '9999_later', checksum, applied FROM schema_migrations LIMIT 1`)
+	newer, damagedJournal := strings.TrimPrefix(where, "--data-dir="), t.TempDir()
+	if err := os.WriteFile(journalFile(damagedJournal), []byte(strings.Repeat("not a database ", 400)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const failed, wrong = 1, 2
 	for _, tc := range []struct {
 		name, seed string
 		args       []string
@@ -407,6 +414,10 @@ func TestFailedStarts(t *testing.T) {
 		{"ledger damaged", "", []string{"--data-dir=" + torn}, []string{"the embedded ledger in " + torn + " does not start", "is not a journal"}},
 		{"wallet damaged", "", []string{"--data-dir=" + damaged}, []string{"issuer.seed"}},
 		{"wallet that others can read", "", []string{"--data-dir=" + open}, []string{"issuer.seed", "chmod 600"}},
+		{"journal of a newer version", "", []string{"--data-dir=" + newer}, []string{"the journal in " + journalFile(newer) + " cannot be used", "newer version of this program", "9999_later"}},
+		{"journal damaged", "", []string{"--data-dir=" + damagedJournal}, []string{"the journal in " + journalFile(damagedJournal) + " cannot be used", "not a database"}},
+		{"setting: no policies there", "", []string{"--policy-dir=" + damaged + "/none"}, []string{"POLICY_DIR: ", "no such file"}},
+		{"setting: the provider's address", "", []string{"--oidc-issuer=idp.example", "--oidc-audience=us"}, []string{"OIDC_ISSUER, OIDC_AUDIENCE and OIDC_ROLE_CLAIM: ", "must be a URL"}},
 		{"account not on the ledger", edSeed, []string{"--xrpl-network=" + node.WebSocketURL()}, []string{"ISSUER_ACCOUNT_SEED: ", edAddress, "is not on the ledger"}},
 		{"another's key", edSeed, []string{"--xrpl-network=" + node.WebSocketURL(), "--issuer-account-address=" + secpAddress}, []string{"ISSUER_ACCOUNT_SEED: ", "does not sign for"}},
 	} {
@@ -414,13 +425,20 @@ func TestFailedStarts(t *testing.T) {
 			t.Setenv("ISSUER_ACCOUNT_SEED", tc.seed)
 			out, log := newTerminal(), newTerminal()
 			err := run(t.Context(), append(onSandbox(t.TempDir()), tc.args...), noFile(t), console{strings.NewReader(""), out, log})
-			if err == nil || exitStatus(err) != 1 || out.String() != "" {
+			status := failed
+			if tc.seed != "" || strings.Contains(tc.name, "setting") {
+				status = wrong
+			}
+			if err == nil || exitStatus(err) != status || out.String() != "" {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			for _, want := range tc.want {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is not in: %v", want, err)
 				}
+			}
+			if strings.Contains(err.Error(), "refused what should have been right") {
+				t.Errorf("told as a caller would be: %v", err)
 			}
 			if tc.seed != "" && strings.Contains(err.Error()+log.String(), tc.seed) {
 				t.Error("the seed is shown")

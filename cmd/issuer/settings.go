@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -69,6 +72,9 @@ type settings struct {
 // onSandbox says whether the embedded ledger is to run in this process.
 func (s settings) onSandbox() bool { return s.network.Name == config.Sandbox }
 
+// noPolicies warns of a service that says yes to everyone.
+const noPolicies = "POLICY_DIR is not set: whoever reaches the service and writes please gets any credential that they ask for; set it before others can reach the service"
+
 // readSettings reads flags, environment and the .env file. The error is a [config.Faults] with all that is wrong, or
 // [pflag.ErrHelp]. Nothing in it repeats a seed.
 func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error) {
@@ -88,7 +94,7 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 		waitLimit:     v.Duration("WAIT_LIMIT", leastWait, mostWait),
 		stopLimit:     v.Duration("HTTP_STOP_LIMIT", 0, mostStop),
 		logJSON:       v.OneOf("LOG_FORMAT", "text", "json") == "json",
-		warnings:      v.DotenvWarnings(dotenv),
+		warnings:      v.Warnings(),
 	}
 	if s.onSandbox() {
 		s.sandboxListen = v.String("SANDBOX_LISTEN") // Network has checked it
@@ -108,10 +114,18 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 	s.documentsKeys = readDocumentsKeys(v)
 	s.accessSettings = readAccess(v, s.onSandbox())
 	s.webhooks = readWebhooks(v)
+	if len(s.webhooks.endpoints) == 0 && v.String("WEBHOOK_SECRET") != "" {
+		s.warnings = append(s.warnings, "WEBHOOK_SECRET is set and WEBHOOK_URLS is not: no events are sent")
+	}
+	if s.policyDir == "" && !s.onSandbox() {
+		s.warnings = append(s.warnings, noPolicies)
+	}
+	if s.onSandbox() && s.sandboxListen == s.httpListen && !strings.HasSuffix(s.httpListen, ":0") {
+		v.Wrong("HTTP_LISTEN and SANDBOX_LISTEN are the same address: the service and its ledger need one each")
+	}
 	s.reserveWarning = uint32(v.Int("RESERVE_WARNING", 0, math.MaxInt32))
 	if flags.NArg() > 0 {
-		// Not repeated: it might be a seed.
-		v.Wrong(fmt.Sprintf("%d words too many: everything is said with flags, --help shows them", flags.NArg()))
+		v.Wrong(config.NoCommand("issuer", flags.Args(), slices.Collect(maps.Keys(commands))))
 	}
 	return s, flags, v.Err()
 }
@@ -176,12 +190,14 @@ func usage(w io.Writer, flags *pflag.FlagSet) error {
   issuer token create|list|revoke|deny|allow  makes and revokes the tokens of the administrators' side
   issuer audit verify|export       checks and writes out the audit log
   issuer verify ISSUER SUBJECT TYPE  asks the ledger whether a credential can be relied on
+  issuer --version                 which build this is
 
 Each of these tells more with --help.
 
 Every flag is also a variable of the environment and a line in .env: --http-listen is HTTP_LISTEN. Flags go before the
 environment, the environment before .env. Secrets have no flag, as other users of a machine see command lines. SIGHUP reads
-policies, certificates and WEBHOOKS_FILE again. Exit status: 0 stopped, 1 failed, 2 wrong settings.
+policies, certificates and WEBHOOKS_FILE again. Exit status: 0 stopped, 1 failed, 2 wrong settings, which no other start
+will mend.
 
 %s`, flags.FlagUsages())
 	return err

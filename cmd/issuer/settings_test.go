@@ -97,7 +97,7 @@ func TestFaults(t *testing.T) {
 		{"database with an @ in its password", map[string]string{"DATABASE_URL": "postgres://u:p@hush@h/db"}, nil, []string{"DATABASE_URL has", "percent-encoded"}},
 		{"database by flag", nil, []string{"--database-url=postgres://h/db"}, []string{"unknown flag: --database-url"}},
 		{"port", nil, []string{"--sandbox-listen=127.0.0.1:99999"}, []string{"SANDBOX_LISTEN must be"}},
-		{"words", nil, []string{"start"}, []string{"1 words too many"}},
+		{"words", nil, []string{"start"}, []string{"there is no such command"}},
 		{"seed by flag", nil, []string{"--issuer-account-seed=" + edSeed}, []string{"unknown flag: --issuer-account-seed"}},
 		{"seed that others can read", map[string]string{"ISSUER_ACCOUNT_SEED_FILE": open}, nil, []string{"ISSUER_ACCOUNT_SEED_FILE: ", "chmod 600"}},
 		{"seed file that is not there", map[string]string{"ISSUER_ACCOUNT_SEED_FILE": open + "x"}, nil, []string{"ISSUER_ACCOUNT_SEED_FILE: ", "no such file"}},
@@ -220,5 +220,28 @@ func TestNoSeed(t *testing.T) {
 	err := run(t.Context(), []string{"--xrpl-network=devnet"}, noFile(t), console{strings.NewReader("sEd...\n"), &out, &log})
 	if err == nil || !strings.Contains(err.Error(), "ISSUER_ACCOUNT_SEED is not set") || exitStatus(err) != 2 {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestSettingsWarn: what deserves a look, and stops nothing.
+func TestSettingsWarn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args, env []string
+		want      string
+	}{
+		"everybody is granted everything": {[]string{"--xrpl-network=testnet"}, nil, "POLICY_DIR is not set: whoever reaches the service"},
+		"not on the sandbox":              {nil, nil, ""},
+		"not with policies":               {[]string{"--xrpl-network=testnet", "--policy-dir=x"}, nil, ""},
+		"a secret for nothing":            {nil, []string{"WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "WEBHOOK_SECRET is set and WEBHOOK_URLS is not"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.env != nil {
+				t.Setenv(tc.env[0], tc.env[1])
+			}
+			s, _, err := readSettings(tc.args, noFile(t))
+			if err != nil || len(s.warnings) > 1 || !strings.Contains(strings.Join(s.warnings, "\n"), tc.want) || tc.want == "" && s.warnings != nil {
+				t.Errorf("%q, %v", s.warnings, err)
+			}
+		})
 	}
 }

@@ -62,6 +62,14 @@ func readStoreSettings(name string, args []string, dotenv string, more func(*pfl
 	return s, v, nil
 }
 
+// warn tells what of the settings deserves a look, where a command keeps no log. What is wrong is told by the error.
+func warn(v *config.Values, c console) error {
+	if v.Err() != nil {
+		return nil
+	}
+	return v.Warn(c.err, "issuer")
+}
+
 // runToken is the subcommand.
 func runToken(ctx context.Context, args []string, dotenv string, c console) error {
 	var what string
@@ -130,14 +138,14 @@ func (s storeSettings) missing() string {
 
 // open opens the journal, once nothing is wrong with what was asked for. Where there is none, only one who has something to put
 // into it makes one: the others would make an empty one in a wrong folder, and find nothing in it.
-func (s storeSettings) open(ctx context.Context, v *config.Values, words int, may bool) (*store.Store, error) {
+func (s storeSettings) open(ctx context.Context, v *config.Values, c console, words int, may bool) (*store.Store, error) {
 	if n := s.flags.NArg(); n > words {
 		v.Wrong(fmt.Sprintf("%d words too many; --help shows how it is used", n-words))
 	}
 	if s.dataDir == "" {
 		v.Fault("DATA_DIR", "must name a folder")
 	}
-	if err := v.Err(); err != nil {
+	if err := errors.Join(v.Err(), warn(v, c)); err != nil {
 		return nil, err
 	}
 	if missing := s.missing(); missing != "" && !may {
@@ -163,7 +171,7 @@ func (s storeSettings) createToken(ctx context.Context, v *config.Values, c cons
 		}
 	}
 	made := s.missing()
-	st, err := s.open(ctx, v, 0, mayMake)
+	st, err := s.open(ctx, v, c, 0, mayMake)
 	if err != nil {
 		return err
 	}
@@ -194,7 +202,7 @@ func (s storeSettings) createToken(ctx context.Context, v *config.Values, c cons
 }
 
 func (s storeSettings) listTokens(ctx context.Context, v *config.Values, c console, asJSON bool) (err error) {
-	st, err := s.open(ctx, v, 0, mustBe)
+	st, err := s.open(ctx, v, c, 0, mustBe)
 	if err != nil {
 		return err
 	}
@@ -275,7 +283,7 @@ func (s storeSettings) deny(ctx context.Context, v *config.Values, c console, su
 	if d.Expires, err = parseExpires(expires, time.Now()); err != nil {
 		v.Wrong("--expires " + err.Error())
 	}
-	st, err := s.open(ctx, v, 0, mustBe)
+	st, err := s.open(ctx, v, c, 0, mustBe)
 	if err != nil {
 		return err
 	}
@@ -289,7 +297,7 @@ func (s storeSettings) deny(ctx context.Context, v *config.Values, c console, su
 
 func (s storeSettings) allow(ctx context.Context, v *config.Values, c console, subject, id string) (err error) {
 	d := denialOf(v, subject, id)
-	st, err := s.open(ctx, v, 0, mustBe)
+	st, err := s.open(ctx, v, c, 0, mustBe)
 	if err != nil {
 		return err
 	}
@@ -305,7 +313,7 @@ func (s storeSettings) revokeToken(ctx context.Context, v *config.Values, c cons
 	if s.flags.NArg() == 0 {
 		v.Wrong("issuer token revoke needs the NAME or the id of a token")
 	}
-	st, err := s.open(ctx, v, 1, mustBe)
+	st, err := s.open(ctx, v, c, 1, mustBe)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 			v.Wrong("TYPE " + err.Error())
 		}
 	}
-	if err := v.Err(); err != nil {
+	if err := errors.Join(v.Err(), warn(v, c)); err != nil {
 		return err
 	}
 	nodeConfig := ledger.Config{URL: network.Node, Logger: discard}
@@ -71,10 +71,13 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 		return fmt.Errorf("XRPL_NETWORK: %w", err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, verifyTime)
+	bounded, cancel := context.WithTimeout(ctx, verifyTime)
 	defer cancel()
-	verdict, err := issuer.New(issuer.Config{Account: vouching, Ledger: client, ReadLimit: verifyTime}).Verify(ctx, subject, vouching, typ)
-	if err != nil {
+	verdict, err := issuer.New(issuer.Config{Account: vouching, Ledger: client, ReadLimit: verifyTime}).Verify(bounded, subject, vouching, typ)
+	switch {
+	case ctx.Err() != nil:
+		return errUndecided{errors.New("interrupted")}
+	case err != nil:
 		return errUndecided{noNode(network, err)}
 	}
 	if err := showVerdict(c, verdict, *asJSON); err != nil {

@@ -86,10 +86,13 @@ func readFixedWebhooks(v *config.Values, private bool) []webhook.Endpoint {
 			addresses = append(addresses, text)
 		}
 	}
+	secrets, err := webhook.ParseSecrets(v.String("WEBHOOK_SECRET"))
 	if len(addresses) == 0 {
+		if err != nil && v.String("WEBHOOK_SECRET") != "" {
+			v.Fault("WEBHOOK_SECRET", err.Error())
+		}
 		return nil
 	}
-	secrets, err := webhook.ParseSecrets(v.String("WEBHOOK_SECRET"))
 	switch {
 	case v.String("WEBHOOK_SECRET") == "":
 		v.Fault("WEBHOOK_SECRET", "must be set beside WEBHOOK_URLS: whoever receives events has to know that they are from here")
