@@ -121,14 +121,16 @@ func exchangeAs(t *testing.T, address, host, method, target, headers, body strin
 	return a
 }
 
-// send does that with the world's service.
+// send does that with the world's service, and holds the answer to docs/openapi.yaml.
 func (w *world) send(t *testing.T, method, target, headers, body string) answer {
 	t.Helper()
 	u, err := url.Parse(w.url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exchange(t, u.Host, method, target, headers, body)
+	a := exchange(t, u.Host, method, target, headers, body)
+	a.isDescribed(t, method, target, headers, body)
+	return a
 }
 
 // request asks for a credential in good form.

@@ -74,7 +74,7 @@ var libraries = []struct {
 	{"github.com/prometheus/client_golang/prometheus", []string{"cmd/issuer"}, false},
 	{"github.com/go-jose/go-jose/v4", []string{"issuer/access"}, false},
 	{"github.com/Peersyst/xrpl-go/binary-codec", []string{"ledger"}, true},
-	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"issuer/policy"}, false},
+	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"issuer/policy"}, true},
 	{"database/sql", []string{"store"}, true},
 	{"modernc.org/sqlite", []string{"store"}, true},
 	{"github.com/jackc/pgx/v5", []string{"store"}, true},
