@@ -182,6 +182,21 @@ func TestSecretFile(t *testing.T) {
 	}
 }
 
+// A file of root's, as systemd and Kubernetes hand secrets over, may be its group's too, and nobody else's.
+func TestExposed(t *testing.T) {
+	for _, tc := range []struct {
+		mode            os.FileMode
+		own, handedOver bool
+	}{
+		{0o600, false, false}, {0o400, false, false}, {0o440, true, false}, {0o640, true, false}, {0o444, true, true}, {0o644, true, true},
+		{0o660, true, true}, {0o450, true, true}, {0o604, true, true},
+	} {
+		if own, given := exposed(tc.mode, false), exposed(tc.mode, true); own != tc.own || given != tc.handedOver {
+			t.Errorf("%04o: %t, and handed over %t", tc.mode, own, given)
+		}
+	}
+}
+
 func TestService(t *testing.T) {
 	settings := Pick("HTTP_LISTEN", "ISSUER_URL")
 	service := func(args ...string) (string, error) {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -11,7 +12,18 @@ import (
 // maxSecretFile is more than any seed or private key needs.
 const maxSecretFile = 16 << 10
 
-// SecretFile reads a secret from a file that only its owner may read. No error holds anything of its content.
+// exposed says whether others than those who should may read or change a file. handedOver is one that root has given to the user
+// that this program runs as.
+func exposed(mode fs.FileMode, handedOver bool) bool {
+	if handedOver {
+		return mode&0o037 != 0
+	}
+	return runtime.GOOS != "windows" && mode&0o077 != 0
+}
+
+// SecretFile reads a secret from a file that only its owner may read, or from one of root's that its group may read too: that is
+// how systemd (LoadCredential) and Kubernetes hand a secret to the user that a service runs as. No error holds anything of
+// its content.
 func SecretFile(path string) (string, error) {
 	text, err := PrivateFile(path, maxSecretFile)
 	if err != nil {
@@ -38,7 +50,7 @@ func PrivateFile(path string, most int64) (string, error) {
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s is no plain file", path)
 	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
+	if mode := info.Mode().Perm(); exposed(mode, handedOver(info)) {
 		return "", fmt.Errorf("%s can be read by others (mode %04o): chmod 600 %s", path, mode, path)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
