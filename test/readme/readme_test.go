@@ -18,6 +18,9 @@ import (
 
 const root = "../.."
 
+// pages are those for people.
+var pages = []string{"README.md", "docs/http.md", "docs/operations.md", "examples/README.md"}
+
 func read(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, name))
@@ -122,7 +125,7 @@ func TestTargets(t *testing.T) {
 
 // TestLinks: every file that README.md and the pages beside it link to is there.
 func TestLinks(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/http.md", "examples/README.md"} {
+	for _, page := range pages {
 		for _, m := range regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllStringSubmatch(read(t, page), -1) {
 			if strings.Contains(m[1], "://") {
 				continue
@@ -168,7 +171,7 @@ func TestRoutes(t *testing.T) {
 	if !maps.Equal(got, want) || len(got) == 0 {
 		t.Errorf("docs/http.md has %v\nand the service %v", got, want)
 	}
-	for _, page := range []string{"README.md", "docs/http.md", "examples/README.md"} {
+	for _, page := range pages {
 		for _, m := range regexp.MustCompile("`((?:GET|POST|DELETE|PUT|PATCH) /[^ ?`]*)").FindAllStringSubmatch(read(t, page), -1) {
 			if _, known := want[m[1]]; !known && m[1] != "POST /accounts" { // of the embedded ledger
 				t.Errorf("%s names %s, which is no route", page, m[1])
