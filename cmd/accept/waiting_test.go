@@ -37,7 +37,7 @@ func TestWaitingOnATerminal(t *testing.T) {
 	at := time.Unix(1000, 0)
 	now := func() time.Time { mu.Lock(); defer mu.Unlock(); return at }
 	ticks := make(chan time.Time)
-	w := startWaiting(s, true, "Waiting for validation", now, ticks)
+	w := startWaiting(s, func() int { return 80 }, "Waiting for validation", now, ticks)
 	<-s.written
 	for _, d := range []time.Duration{time.Second, 9 * time.Second} {
 		mu.Lock()
@@ -53,10 +53,22 @@ func TestWaitingOnATerminal(t *testing.T) {
 	}
 }
 
+// In a narrow terminal the line is cut, as one that goes on in the next row cannot be drawn over.
+func TestWaitingNarrow(t *testing.T) {
+	s := &screen{written: make(chan struct{}, 10)}
+	columns := 30
+	w := startWaiting(s, func() int { return columns }, "Waiting for validation of 12 credentials", func() time.Time { return time.Unix(0, 0) }, nil)
+	columns = 12 // made narrower meanwhile
+	w.end("Validated")
+	if got, want := s.String(), "\rWaiting for validation of 12 \rValidated a\n"; got != want {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+}
+
 func TestWaitingElsewhere(t *testing.T) {
 	s := &screen{written: make(chan struct{}, 10)}
 	ticks := make(chan time.Time)
-	w := startWaiting(s, false, "Waiting for validation", func() time.Time { return time.Unix(0, 0) }, ticks)
+	w := startWaiting(s, nil, "Waiting for validation", func() time.Time { return time.Unix(0, 0) }, ticks)
 	ticks <- time.Time{}
 	w.end("Validated")
 	if got := s.String(); got != "Waiting for validation\nValidated after 0.0s\n" {

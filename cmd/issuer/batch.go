@@ -160,8 +160,14 @@ func runBatch(ctx context.Context, args []string, dotenv string, c console) erro
 	if s.cancel != "" {
 		return b.cancel(ctx)
 	}
-	if f, ok := c.err.(*os.File); ok && !s.quiet {
-		b.terminal = term.IsTerminal(int(f.Fd()))
+	if f, ok := c.err.(*os.File); ok && !s.quiet && term.IsTerminal(int(f.Fd())) {
+		b.columns = func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil {
+				return 0
+			}
+			return width
+		}
 	}
 	err = b.run(ctx)
 	b.endLine()
@@ -183,7 +189,8 @@ type batchRun struct {
 	settings batchSettings
 	console  console
 	client   *http.Client
-	terminal bool
+	// columns is how wide the terminal is now, 0 where that is not known; nil where there is no terminal.
+	columns func() int
 
 	id string // the batch's, once it is known
 	// stored says that the service has told its id, and so has something of it.
@@ -560,20 +567,40 @@ func (b *batchRun) tell(v batchView) {
 		part = float64(over) / float64(v.Rows)
 	}
 	line := fmt.Sprintf("%d of %d rows (%.0f %%), %d failed, %.1f a second, remaining: %s", over, v.Rows, 100*part, failed, rate, remaining)
-	if b.terminal {
-		const width = 24
-		full := int(part * width)
-		line = "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "] " + line
+	if b.columns != nil {
+		line = withBar(line, part, b.columns())
 	}
 	b.progress(line, v.Finished)
+}
+
+// withBar puts a bar in front of a line, as long as a terminal of that many columns has room for; 0 is one of any width.
+func withBar(line string, part float64, columns int) string {
+	const most, least = 24, 5
+	width := most
+	if columns > 0 {
+		width = min(most, columns-1-len("[] ")-len(line))
+	}
+	if width < least {
+		return line
+	}
+	full := int(part * float64(width))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "] " + line
+}
+
+// fitted cuts a line that would go on in the next row of a terminal: it could not be drawn over there.
+func fitted(line string, columns int) string {
+	if columns > 0 {
+		return line[:min(len(line), columns-1)]
+	}
+	return line
 }
 
 // progress draws a line over the one before on a terminal, and elsewhere writes one now and then.
 func (b *batchRun) progress(line string, last bool) {
 	switch {
 	case b.settings.quiet:
-	case b.terminal:
-		_, _ = fmt.Fprintf(b.console.err, "\r\x1b[K%s", line)
+	case b.columns != nil:
+		_, _ = fmt.Fprintf(b.console.err, "\r\x1b[K%s", fitted(line, b.columns()))
 		b.drawn = true
 	case last || time.Since(b.told) >= batchLine:
 		_, _ = fmt.Fprintln(b.console.err, line)

@@ -154,6 +154,23 @@ func TestBatchProgress(t *testing.T) {
 	}
 }
 
+// TestBatchProgressFits: what is drawn over itself stays within one row, however narrow the terminal is.
+func TestBatchProgressFits(t *testing.T) {
+	const line = "5 of 10 rows (50 %), 0 failed, 1.0 a second, remaining: 5s"
+	for columns, want := range map[int]string{
+		0:   "[############............] " + line,
+		200: "[############............] " + line,
+		80:  "[#########.........] " + line,
+		66:  line,
+		30:  line[:29],
+		1:   "",
+	} {
+		if got := fitted(withBar(line, .5, columns), columns); got != want || columns > 0 && len(got) >= columns {
+			t.Errorf("%d columns: %q, want %q", columns, got, want)
+		}
+	}
+}
+
 // TestBatchWrongUse: what is wrong with the command line is told at once, and what the service refuses too.
 func TestBatchWrongUse(t *testing.T) {
 	for _, tc := range []struct {
