@@ -108,13 +108,19 @@ func (s batchSettings) checkFile() error {
 	if s.cancel != "" || s.file == "-" {
 		return nil
 	}
-	f, err := os.Open(s.file)
+	info, err := os.Stat(s.file)
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = errors.New(s.file + " is a folder")
+	case info.Mode().IsRegular(): // a pipe is opened once
+		var f *os.File
+		if f, err = os.Open(s.file); err == nil {
+			err = f.Close()
+		}
+	}
 	if err != nil {
 		return config.Faults{"FILE: " + err.Error()}
-	}
-	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return config.Faults{"FILE: " + s.file + " is a folder"}
 	}
 	return nil
 }

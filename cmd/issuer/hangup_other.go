@@ -2,14 +2,7 @@
 
 package main
 
-import "context"
+import "os"
 
-// onHangup does nothing where there is no SIGHUP: start the program anew instead.
-func onHangup(ctx context.Context, _ func()) (done <-chan struct{}) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		<-ctx.Done()
-	}()
-	return ended
-}
+// catchHangup returns what never comes where there is no SIGHUP: start the program anew instead.
+func catchHangup() (hangup chan os.Signal, release func()) { return nil, func() {} }

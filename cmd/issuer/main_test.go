@@ -87,6 +87,31 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
+// TestHangupWhileStarting: a reload that comes while the service still waits for its node does not end it.
+func TestHangupWhileStarting(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, out := exec.Command(self, "--http-listen=127.0.0.1:0", "--data-dir="+t.TempDir(), "--xrpl-network=http://127.0.0.1:1"), newTerminal()
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), asProgram+"=1", "ISSUER_ACCOUNT_SEED="+edSeed)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(out.String(), "the node does not answer as it must") {
+		<-out.wrote
+	}
+	for _, signal := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Wait(); err != nil { // by SIGTERM it stops in order; by SIGHUP it would have been killed
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestWrongUse: status 2, and a sentence; and help for those who ask for it.
 func TestWrongUse(t *testing.T) {
 	self, err := os.Executable()

@@ -74,6 +74,8 @@ func run(ctx context.Context, args []string, dotenv string, c console) error {
 	if err != nil {
 		return err
 	}
+	hangup, release := catchHangup()
+	defer release()
 	log := slog.New(httpapi.LogHandler(s.logger(c.err)))
 	for _, w := range s.warnings {
 		log.Warn(w)
@@ -89,7 +91,7 @@ func run(ctx context.Context, args []string, dotenv string, c console) error {
 	if err != nil {
 		return stopped(ctx, err)
 	}
-	p.terminalGone = watchTerminal(c)
+	p.terminalGone, p.hangup = watchTerminal(c), hangup
 	if _, err := io.WriteString(c.out, p.banner.String()); err != nil {
 		return errors.Join(fmt.Errorf("show the banner: %w", err), p.stop())
 	}
@@ -127,6 +129,7 @@ type program struct {
 	access    *access.Authenticator
 	// reload reads again what may change while the program runs.
 	reload func()
+	hangup chan os.Signal
 	// terminalGone says whether the program had a terminal, and has it no more.
 	terminalGone func() bool
 }
@@ -399,7 +402,7 @@ func (p *program) serve(ctx context.Context) error {
 	}()
 	listener := p.listener
 	p.listener = nil // Serve closes it
-	reloading := onHangup(ctx, func() {
+	reloading := onHangup(ctx, p.hangup, func() {
 		if p.terminalGone() { // nobody is left who could stop it
 			cancel(nil)
 			return

@@ -21,9 +21,7 @@ func exposed(mode fs.FileMode, handedOver bool) bool {
 	return runtime.GOOS != "windows" && mode&0o077 != 0
 }
 
-// SecretFile reads a secret from a file that only its owner may read, or from one of root's that its group may read too: that is
-// how systemd (LoadCredential) and Kubernetes hand a secret to the user that a service runs as. No error holds anything of
-// its content.
+// SecretFile reads a secret, which is not empty, from a [PrivateFile].
 func SecretFile(path string) (string, error) {
 	text, err := PrivateFile(path, maxSecretFile)
 	if err != nil {
@@ -36,8 +34,13 @@ func SecretFile(path string) (string, error) {
 	return secret, nil
 }
 
-// PrivateFile reads a file of at most so many bytes that only its owner may read. No error holds anything of its content.
+// PrivateFile reads a file of at most so many bytes that only its owner may read, or one of root's that its group may read too:
+// that is how systemd (LoadCredential) and Kubernetes hand a secret to the user that a service runs as. No error holds
+// anything of its content.
 func PrivateFile(path string, most int64) (string, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // to open a pipe is to wait for who writes to it
+		return "", fmt.Errorf("%s is no plain file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
