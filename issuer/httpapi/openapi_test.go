@@ -412,13 +412,17 @@ func TestDocumentRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*answer){
-		"a status":        func(a *answer) { a.status = 409 },
-		"a field":         func(a *answer) { a.body = bytes.Replace(a.body, []byte(`"accepted"`), []byte(`"acepted"`), 1) },
-		"one more":        func(a *answer) { a.body = bytes.Replace(a.body, []byte(`{"credentials"`), []byte(`{"x":1,"credentials"`), 1) },
-		"an address":      func(a *answer) { a.body = bytes.Replace(a.body, []byte(`rHb9`), []byte(`0Hb9`), 1) },
-		"another type":    func(a *answer) { a.header.Set("Content-Type", "text/html") },
-		"a header":        func(a *answer) { a.header.Set("Location", "/operations/01JD8Q4Z7T9XW3V5K2M6N8P0RS") },
-		"another's error": func(a *answer) { a.status, a.body = 403, []byte(`{"error":"proofRefused","error_message":"m","request_id":"R"}`) },
+		"a status": func(a *answer) { a.status = 409 },
+		"a field":  func(a *answer) { a.body = bytes.Replace(a.body, []byte(`"accepted"`), []byte(`"acepted"`), 1) },
+		"one more": func(a *answer) {
+			a.body = bytes.Replace(a.body, []byte(`{"credentials"`), []byte(`{"x":1,"credentials"`), 1)
+		},
+		"an address":   func(a *answer) { a.body = bytes.Replace(a.body, []byte(`rHb9`), []byte(`0Hb9`), 1) },
+		"another type": func(a *answer) { a.header.Set("Content-Type", "text/html") },
+		"a header":     func(a *answer) { a.header.Set("Location", "/operations/01JD8Q4Z7T9XW3V5K2M6N8P0RS") },
+		"another's error": func(a *answer) {
+			a.status, a.body = 403, []byte(`{"error":"proofRefused","error_message":"m","request_id":"R"}`)
+		},
 	} {
 		a := good()
 		change(&a)

@@ -207,6 +207,8 @@ func header(text []byte) ([]string, error) {
 	}
 	for i, name := range names {
 		switch {
+		case !slices.Contains(columns, name) && len(names) == 1 && strings.ContainsAny(name, ";\t"): // as spreadsheets of many countries write it
+			return nil, model.BadRequest(what, "must have commas between the columns' names, and so must each row: not semicolons or tabs")
 		case !slices.Contains(columns, name):
 			return nil, model.BadRequest(what, fmt.Sprintf("must name nothing but %s; its column %d is something else", strings.Join(columns, ", "), i+1))
 		case slices.Contains(names[:i], name):

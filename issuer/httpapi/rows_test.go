@@ -85,6 +85,8 @@ func TestRows(t *testing.T) {
 		{"no first line", typeCSV, "", nil, "badRequest: the first line of a CSV must name the columns"},
 		{"rows at once", typeCSV, someone + ",A,please\n", nil, "badRequest: the first line of a CSV must name nothing but subject, credential"},
 		{"unknown column", typeCSV, "subject,credential,colour\n", nil, "its column 3 is something else"},
+		{"semicolons", typeCSV, "\ufeffsubject;credential;reason\r\n" + someone + ";A;please\r\n", nil, "must have commas between the columns' names"},
+		{"tabs", typeCSV, "subject\tcredential\n", nil, "must have commas between the columns' names"},
 		{"column twice", typeCSV, "subject,credential,Subject\n", nil, "subject stands there twice"},
 		{"column missing", typeCSV, "subject,reason\n", nil, "must name the column credential"},
 		{"two kinds of documents", typeCSV, "subject,credential,reason,documents\n", nil, "must not name both"},
