@@ -68,6 +68,7 @@ func (i *Issuer) Receive(ctx context.Context, a BatchAsk, rows iter.Seq2[Row, er
 			}
 			begun(batch)
 			in = i.takeIn(ctx, batch)
+			defer func() { _ = in.end() }() // also where a row panics
 		}
 		if n++; n > MaxBatchRows {
 			flaw = model.BadRequest("a batch", fmt.Sprintf(

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,6 +18,7 @@ type intake struct {
 	issuer *Issuer
 	ctx    context.Context // does not end with the sender: what has arrived is stored
 	chunks chan []model.BatchRow
+	last   sync.Once     // closes chunks
 	done   chan struct{} // closed when err is final
 	err    error
 	asking error
@@ -49,9 +51,9 @@ func (in *intake) take(rows []model.BatchRow) bool {
 	}
 }
 
-// end waits until what was taken is stored, and returns what went wrong.
+// end waits until what was taken is stored, and returns what went wrong. It may be called again.
 func (in *intake) end() error {
-	close(in.chunks)
+	in.last.Do(func() { close(in.chunks) })
 	<-in.done
 	if in.err != nil {
 		return in.err

@@ -178,3 +178,36 @@ func TestLimits(t *testing.T) {
 		t.Errorf("something was sent: %+v, %v", account, err)
 	}
 }
+
+// TestReceivePanics: rows that cannot even be read (a fault of ours, which httpapi survives) leave no goroutine, and no row behind
+// those that were taken.
+func TestReceivePanics(t *testing.T) {
+	server, client := onLedger(t)
+	seed, s := funded(t, server), journal(t)
+	i := issuer.New(issuer.Config{Account: seed.Address(), Ledger: client, Journal: s})
+	r := request(t, funded(t, server).Address(), "A")
+	before := goleak.IgnoreCurrent()
+	var batch model.Batch
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("it did not panic: this test proves nothing")
+			}
+		}()
+		_, _ = i.Receive(t.Context(), issuer.BatchAsk{Actor: "x"}, func(yield func(issuer.Row, error) bool) {
+			for n := 1; yield(issuer.Row{Read: func() (model.CredentialRequest, error) {
+				if n == 700 {
+					panic("a row")
+				}
+				return r, nil
+			}}, nil); n++ {
+			}
+		}, func(b model.Batch) { batch = b })
+	}()
+	if err := goleak.Find(before, goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener")); err != nil {
+		t.Error(err)
+	}
+	if st, err := s.Batch(t.Context(), batch.ID); err != nil || st.Rows != 500 || st.State != model.BatchReceiving {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
