@@ -20,7 +20,7 @@ type KeptLedger interface {
 	// CredentialAt returns one credential and its ledger entry; [model.CodeEntryNotFound] where there is none.
 	CredentialAt(ctx context.Context, at model.Ledger, subject, issuer model.Address, t model.CredentialType) (model.Credential, json.RawMessage, error)
 	// CredentialsAt yields those of an account's entries that pass the filter, as they stand in one ledger.
-	CredentialsAt(ctx context.Context, at model.Ledger, account model.Address, f model.Filter) iter.Seq2[model.Credential, error]
+	CredentialsAt(ctx context.Context, at model.Ledger, account model.Address, f model.Filter) iter.Seq2[model.ListedCredential, error]
 	// Follow tells of what validated ledgers behind after do to the credentials that an account has issued, until ctx or
 	// apply end it, or with [model.CodeHistoryMissing].
 	Follow(ctx context.Context, issuer model.Address, after uint32, apply func(context.Context, model.MirrorProgress) error) error
@@ -33,7 +33,7 @@ type Records interface {
 	Mirror(ctx context.Context, issuer model.Address) (complete uint32, known bool, err error)
 	// BeginListing, AddListed and FinishListing take in all that stands in one ledger.
 	BeginListing(ctx context.Context, issuer model.Address) error
-	AddListed(ctx context.Context, issuer model.Address, credentials []model.Credential, ledger, closeTime uint32) error
+	AddListed(ctx context.Context, issuer model.Address, credentials []model.ListedCredential, ledger, closeTime uint32) error
 	FinishListing(ctx context.Context, issuer model.Address, ledger, closeTime uint32) error
 	// ApplyChanges takes in what later ledgers did. What is known already changes nothing.
 	ApplyChanges(ctx context.Context, issuer model.Address, p model.MirrorProgress) error
@@ -222,7 +222,7 @@ func (k *Keeper) list(ctx context.Context) error {
 	if err := k.cfg.Records.BeginListing(ctx, k.cfg.Account); err != nil {
 		return err
 	}
-	var some []model.Credential
+	var some []model.ListedCredential
 	add := func() error {
 		err := k.cfg.Records.AddListed(ctx, k.cfg.Account, some, at.Index, at.CloseTime)
 		some = some[:0]

@@ -45,7 +45,7 @@ type kept struct {
 	fails      map[string]error
 	complete   uint32
 	known      bool
-	listed     []model.Credential
+	listed     []model.ListedCredential
 	calls      []string
 	another    chan struct{} // closed at the next call; nil while nobody waits for it
 	applied    []model.MirrorProgress
@@ -118,18 +118,18 @@ func (k *kept) CredentialAt(_ context.Context, at model.Ledger, subject, _ model
 	return e.Credential, json.RawMessage(fmt.Sprintf(`{"PreviousTxnLgrSeq":%d}`, e.changed)), k.called("CredentialAt")
 }
 
-func (k *kept) CredentialsAt(context.Context, model.Ledger, model.Address, model.Filter) iter.Seq2[model.Credential, error] {
-	return func(yield func(model.Credential, error) bool) {
+func (k *kept) CredentialsAt(context.Context, model.Ledger, model.Address, model.Filter) iter.Seq2[model.ListedCredential, error] {
+	return func(yield func(model.ListedCredential, error) bool) {
 		k.mu.Lock()
 		entries, err := k.entries, k.called("CredentialsAt")
 		k.mu.Unlock()
 		for _, e := range entries {
-			if !yield(e.Credential, nil) {
+			if !yield(model.ListedCredential{Credential: e.Credential, Changed: e.changed}, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield(model.Credential{}, err)
+			yield(model.ListedCredential{}, err)
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (k *kept) BeginListing(context.Context, model.Address) error {
 	return k.called("BeginListing")
 }
 
-func (k *kept) AddListed(_ context.Context, _ model.Address, credentials []model.Credential, ledger, _ uint32) error {
+func (k *kept) AddListed(_ context.Context, _ model.Address, credentials []model.ListedCredential, ledger, _ uint32) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if ledger != k.last.Index || len(credentials) > listedAtOnce {

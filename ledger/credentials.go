@@ -26,6 +26,8 @@ type credentialEntry struct {
 	Expiration      json.RawMessage
 	Flags           json.RawMessage
 	Index           string `json:"index"`
+	// PreviousTxnLgrSeq is the ledger of the last transaction that changed it.
+	PreviousTxnLgrSeq json.RawMessage
 }
 
 // credential reads the entry. known is an address that need not be checked again where it stands in one.
@@ -58,6 +60,14 @@ func (e *credentialEntry) credential(known model.Address) (model.Credential, err
 	}
 	c.Accepted = flags&lsfAccepted != 0
 	return c, nil
+}
+
+// listed is credential with the ledger that changed it last.
+func (e *credentialEntry) listed(known model.Address) (l model.ListedCredential, err error) {
+	if l.Credential, err = e.credential(known); err == nil && len(e.PreviousTxnLgrSeq) > 0 {
+		err = number(e.PreviousTxnLgrSeq, "PreviousTxnLgrSeq", &l.Changed)
+	}
+	return l, err
 }
 
 // Credential returns one credential as it stands in the last validated ledger. Where there is none, the error is a
@@ -114,17 +124,23 @@ func decodeCredential(raw json.RawMessage, subject, issuer model.Address, t mode
 // it, in the order of its owner directory, all as they stand in the ledger that was validated when the first was asked
 // for. One page is in memory at a time, however long the list is. An error, a [model.Error], ends the sequence.
 func (c *Client) Credentials(ctx context.Context, account model.Address, f model.Filter) iter.Seq2[model.Credential, error] {
-	return c.credentials(ctx, nil, account, f)
+	return func(yield func(model.Credential, error) bool) {
+		for found, err := range c.credentials(ctx, nil, account, f) {
+			if !yield(found.Credential, err) {
+				return
+			}
+		}
+	}
 }
 
-// CredentialsAt is [Client.Credentials] as they stand in one validated ledger. Where the node does not have it any more, the
-// error is [model.CodeLedgerUnavailable].
-func (c *Client) CredentialsAt(ctx context.Context, at model.Ledger, account model.Address, f model.Filter) iter.Seq2[model.Credential, error] {
+// CredentialsAt is [Client.Credentials] as they stand in one validated ledger, with the ledgers that changed them last. Where the
+// node does not have it any more, the error is [model.CodeLedgerUnavailable].
+func (c *Client) CredentialsAt(ctx context.Context, at model.Ledger, account model.Address, f model.Filter) iter.Seq2[model.ListedCredential, error] {
 	return c.credentials(ctx, &at, account, f)
 }
 
-func (c *Client) credentials(ctx context.Context, at *model.Ledger, account model.Address, f model.Filter) iter.Seq2[model.Credential, error] {
-	return func(yield func(model.Credential, error) bool) {
+func (c *Client) credentials(ctx context.Context, at *model.Ledger, account model.Address, f model.Filter) iter.Seq2[model.ListedCredential, error] {
+	return func(yield func(model.ListedCredential, error) bool) {
 		const doing = "listing credentials"
 		params := map[string]any{"account": account, "type": "credential", "ledger_index": validatedIndex, "limit": credentialPage}
 		var page credentialsAnswer
@@ -139,20 +155,20 @@ func (c *Client) credentials(ctx context.Context, at *model.Ledger, account mode
 				return decodeCredentials(raw, account, &pinned, &page)
 			})
 			if err != nil {
-				yield(model.Credential{}, c.accountError(doing, account, err))
+				yield(model.ListedCredential{}, c.accountError(doing, account, err))
 				return
 			}
 			for i := range page.Entries {
-				found, err := page.Entries[i].credential(account)
+				found, err := page.Entries[i].listed(account)
 				if err != nil {
-					yield(model.Credential{}, unavailable(doing, &AnswerError{Method: "account_objects", Reason: "unusable", Cause: err}))
+					yield(model.ListedCredential{}, unavailable(doing, &AnswerError{Method: "account_objects", Reason: "unusable", Cause: err}))
 					return
 				}
 				if found.Issuer != account && found.Subject != account {
-					yield(model.Credential{}, unavailable(doing, &AnswerError{Method: "account_objects", Reason: "an entry is of other accounts"}))
+					yield(model.ListedCredential{}, unavailable(doing, &AnswerError{Method: "account_objects", Reason: "an entry is of other accounts"}))
 					return
 				}
-				if f.Match(account, found) && !yield(found, nil) {
+				if f.Match(account, found.Credential) && !yield(found, nil) {
 					return
 				}
 			}
@@ -160,7 +176,7 @@ func (c *Client) credentials(ctx context.Context, at *model.Ledger, account mode
 				return
 			}
 			if err := guard.check(page.Marker); err != nil {
-				yield(model.Credential{}, unavailable(doing, &AnswerError{Method: "account_objects", Reason: "unusable", Cause: err}))
+				yield(model.ListedCredential{}, unavailable(doing, &AnswerError{Method: "account_objects", Reason: "unusable", Cause: err}))
 				return
 			}
 			params["marker"] = page.Marker

@@ -581,10 +581,14 @@ func TestCredentialsAt(t *testing.T) {
 		v.create(v.alice, "New", "")
 		v.delete(v.issuer, v.alice, "Old")
 		v.close()
+		made := at.Index
 		list := func(at model.Ledger) (types []model.CredentialType, err error) {
 			for found, err := range c.CredentialsAt(t.Context(), at, model.Address(v.issuer.Address), model.Filter{Side: model.Issued}) {
 				if err != nil {
 					return nil, err
+				}
+				if found.Changed != made {
+					t.Errorf("%s was changed in ledger %d, and made in %d", found.Type, found.Changed, made)
 				}
 				types = append(types, found.Type)
 			}

@@ -141,6 +141,13 @@ type Credential struct {
 	Index string
 }
 
+// ListedCredential is a credential as one validated ledger has it.
+type ListedCredential struct {
+	Credential
+	// Changed is the index of the ledger that made it, or in which it was accepted; 0 where that is not known.
+	Changed uint32
+}
+
 // HasExpiration says whether the credential ever expires.
 func (c Credential) HasExpiration() bool { return c.Expiration != 0 }
 

@@ -20,9 +20,10 @@ func (s *Store) BeginListing(ctx context.Context, issuer model.Address) error {
 
 // AddListed takes in credentials that stand in a ledger, in any order and in any number of calls. One that is unknown is added,
 // as issued at closeTime (in seconds since the Ripple Epoch, like all such times). At the very first listing nothing is told
-// of; at a later one, what is another than its record says is, as far as that shows, with "found": true and no transaction.
+// of; at a later one, what is another than its record says is, as far as that shows, with "found": true and no transaction. One
+// that was issued anew on the same terms shows by the ledger that changed it last, and its time starts anew.
 // Error codes: wrongState (no listing was begun, or the records have come past the ledger), storeUnavailable.
-func (s *Store) AddListed(ctx context.Context, issuer model.Address, credentials []model.Credential, ledger, closeTime uint32) error {
+func (s *Store) AddListed(ctx context.Context, issuer model.Address, credentials []model.ListedCredential, ledger, closeTime uint32) error {
 	for _, c := range credentials {
 		if c.Issuer != issuer {
 			return misuse("a credential of %s is listed as %s's", c.Issuer, issuer)
@@ -54,7 +55,7 @@ func (t *txn) lockListing(issuer model.Address, ledger uint32) (mirror, error) {
 	return m, err
 }
 
-func (t *txn) addListed(m mirror, credentials []model.Credential, ledger, closeTime uint32) error {
+func (t *txn) addListed(m mirror, credentials []model.ListedCredential, ledger, closeTime uint32) error {
 	keys := make([]credentialKey, len(credentials))
 	for i, c := range credentials {
 		keys[i] = credentialKey{m.issuer, c.Subject, c.Type}
@@ -69,14 +70,14 @@ func (t *txn) addListed(m mirror, credentials []model.Credential, ledger, closeT
 		if before != nil && (before.Ledger > ledger || before.seen >= ledger) {
 			continue // it is known later than this ledger, or was listed from it
 		}
-		r := &record{CredentialRecord: model.CredentialRecord{Credential: c, Issued: closeTime, Ledger: ledger}, seen: ledger, place: maxPlace}
+		r := &record{CredentialRecord: model.CredentialRecord{Credential: c.Credential, Issued: closeTime, Ledger: ledger}, seen: ledger, place: maxPlace}
 		switch {
 		case before == nil || before.deleted:
 			r.ExpiryTold = !m.known && c.Expired(closeTime) // that is no news
-			t.tellFound(m, model.EventIssued, c, ledger, closeTime)
-		case before.Expiration != c.Expiration || before.URI != c.URI || before.Accepted && !c.Accepted:
+			t.tellFound(m, model.EventIssued, c.Credential, ledger, closeTime)
+		case before.Expiration != c.Expiration || before.URI != c.URI || before.Accepted && !c.Accepted || before.Accepted == c.Accepted && c.Changed > before.Ledger:
 			t.tellFound(m, model.EventGone, before.Credential, ledger, closeTime)
-			t.tellFound(m, model.EventIssued, c, ledger, closeTime)
+			t.tellFound(m, model.EventIssued, c.Credential, ledger, closeTime)
 			before = nil
 		case before.Accepted == c.Accepted:
 			r = before
@@ -85,7 +86,7 @@ func (t *txn) addListed(m mirror, credentials []model.Credential, ledger, closeT
 			r.Issued, r.ExpiryTold = before.Issued, before.ExpiryTold
 		}
 		if c.Accepted && (before == nil || before.deleted || !before.Accepted) {
-			t.tellFound(m, model.EventAccepted, c, ledger, closeTime)
+			t.tellFound(m, model.EventAccepted, c.Credential, ledger, closeTime)
 		}
 		known[keys[i]], changed[keys[i]] = r, r
 	}

@@ -186,24 +186,75 @@ func TestMirrorInChunks(t *testing.T) {
 	})
 }
 
+// listed is as of the ledger that made each of them, of which nothing is said.
+func listed(credentials ...model.Credential) []model.ListedCredential {
+	var out []model.ListedCredential
+	for _, c := range credentials {
+		out = append(out, model.ListedCredential{Credential: c})
+	}
+	return out
+}
+
+// Where history is missing in which a credential was deleted and issued anew, on the same terms, its time starts anew, and it is told
+// of: the ledger that changed it last is behind that of the record.
+func TestListingOfReissued(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		h.mirrored(10)
+		var seq int64
+		same, again, accepted, now := credential(subject()), credential(subject()), credential(subject()), credential(subject())
+		accepted.Accepted = true
+		var changes []model.CredentialChange
+		for n, c := range []model.Credential{same, again, accepted, now} {
+			changes = append(changes, change(model.ChangeCreated, c, 11, uint32(n)))
+		}
+		h.move(12, append(changes, change(model.ChangeAccepted, accepted, 12, 0))...)
+		h.kinds(&seq)
+		now.Accepted = true // after it was issued anew, or not: its time does not matter any more
+		list := []model.ListedCredential{{Credential: same, Changed: 11}, {Credential: again, Changed: 25}, {Credential: accepted, Changed: 26}, {Credential: now, Changed: 27}}
+		h.ok(h.BeginListing(h.ctx(), issuerA))
+		for range 2 { // an answer is lost
+			h.ok(h.AddListed(h.ctx(), issuerA, list, 30, ledgerTime(30)))
+		}
+		h.ok(h.FinishListing(h.ctx(), issuerA, 30, ledgerTime(30)))
+		h.equal(h.kinds(&seq), []string{"credential.deleted " + string(again.Subject), "credential.issued " + string(again.Subject),
+			"credential.deleted " + string(accepted.Subject), "credential.issued " + string(accepted.Subject),
+			"credential.accepted " + string(accepted.Subject), "credential.accepted " + string(now.Subject)})
+		due := func(before uint32) (out []model.Address) {
+			t.Helper()
+			found, err := h.Unaccepted(h.ctx(), issuerA, same.Type, before, model.CredentialRecord{}, 10)
+			h.ok(err)
+			for _, r := range found {
+				out = append(out, r.Subject)
+				if r.Subject == again.Subject {
+					h.equal([]uint32{r.Issued, r.Ledger}, []uint32{ledgerTime(30), 30})
+				}
+			}
+			return out
+		}
+		h.equal(due(ledgerTime(30)), []model.Address{same.Subject})
+		h.equal(due(ledgerTime(30)+1), []model.Address{same.Subject, again.Subject})
+		h.mirrorCounts(4, 2, 0)
+	})
+}
+
 func TestListing(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		var seq int64
 		old, expired, extra := credential(subject()), credential(subject()), credential(subject())
 		old.Accepted, expired.Expiration = true, 5
-		h.code(h.AddListed(h.ctx(), issuerA, []model.Credential{old}, 20, ledgerTime(20)), model.CodeWrongState)
+		h.code(h.AddListed(h.ctx(), issuerA, listed(old), 20, ledgerTime(20)), model.CodeWrongState)
 		h.code(h.FinishListing(h.ctx(), issuerA, 20, ledgerTime(20)), model.CodeWrongState)
 
 		// The first one is broken off in the middle; the second finds another ledger. Nobody is told of what is old.
 		h.ok(h.BeginListing(h.ctx(), issuerA))
-		h.ok(h.AddListed(h.ctx(), issuerA, []model.Credential{old, extra}, 20, ledgerTime(20)))
+		h.ok(h.AddListed(h.ctx(), issuerA, listed(old, extra), 20, ledgerTime(20)))
 		if _, known, err := h.Mirror(h.ctx(), issuerA); known || err != nil {
 			t.Fatal(known, err)
 		}
 		h.code(h.ApplyChanges(h.ctx(), issuerA, model.MirrorProgress{Complete: 20}), model.CodeWrongState)
 		h.ok(h.BeginListing(h.ctx(), issuerA))
-		h.ok(h.AddListed(h.ctx(), issuerA, []model.Credential{old}, 21, ledgerTime(21)))
-		h.ok(h.AddListed(h.ctx(), issuerA, []model.Credential{expired}, 21, ledgerTime(21)))
+		h.ok(h.AddListed(h.ctx(), issuerA, listed(old), 21, ledgerTime(21)))
+		h.ok(h.AddListed(h.ctx(), issuerA, listed(expired), 21, ledgerTime(21)))
 		h.ok(h.FinishListing(h.ctx(), issuerA, 21, ledgerTime(21)))
 		h.mirrorCounts(2, 1, 1)
 		n, err := h.TellExpired(h.ctx(), issuerA, ledgerTime(21), 0)
@@ -222,7 +273,7 @@ func TestListing(t *testing.T) {
 		h.kinds(&seq)
 		h.ok(h.BeginListing(h.ctx(), issuerA))
 		for range 2 { // an answer is lost
-			h.ok(h.AddListed(h.ctx(), issuerA, []model.Credential{renewed, accepted, fresh, own, expired}, 30, ledgerTime(30)))
+			h.ok(h.AddListed(h.ctx(), issuerA, listed(renewed, accepted, fresh, own, expired), 30, ledgerTime(30)))
 		}
 		h.equal(h.kinds(&seq), []string{"credential.deleted " + string(renewed.Subject), "credential.issued " + string(renewed.Subject),
 			"credential.accepted " + string(accepted.Subject), "credential.issued " + string(fresh.Subject),
@@ -240,7 +291,7 @@ func TestListing(t *testing.T) {
 			t.Fatal(complete, err)
 		}
 		// A listing of an older ledger would bring back what is gone.
-		h.code(h.AddListed(h.ctx(), issuerA, []model.Credential{old}, 29, ledgerTime(29)), model.CodeWrongState)
+		h.code(h.AddListed(h.ctx(), issuerA, listed(old), 29, ledgerTime(29)), model.CodeWrongState)
 		h.code(h.FinishListing(h.ctx(), issuerA, 29, ledgerTime(29)), model.CodeWrongState)
 	})
 }
@@ -252,10 +303,10 @@ func TestListingOfMany(t *testing.T) {
 			all = append(all, credential(subject()))
 		}
 		h.ok(h.BeginListing(h.ctx(), issuerA))
-		h.ok(h.AddListed(h.ctx(), issuerA, all, 20, ledgerTime(20)))
+		h.ok(h.AddListed(h.ctx(), issuerA, listed(all...), 20, ledgerTime(20)))
 		h.ok(h.FinishListing(h.ctx(), issuerA, 20, ledgerTime(20)))
 		h.mirrorCounts(int64(len(all)), int64(len(all)), 0)
-		h.ok(h.AddListed(h.ctx(), issuerA, all[:1], 30, ledgerTime(30)))
+		h.ok(h.AddListed(h.ctx(), issuerA, listed(all[0]), 30, ledgerTime(30)))
 		h.ok(h.FinishListing(h.ctx(), issuerA, 30, ledgerTime(30)))
 		h.mirrorCounts(1, 1, 0)
 		if n := h.count("events"); n != len(all)-1 {

@@ -314,7 +314,7 @@ type records struct {
 	guard *networkGuard
 }
 
-func (r records) AddListed(ctx context.Context, account model.Address, credentials []model.Credential, at, closeTime uint32) error {
+func (r records) AddListed(ctx context.Context, account model.Address, credentials []model.ListedCredential, at, closeTime uint32) error {
 	if err := r.guard.wait(ctx); err != nil {
 		return err
 	}
