@@ -203,10 +203,8 @@ func (i *Issuer) begin(ctx context.Context, op model.Operation, check check) (st
 	switch {
 	case err == nil:
 		if op.Key != nil && stored.Key != nil && stored.Key.Key == op.Key.Key {
-			if stored.Key.RequestHash != op.Key.RequestHash {
-				return model.Operation{}, false, &model.Error{Code: model.CodeKeyReused}
-			}
-			return stored, true, nil
+			stored, err = i.cfg.Journal.ByKey(ctx, op.Issuer, *op.Key) // which compares the requests
+			return stored, err == nil, err
 		}
 		return stored, false, nil
 	case model.CodeOf(err) != model.CodeOperationNotFound:

@@ -47,7 +47,7 @@ type Journal interface {
 	// is returned, and replayed is true. Error codes: [model.CodeInProgress] (the cause is a [*model.StandingError]),
 	// [model.CodeKeyReused].
 	Create(ctx context.Context, op model.Operation) (stored model.Operation, replayed bool, err error)
-	// Operation returns an operation; [model.CodeOperationNotFound] where there is none.
+	// Operation returns an operation; [model.CodeOperationNotFound] where there is none. Of its key it has no hash of the request.
 	Operation(ctx context.Context, id model.OperationID) (model.Operation, error)
 	// ByKey returns the operation of an earlier request with the same key; [model.CodeOperationNotFound] where there is
 	// none, [model.CodeKeyReused] where that was another request.

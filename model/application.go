@@ -86,7 +86,7 @@ type Application struct {
 	Operation      OperationID
 	OperationState State
 	// DecidedBy is the actor of the latest decision ([ActorJanitor] where it has lapsed, [ActorApplicant] where it was
-	// withdrawn), and Reason what was said of a rejection.
+	// withdrawn), and Reason what was said of a rejection; empty once it is erased.
 	DecidedBy, Reason string
 	// Erase is when documents are erased; zero while it is undecided.
 	Erase            time.Time

@@ -98,7 +98,7 @@ func (s *Store) claimForApplication(t *txn, a *model.Application) (model.Operati
 		case c.claimed:
 			return "", nil
 		case !c.found: // taken, and gone when it was looked at
-		case c.hash != hex.EncodeToString(a.Key.RequestHash[:]) || c.standingApplication == "":
+		case !c.same || c.standingApplication == "":
 			return "", keyReused()
 		default:
 			return c.standingApplication, nil
@@ -208,7 +208,7 @@ func (s *Store) applications(query querying, documents bool, condition string, a
 	var out []model.Application
 	rows, err := query("SELECT a.id, a.issuer, a.subject, a.type, a.expiration, a.uri, a.renew, a.proven, a.secret_hash, a.keep, a.decide_by, a.state,"+
 		" coalesce(a.operation, ''), coalesce(o.state, CASE WHEN a.operation IS NULL THEN '' ELSE 'pending' END), coalesce(a.decided_by, ''), coalesce(a.reason, ''), a.erase, a.request_id, a.created, a.updated,"+
-		" k.key, k.request_hash, "+sealed+" FROM applications a LEFT JOIN operations o ON o.id = a.operation"+
+		" k.key, "+sealed+" FROM applications a LEFT JOIN operations o ON o.id = a.operation"+
 		" LEFT JOIN idempotency_keys k ON k.application = a.id WHERE "+condition, args...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		a, err := scanApplication(rows)
@@ -221,18 +221,21 @@ func (s *Store) applications(query querying, documents bool, condition string, a
 func scanApplication(rows *sql.Rows) (model.Application, error) {
 	var a model.Application
 	var typ, secret string
-	var uri, key, hash sql.NullString
+	var uri, key sql.NullString
 	var expiration, decideBy, erase, created, updated sql.NullInt64
 	var renew, proven, keep int64
 	var documents []byte
 	err := rows.Scan(&a.ID, &a.Issuer, &a.Subject, &typ, &expiration, &uri, &renew, &proven, &secret, &keep, &decideBy, &a.State,
-		&a.Operation, &a.OperationState, &a.DecidedBy, &a.Reason, &erase, &a.RequestID, &created, &updated, &key, &hash, &documents)
+		&a.Operation, &a.OperationState, &a.DecidedBy, &a.Reason, &erase, &a.RequestID, &created, &updated, &key, &documents)
 	if err != nil {
 		return a, err
 	}
 	a.Renew, a.Proven, a.Keep = renew == 1, proven == 1, time.Duration(keep)*time.Microsecond
 	a.DecideBy, a.Erase, a.Created, a.Updated = instant(decideBy), instant(erase), instant(created), instant(updated)
 	a.Documents = documents
+	if a.Reason == erasedReason {
+		a.Reason = ""
+	}
 	if expiration.Valid {
 		e := uint32(expiration.Int64)
 		a.Expiration = &e
@@ -243,9 +246,7 @@ func scanApplication(rows *sql.Rows) (model.Application, error) {
 	if err == nil {
 		a.SecretHash, err = parseHash(secret)
 	}
-	if err == nil {
-		a.Key, err = storedKey(key, hash)
-	}
+	a.Key = storedKey(key)
 	if err != nil {
 		return a, fmt.Errorf("request %s: %w", a.ID, err)
 	}

@@ -41,7 +41,7 @@ func (s *Store) CreateBatch(ctx context.Context, b model.Batch) (stored model.Ba
 			case !c.found:
 				return &model.Error{Code: model.CodeStoreUnavailable, Message: "another request with this Idempotency-Key was withdrawn just now: ask again",
 					RetryAfter: retryAfter, Cause: errors.New("a key was taken and gone")}
-			case c.hash != fmt.Sprintf("%x", b.Key.RequestHash) || c.standingBatch == "":
+			case !c.same || c.standingBatch == "":
 				return keyReused()
 			default:
 				b.ID, replayed = c.standingBatch, c.standingBatch != id
@@ -92,29 +92,42 @@ func complete(b model.Batch) error {
 // sumSize is how many bytes of batch_sums a row has.
 const sumSize = len(model.RowSum{})
 
-// compareRows holds rows that are there already against what was stored. A batch of an earlier release has no sums, and is
-// not compared.
-func (t *txn) compareRows(b model.Batch, rows []model.BatchRow) error {
+// compareRows holds rows that are there already against what was stored. Of a batch that was complete for long enough the sums are gone:
+// then nobody can say any more whether they are the same. One that an earlier release began has none, and is not compared while it
+// receives.
+func (s *Store) compareRows(t *txn, b model.Batch, rows []model.BatchRow) error {
 	first, last := rows[0].Row, min(rows[len(rows)-1].Row, b.Rows)
 	if first > last {
 		return nil
 	}
-	stored, err := t.query("SELECT first_row, sums FROM batch_sums WHERE batch = $1 AND first_row > $2 AND first_row <= $3 ORDER BY first_row",
+	stored, err := t.query("SELECT first_row, sums, hash_key FROM batch_sums WHERE batch = $1 AND first_row > $2 AND first_row <= $3 ORDER BY first_row",
 		string(b.ID), first-MaxRowsAtOnce, last)
-	return each(stored, err, func(stored *sql.Rows) error {
+	compared := int64(0)
+	err = each(stored, err, func(stored *sql.Rows) error {
 		var from int64
 		var sums []byte
-		if err := stored.Scan(&from, &sums); err != nil {
+		var name string
+		if err := stored.Scan(&from, &sums, &name); err != nil {
 			return err
 		}
+		k, ok := s.hashKey(name)
+		if !ok {
+			return nil
+		}
 		for n := max(first, from); n <= last && (n-from+1)*int64(sumSize) <= int64(len(sums)); n++ {
-			if at := (n - from) * int64(sumSize); model.RowSum(sums[at:at+int64(sumSize)]) != rows[n-first].Sum {
+			compared++
+			if at := (n - from) * int64(sumSize); model.RowSum(sums[at:at+int64(sumSize)]) != k.row(b.ID, n, rows[n-first].Sum) {
 				return wrongState("row %d is not the row %[1]d that batch %s has: a batch is gone on with by sending the same rows again, from the first one on; "+
 					"send other rows as another batch", n, b.ID)
 			}
 		}
 		return nil
 	})
+	if err == nil && compared < last-first+1 && b.State != model.BatchReceiving {
+		return wrongState("batch %s has had all of its %d rows for so long that what they were cannot be compared any more: ask what became of them, "+
+			"and send other rows as another batch", b.ID, b.Rows)
+	}
+	return err
 }
 
 // AddRows stores rows of a batch: all of them, or none; at most [MaxRowsAtOnce]. Rows that are there already are compared
@@ -145,7 +158,7 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 		if len(rows) == 0 {
 			return nil
 		}
-		if err := t.compareRows(b, rows); err != nil || rows[len(rows)-1].Row <= b.Rows {
+		if err := s.compareRows(t, b, rows); err != nil || rows[len(rows)-1].Row <= b.Rows {
 			return err
 		}
 		if b.State != model.BatchReceiving {
@@ -156,13 +169,15 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 		}
 		var group []*creation
 		var rejected []row
+		hashKey := s.hashKeys[0]
 		var sums []byte
 		reject := func(n int64, f model.Failure) {
 			rejected = append(rejected, row{string(id), n, text(string(f.Code)), text(f.Message), t.now.UnixMicro()})
 		}
 		for i, r := range rows {
 			if r.Row > b.Rows {
-				sums = append(sums, r.Sum[:]...)
+				sum := hashKey.row(id, r.Row, r.Sum)
+				sums = append(sums, sum[:]...)
 			}
 			switch {
 			case r.Row <= b.Rows:
@@ -210,7 +225,7 @@ func (s *Store) AddRows(ctx context.Context, id model.OperationID, rows []model.
 				return err
 			}
 		}
-		if _, err := t.exec("INSERT INTO batch_sums (batch, first_row, sums) VALUES ($1, $2, $3)", string(id), b.Rows+1, sums); err != nil {
+		if _, err := t.exec("INSERT INTO batch_sums (batch, first_row, sums, hash_key) VALUES ($1, $2, $3, $4)", string(id), b.Rows+1, sums, hashKey.name); err != nil {
 			return err
 		}
 		if len(group) > 0 {

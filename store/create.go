@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"time"
@@ -227,7 +226,7 @@ func (s *Store) claimKeys(t *txn, keyed []*creation) (retry map[*creation]bool, 
 			c.claimed = true
 		case !k.found:
 			retry[c] = true
-		case k.hash != hex.EncodeToString(c.op.Key.RequestHash[:]) || k.standing == "":
+		case !k.same || k.standing == "":
 			c.err = keyReused()
 		default:
 			c.replayed = k.standing != c.op.ID // its own: the confirmation of a commit was lost
@@ -248,20 +247,20 @@ type keyClaim struct {
 
 	claimed bool // it has it now
 	found   bool // another has it
-	hash    string
+	same    bool // with the same request
 	// What has it.
 	standing, standingBatch, standingApplication model.OperationID
 }
 
 // claim stores keys, after forgetting those of the same name that are past their time.
 func (s *Store) claim(t *txn, claims []keyClaim) error {
-	rows := make([]row, len(claims))
+	rows, hashKey := make([]row, len(claims)), s.hashKeys[0]
 	for i, c := range claims {
-		rows[i] = row{string(c.issuer), c.key.Key, hex.EncodeToString(c.key.RequestHash[:]), nullable(string(c.operation)),
-			nullable(string(c.batch)), nullable(string(c.application)), nullable(string(c.renewal)), t.now.UnixMicro()}
+		rows[i] = row{string(c.issuer), c.key.Key, hashKey.request(c.issuer, c.key), nullable(string(c.operation)),
+			nullable(string(c.batch)), nullable(string(c.application)), nullable(string(c.renewal)), t.now.UnixMicro(), hashKey.name}
 	}
 	arg := rowSet(rows)
-	columns := []string{"issuer text", "key text", "request_hash text", "operation text", "batch text", "application text", "renewal text", "created bigint"}
+	columns := []string{"issuer text", "key text", "request_hash text", "operation text", "batch text", "application text", "renewal text", "created bigint", "hash_key text"}
 	_, err := t.exec("DELETE FROM idempotency_keys WHERE created < $2 AND EXISTS (SELECT 1 FROM "+t.rows(1, columns...)+
 		" WHERE r.issuer = idempotency_keys.issuer AND r.key = idempotency_keys.key) AND "+keyOver, arg, s.keyCutoff(t.now))
 	if err != nil {
@@ -271,8 +270,8 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 	for i := range claims {
 		byKey[[2]string{string(claims[i].issuer), claims[i].key.Key}] = &claims[i]
 	}
-	found, err := t.query("INSERT INTO idempotency_keys (issuer, key, request_hash, operation, batch, application, renewal, created)"+
-		" SELECT issuer, key, request_hash, operation, batch, application, renewal, created FROM "+t.rows(1, columns...)+
+	found, err := t.query("INSERT INTO idempotency_keys (issuer, key, request_hash, operation, batch, application, renewal, created, hash_key)"+
+		" SELECT issuer, key, request_hash, operation, batch, application, renewal, created, hash_key FROM "+t.rows(1, columns...)+
 		" WHERE true ORDER BY issuer, key ON CONFLICT (issuer, key) DO NOTHING RETURNING issuer, key", arg)
 	claimed := 0
 	err = each(found, err, func(rows *sql.Rows) error {
@@ -287,18 +286,18 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 	if err != nil || claimed == len(claims) {
 		return err
 	}
-	found, err = t.query("SELECT k.issuer, k.key, k.request_hash, coalesce(k.operation, k.renewal, ''), coalesce(k.batch, ''), coalesce(k.application, '')"+
+	found, err = t.query("SELECT k.issuer, k.key, k.request_hash, k.hash_key, coalesce(k.operation, k.renewal, ''), coalesce(k.batch, ''), coalesce(k.application, '')"+
 		" FROM idempotency_keys k JOIN "+
 		t.rows(1, columns...)+" ON r.issuer = k.issuer AND r.key = k.key", arg)
 	return each(found, err, func(rows *sql.Rows) error {
 		var k [2]string
-		var hash string
+		var hash, name string
 		var op, batch, application model.OperationID
-		if err := rows.Scan(&k[0], &k[1], &hash, &op, &batch, &application); err != nil {
+		if err := rows.Scan(&k[0], &k[1], &hash, &name, &op, &batch, &application); err != nil {
 			return err
 		}
 		if c := byKey[k]; !c.claimed {
-			c.found, c.hash, c.standing, c.standingBatch, c.standingApplication = true, hash, op, batch, application
+			c.found, c.same, c.standing, c.standingBatch, c.standingApplication = true, s.sameRequest(c.issuer, c.key, hash, name), op, batch, application
 		}
 		return nil
 	})

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"fmt"
@@ -51,8 +50,7 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 			kind, action, detail.Operation = model.EventApproved, model.ActionApprove, a.Operation
 		} else {
 			// What is said to an applicant may be about them, and nothing is ever taken out of the log.
-			sum := sha256.Sum256([]byte(d.Reason))
-			detail.Reason = hex.EncodeToString(sum[:])
+			detail.Reason = hex.EncodeToString(s.hashKeys[0].sum("reason", string(a.ID), d.Reason))
 		}
 		detail.Subject, detail.Type = a.Subject, a.Type.Text()
 		t.tell(t.eventOf(&a.Application, kind, d.Actor))
@@ -79,7 +77,7 @@ type verdict struct {
 	Subject   model.Address     `json:"subject"`
 	Type      string            `json:"type"`
 	Operation model.OperationID `json:"operation,omitempty"`
-	Reason    string            `json:"reason_sha256,omitempty"`
+	Reason    string            `json:"reason_hmac,omitempty"`
 }
 
 func checkDecision(d model.Decision) error {

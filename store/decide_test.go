@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"reflect"
 	"slices"
@@ -91,7 +90,7 @@ func TestDecide(t *testing.T) {
 		typ := one.Type.Text()
 		if want := []string{
 			fmt.Sprintf(`token:alice request.approve %s r7 {"subject":%q,"type":%q,"operation":%q}`, one.ID, one.Subject, typ, op.ID),
-			fmt.Sprintf(`token:bob request.reject %s  {"subject":%q,"type":%q,"reason_sha256":"%x"}`, two.ID, two.Subject, typ, sha256.Sum256([]byte(no.Reason))),
+			fmt.Sprintf(`token:bob request.reject %s  {"subject":%q,"type":%q,"reason_hmac":"%x"}`, two.ID, two.Subject, typ, h.hashKeys[0].sum("reason", string(two.ID), no.Reason)),
 		}; !slices.Equal(log, want) {
 			t.Errorf("the log says %v, want %v", log, want)
 		}

@@ -15,10 +15,14 @@
 // the database. They have to be here, as a reviewer reads them later and on another replica; sealed, so that a copy of the
 // database is not a copy of them. [Store.Secret] is the one exception: random bytes that replicas share, which open nothing
 // by themselves. What is stored of a transaction is public anyway. A request's reason of rejection, its subject and its
-// times are plain text.
+// times are plain text. What tells a request from others that came with the same idempotency key, and the rows of a batch, is made of
+// documents too, which can be guessed: so those hashes are made with a key that is not in the database ([Config.HashKeys]), and of the
+// reason in the audit log there is no other either.
 //
 // When their time is over, sealed documents are erased too: see [Store.EraseDocuments], which says what each database then
-// still has of them.
+// still has of them. With them goes the hash of their request; the reason of a rejection is erased with them, or 30 days after
+// the decision, whichever is later. The sums of a batch's rows are forgotten when it has been complete for
+// [Config.IdempotencyKeep].
 //
 // # States
 //
@@ -101,7 +105,8 @@
 // index: of two requests at the same moment, in any two processes, the second hears which operation stands.
 //
 // A request that carries a key is one request. The same key with the same request answers with the first one's
-// operation, for [Config.IdempotencyKeep], and for as long as the operation is open; with another request it is refused.
+// operation, for [Config.IdempotencyKeep], and for as long as the operation is open; with another request it is refused. So is one
+// whose first request had documents that are erased by now.
 //
 // A proof works once. The nonce of a challenge is used up in the transaction that stores what it was answered for, and is
 // not where that is not stored. It is kept for an hour past its time, and refused from its time on.
@@ -139,7 +144,7 @@
 // One network. The journal belongs to one ledger's history, which is said when it is first used ([Store.BindNetwork]) and
 // read by all who use it later. Comparing it with what a node shows is for whoever talks to nodes.
 //
-// The same rows. Of each row of a batch a sum is kept. A batch that is sent again is compared row by row, and one with
+// The same rows. Of each row of a batch a sum is kept, until it has been complete for long enough. A batch that is sent again is compared row by row, and one with
 // another row changes nothing.
 //
 // # Waiting

@@ -3,20 +3,49 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
+// reasonKeep is how long the reason of a rejection is kept at least: its applicant is to read it, also where documents go at once.
+const reasonKeep = 30 * 24 * time.Hour
+
+// erasedReason stands where a reason was.
+const erasedReason = "(erased)"
+
+// erasedHash stands where the hash of a request was: no request has it.
+var erasedHash = strings.Repeat("0", 64)
+
+// forgetRequests forgets what requests looked like that a person decided on. Their keys stay taken for their time: whatever comes
+// with one of them is another request.
+func (t *txn) forgetRequests(ids ...string) error {
+	list, err := t.list(ids)
+	if err == nil {
+		_, err = t.exec("UPDATE idempotency_keys SET request_hash = $2, hash_key = $3 WHERE "+t.in("application", 1), list, erasedHash, "erased")
+	}
+	return err
+}
+
+// eraseReasons erases reasons of rejections whose time is over, and says how many.
+func (s *Store) eraseReasons(t *txn, issuer model.Address, now time.Time, limit int) (int, error) {
+	n, err := t.exec("UPDATE applications SET reason = $1, updated = $2 WHERE id IN (SELECT id FROM applications WHERE issuer = $3 AND erase <= $4"+
+		" AND erase - keep <= $5 AND state = 'rejected' AND reason <> '"+erasedReason+"' ORDER BY erase, id LIMIT $6"+t.forUpdate+")",
+		erasedReason, t.now.UnixMicro(), string(issuer), now.UnixMicro(), now.Add(-reasonKeep).UnixMicro(), page(limit))
+	return int(n), err
+}
+
 // EraseDocuments erases the documents of up to limit of an account's requests whose time is over, the longest overdue
-// first, and says how many. It can be called again at once when it has erased limit of them. On SQLite their bytes are
+// first, and says how many. With them goes the hash of the request that an idempotency key has. It also erases as many reasons of
+// rejections, 30 days after the decision and not before the documents. It can be called again at once when it has erased limit of them. On SQLite their bytes are
 // overwritten, and the write-ahead log is emptied of them; where somebody reads for so long that it cannot be, it is tried
 // again with the next call, also one that finds nothing to erase. On PostgreSQL they cannot be read any more by whoever
 // asks the database, while dead rows keep the bytes until a vacuum has passed and the pages are written over, and archived
 // write-ahead logs and backups for as long as they are kept: only without its key is what is sealed gone there. Error code:
 // storeUnavailable.
 func (s *Store) EraseDocuments(ctx context.Context, issuer model.Address, now time.Time, limit int) (int, error) {
-	var n int
+	var n, reasons int
 	err := s.write(ctx, "erasing documents", func(t *txn) error {
 		var due []model.Application
 		var ids []string
@@ -33,6 +62,9 @@ func (s *Store) EraseDocuments(ctx context.Context, issuer model.Address, now ti
 			due, ids = append(due, a), append(ids, string(a.ID))
 			return err
 		})
+		if err == nil {
+			reasons, err = s.eraseReasons(t, issuer, now, limit)
+		}
 		if n = len(due); err != nil || n == 0 {
 			return err
 		}
@@ -41,6 +73,9 @@ func (s *Store) EraseDocuments(ctx context.Context, issuer model.Address, now ti
 			return err
 		}
 		if _, err := t.exec("UPDATE applications SET documents = NULL, updated = $2 WHERE "+t.in("id", 1), list, t.now.UnixMicro()); err != nil {
+			return err
+		}
+		if err := t.forgetRequests(ids...); err != nil {
 			return err
 		}
 		for i := range due {
@@ -52,7 +87,7 @@ func (s *Store) EraseDocuments(ctx context.Context, issuer model.Address, now ti
 	if err != nil {
 		return 0, err
 	}
-	if n > 0 {
+	if n+reasons > 0 {
 		s.scrubbed.Store(false)
 	}
 	return n, s.scrub(ctx)

@@ -82,6 +82,9 @@ func (s *Store) Withdraw(ctx context.Context, w model.Withdrawal) (model.Applica
 			return err
 		}
 		n, err := t.exec("UPDATE applications SET documents = NULL WHERE id = $1 AND documents IS NOT NULL", string(a.ID))
+		if err == nil {
+			err = t.forgetRequests(string(a.ID))
+		}
 		if err != nil {
 			return err
 		}

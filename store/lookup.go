@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -27,16 +26,16 @@ func (s *Store) keyOwner(ctx context.Context, issuer model.Address, key model.Id
 	if err := checkID("", &key); err != nil {
 		return "", err
 	}
-	var hash string
+	var hash, name string
 	var owner sql.NullString
-	err := s.readDB.QueryRowContext(ctx, "SELECT request_hash, "+column+" FROM idempotency_keys WHERE issuer = $1 AND key = $2"+
-		" AND (created >= $3 OR NOT ("+keyOver+"))", string(issuer), key.Key, s.keyCutoff(s.now())).Scan(&hash, &owner)
+	err := s.readDB.QueryRowContext(ctx, "SELECT request_hash, hash_key, "+column+" FROM idempotency_keys WHERE issuer = $1 AND key = $2"+
+		" AND (created >= $3 OR NOT ("+keyOver+"))", string(issuer), key.Key, s.keyCutoff(s.now())).Scan(&hash, &name, &owner)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return "", none
 	case err != nil:
 		return "", fault("looking for an idempotency key", err)
-	case !owner.Valid || hash != hex.EncodeToString(key.RequestHash[:]):
+	case !owner.Valid || !s.sameRequest(issuer, key, hash, name):
 		return "", keyReused()
 	}
 	return owner.String, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -14,17 +13,17 @@ import (
 // selectOperations is followed by a condition on o. scanOperation reads it.
 const selectOperations = "SELECT o.id, o.issuer, o.kind, o.subject, o.type, o.expiration, o.uri, o.tickets, o.batch, o.batch_row, o.state," +
 	" o.failure_code, o.failure_message, o.created, o.updated, o.actor, o.request_id," +
-	" CASE WHEN n.id IS NULL THEN 0 ELSE 1 END, k.key, k.request_hash" +
+	" CASE WHEN n.id IS NULL THEN 0 ELSE 1 END, k.key" +
 	" FROM operations o LEFT JOIN idempotency_keys k ON k.operation = o.id LEFT JOIN renewals n ON n.id = o.id WHERE "
 
 func scanOperation(rows *sql.Rows) (model.Operation, error) {
 	var op model.Operation
-	var subject, typ, uri, batch, code, message, key, hash sql.NullString
+	var subject, typ, uri, batch, code, message, key sql.NullString
 	var expiration, tickets, row sql.NullInt64
 	var created, updated int64
 	var renew int
 	err := rows.Scan(&op.ID, &op.Issuer, &op.Kind, &subject, &typ, &expiration, &uri, &tickets, &batch, &row, &op.State,
-		&code, &message, &created, &updated, &op.Actor, &op.RequestID, &renew, &key, &hash)
+		&code, &message, &created, &updated, &op.Actor, &op.RequestID, &renew, &key)
 	if err != nil {
 		return op, err
 	}
@@ -48,19 +47,16 @@ func scanOperation(rows *sql.Rows) (model.Operation, error) {
 	if code.Valid {
 		op.Failure = &model.Failure{Code: model.Code(code.String), Message: message.String}
 	}
-	if op.Key, err = storedKey(key, hash); err != nil {
-		return op, fmt.Errorf("operation %s: its request hash: %w", op.ID, err)
-	}
+	op.Key = storedKey(key)
 	return op, nil
 }
 
-// storedKey is a key as it was stored; nil where there is none.
-func storedKey(key, hash sql.NullString) (*model.IdempotencyKey, error) {
+// storedKey is a key as it was stored, without the hash of its request, which nobody gets back; nil where there is none.
+func storedKey(key sql.NullString) *model.IdempotencyKey {
 	if !key.Valid {
-		return nil, nil
+		return nil
 	}
-	sum, err := parseHash(hash.String)
-	return &model.IdempotencyKey{Key: key.String, RequestHash: sum}, err
+	return &model.IdempotencyKey{Key: key.String}
 }
 
 // selectAttempts is followed by a condition on a. scanAttempt reads it.

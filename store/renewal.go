@@ -16,7 +16,7 @@ import (
 // selectRenewals shows renewals that wait as the operations that they will be, and is followed by a condition on n.
 // scanOperation reads it.
 const selectRenewals = "SELECT n.id, n.issuer, 'issue', n.subject, n.type, n.expiration, n.uri, NULL, NULL, NULL, 'pending'," +
-	" NULL, NULL, n.created, n.created, n.actor, n.request_id, 1, k.key, k.request_hash" +
+	" NULL, NULL, n.created, n.created, n.actor, n.request_id, 1, k.key" +
 	" FROM renewals n LEFT JOIN idempotency_keys k ON k.renewal = n.id WHERE n.state = 'waiting' AND "
 
 func (s *Store) renewals(ctx context.Context, condition string, args ...any) ([]model.Operation, error) {

@@ -34,6 +34,10 @@ type Config struct {
 	Path string
 	// IdempotencyKeep is how long callers' keys are kept; 24 h by default.
 	IdempotencyKeep time.Duration
+	// HashKeys are what hashes of requests and of rows are stored under, so that whoever reads the database cannot confirm a guess of
+	// what came: the first one for new ones, all to compare with. Without any, a secret of the database itself stands in, which
+	// keeps guesses only from those who read a part of it.
+	HashKeys [][32]byte
 	// EventKeep is how long events are kept that are of no request; 30 days by default.
 	EventKeep time.Duration
 	// PollInterval is how often what somebody waits for is read again, in case that a notification was lost; 2 s by
@@ -82,6 +86,7 @@ type Store struct {
 	locks   laneLocks
 
 	prepared prepared    // for readDB
+	hashKeys []hashKey   // the first one for new hashes
 	failing  atomic.Bool // the last write failed for want of the database
 	// scrubbed says that the write-ahead log holds no documents that were erased.
 	scrubbed atomic.Bool
@@ -125,6 +130,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		err = fault("bringing the database's tables up to date", s.migrate(ctx, migrations))
 	}
 	if err != nil {
+		s.closeDBs()
+		return nil, err
+	}
+	if err := s.loadHashKeys(ctx); err != nil {
 		s.closeDBs()
 		return nil, err
 	}
@@ -306,7 +315,7 @@ func (s *Store) txOptions() *sql.TxOptions {
 	return nil
 }
 
-// sweep forgets old keys, nonces, events and denials, and tells of batches that were not completed.
+// sweep forgets old keys, sums of rows, nonces, events and denials, and tells of batches that were not completed.
 func (s *Store) sweep(ctx context.Context) {
 	ticker := time.NewTicker(keySweep)
 	defer ticker.Stop()
@@ -319,7 +328,7 @@ func (s *Store) sweep(ctx context.Context) {
 		if n, oldest, err := s.Receiving(ctx, s.now().Add(-staleBatch)); err == nil && n > 0 {
 			s.log.Warn("batches wait for the rest of their rows: send them again, or cancel them", "count", n, "oldest", oldest)
 		}
-		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "nonces": s.SweepNonces, "events": s.SweepEvents, "denials": s.SweepDenials} {
+		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "sums of rows": s.SweepSums, "nonces": s.SweepNonces, "events": s.SweepEvents, "denials": s.SweepDenials} {
 			n, err := sweep(ctx)
 			switch {
 			case ctx.Err() != nil:

@@ -200,7 +200,11 @@ func (s *service) follow(ctx context.Context, at link, f followed, out, errs io.
 	case f.json:
 		err = printJSON(out, body)
 	case r.State == model.ApplicationRejected:
-		_, err = fmt.Fprintf(out, "%s was rejected.\n    reason   %s\n", quoteText(r.Credential), shown(r.Reason))
+		said := r.Reason
+		if said == "" {
+			said = "erased, as its time was over"
+		}
+		_, err = fmt.Fprintf(out, "%s was rejected.\n    reason   %s\n", quoteText(r.Credential), shown(said))
 	case undecided[r.State] != "":
 		_, err = fmt.Fprintf(out, "%s %s.\n    %s\n", quoteText(r.Credential), undecided[r.State], shown(r.Message))
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/issuer/access"
 	"github.com/xrplissuer/credential-issuer/issuer/httpapi"
 	"github.com/xrplissuer/credential-issuer/issuer/policy"
+	"github.com/xrplissuer/credential-issuer/issuer/vault"
 	"github.com/xrplissuer/credential-issuer/issuer/webhook"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
@@ -170,8 +171,17 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if p.client, err = ledger.New(nodeConfig); err != nil {
 		return p, wrongSettings(fmt.Errorf("XRPL_NETWORK: %w", err))
 	}
-	if p.store, err = openStore(ctx, s, log); err != nil {
+	sealing, err := documentsVault(s)
+	if err != nil {
 		return p, err
+	}
+	if p.store, err = openStore(ctx, s, sealing, log); err != nil {
+		return p, err
+	}
+	if n, err := p.store.KeyHashes(ctx); err != nil {
+		return p, err
+	} else if n > 0 {
+		log.Info("put the hashes of requests and rows that an earlier release had stored under a key", "count", n)
 	}
 	// Before anything is done on the ledger.
 	p.guard = newNetworkGuard(p.client, p.store, s, log)
@@ -214,10 +224,6 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		return p, err
 	}
 	if p.banner.open, err = p.access.Open(ctx); err != nil {
-		return p, err
-	}
-	sealing, err := documentsVault(s)
-	if err != nil {
 		return p, err
 	}
 	checkPolicies := func(set *policy.Set) error {
@@ -348,8 +354,12 @@ func holder() string {
 func journalFile(dataDir string) string { return filepath.Join(dataDir, "issuer.db") }
 
 // openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
-func openStore(ctx context.Context, s settings, log *slog.Logger) (*store.Store, error) {
+// The hashes in it are made with keys of the vault; it is nil where there is none.
+func openStore(ctx context.Context, s settings, sealing *vault.Vault, log *slog.Logger) (*store.Store, error) {
 	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
+	if sealing != nil {
+		cfg.HashKeys = sealing.HashKeys()
+	}
 	opened, err := store.Open(ctx, cfg)
 	if err == nil {
 		return opened, nil

@@ -151,7 +151,7 @@ func (s storeSettings) open(ctx context.Context, v *config.Values, c console, wo
 	if missing := s.missing(); missing != "" && !may {
 		return nil, fmt.Errorf("there is no journal at %s: set DATA_DIR, or DATABASE_URL, to the service's own", missing)
 	}
-	return openStore(ctx, s.settings, discard)
+	return openStore(ctx, s.settings, nil, discard)
 }
 
 func (s storeSettings) createToken(ctx context.Context, v *config.Values, c console, name, role, expires string) (err error) {

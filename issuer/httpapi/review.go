@@ -84,10 +84,16 @@ var endings = map[model.ApplicationState]string{
 	model.ApplicationWithdrawn: "you have withdrawn it, and its documents are erased: whoever still wants the credential asks again with a new POST /credential",
 }
 
+// reasonErased stands in for the reason of a rejection whose time is over.
+const reasonErased = "it was rejected; the reason was erased when its time was over: whoever still wants the credential asks again with a new POST /credential"
+
 // showReview is what applicants see of a request; administrators see more.
 func showReview(r issuer.Review, requestID string) shownApplication {
 	s := showApplication(r.Application)
 	s.Message = endings[r.State]
+	if r.State == model.ApplicationRejected && r.Reason == "" {
+		s.Message = reasonErased
+	}
 	if r.Operation != nil {
 		op := showOperation(*r.Operation, requestID)
 		s.OperationID, s.Operation = "", &op

@@ -348,6 +348,14 @@ func TestReject(t *testing.T) {
 	if again, _ := w.waits(t, w.subject, "Reviewed", ""); again == id {
 		t.Error("the same request again")
 	}
+	// In the end the reason is erased, and its applicant is told so.
+	if n, err := w.store.EraseDocuments(t.Context(), w.issuer, time.Now().Add(31*24*time.Hour), 10); err != nil || n != 1 {
+		t.Fatalf("erased %d, %v", n, err)
+	}
+	a = w.send(t, get, "/request/"+id+"?secret="+secret, "", "")
+	if r := read[shownRequest](t, a); r.State != "rejected" || r.Reason != "" || !strings.Contains(a.str("message"), "the reason was erased") {
+		t.Errorf("%s", a.body)
+	}
 	if after := w.account(); after != before {
 		t.Errorf("it cost something: %+v, %+v", before, after)
 	}

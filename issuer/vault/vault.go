@@ -2,7 +2,7 @@
 // there, and opens them for whoever the issuer lets.
 //
 // It may use model and cryptography. It reads no file and no setting, stores nothing, and decides nothing about who may see
-// what. Keys are handed in and never come out again: a [Vault] and a [Key] print as "[redacted]".
+// what. Keys are handed in and never come out again, but for what [Vault.HashKeys] derives from them: a [Vault] and a [Key] print as "[redacted]".
 //
 // A sealed text is a version, the first bytes of the key's name, a nonce, and the documents encrypted with
 // XChaCha20-Poly1305. The request's id is authenticated along with them, so that the documents of one request cannot be put
@@ -83,6 +83,7 @@ type ring struct {
 	name    [nameLen]byte
 	sealing []byte
 	secrets []byte
+	hashing []byte
 }
 
 // New returns a vault that seals with the first key, and opens with all.
@@ -100,7 +101,7 @@ func New(keys ...Key) (*Vault, error) {
 			}
 			return b
 		}
-		r := ring{sealing: derive("documents"), secrets: derive("secrets of requests")}
+		r := ring{sealing: derive("documents"), secrets: derive("secrets of requests"), hashing: derive("stored hashes")}
 		copy(r.name[:], derive("name"))
 		v.rings = append(v.rings, r)
 	}
@@ -150,6 +151,16 @@ func (v *Vault) Open(id model.OperationID, sealed model.SealedDocuments) ([]byte
 		return text, nil
 	}
 	return nil, ErrKey
+}
+
+// HashKeys returns what hashes are to be made with that are stored beside documents and outlive them, by each key in their order: of a
+// guess of the documents nobody can tell without the key whether it is right.
+func (v *Vault) HashKeys() [][KeyLen]byte {
+	all := make([][KeyLen]byte, len(v.rings))
+	for n, r := range v.rings {
+		all[n] = [KeyLen]byte(r.hashing)
+	}
+	return all
 }
 
 var secretForm = base32.StdEncoding.WithPadding(base32.NoPadding)

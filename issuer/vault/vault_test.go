@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -140,4 +141,17 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("opened %x to %q", b, text)
 		}
 	})
+}
+
+// What hashes are made with is of its own for each key, always the same, and nothing else of it.
+func TestHashKeys(t *testing.T) {
+	one, two := vault.NewKey(), vault.NewKey()
+	a, b, both := open(t, one).HashKeys(), open(t, two).HashKeys(), open(t, two, one).HashKeys()
+	if len(a) != 1 || !slices.Equal(both, [][vault.KeyLen]byte{b[0], a[0]}) || a[0] == b[0] || a[0] == [vault.KeyLen]byte{} {
+		t.Errorf("%d, %d, %d of them", len(a), len(b), len(both))
+	}
+	raw, err := base64.StdEncoding.DecodeString(one.Reveal())
+	if err != nil || bytes.Equal(raw, a[0][:]) {
+		t.Errorf("it is the key itself (%v)", err)
+	}
 }
