@@ -26,7 +26,9 @@ type terms struct {
 	keep       time.Duration     // how long documents are kept after a decision
 	decide     time.Duration     // how long a person has for one
 	waiting    int               // how many requests may wait for one
-	limits     *model.UnacceptedLimits
+	// waitingBytes is how much their documents may be together, sealed.
+	waitingBytes int64
+	limits       *model.UnacceptedLimits
 	// renewWithin is how long before its expiration one that stands may be replaced, in seconds.
 	renewWithin uint32
 }
@@ -75,7 +77,7 @@ func (i *Issuer) granted(ctx context.Context, r model.CredentialRequest, last fu
 		return t, err
 	}
 	t.proof, t.review = p.ProofRequired, p.Decision == policy.Review
-	t.keep, t.decide, t.waiting = p.KeepDocuments, p.DecideWithin, p.MostWaiting
+	t.keep, t.decide, t.waiting, t.waitingBytes = p.KeepDocuments, p.DecideWithin, p.MostWaiting, p.MostWaitingBytes
 	return t, nil
 }
 

@@ -76,6 +76,8 @@ type Application struct {
 	Keep time.Duration
 	// MostWaiting is how many requests for the type may wait at once, this one included; 0 for no bound.
 	MostWaiting int
+	// MostWaitingBytes is how many bytes their sealed documents may be together, this one's included; 0 for no bound.
+	MostWaitingBytes int64
 	// DecideBy is when it lapses, where it still waits then.
 	DecideBy time.Time
 

@@ -18,8 +18,8 @@ const MaxDocuments = 4 << 20
 // request is not stored: the first one is returned as it stands, without its documents, and replayed is true. At most
 // one request for an issuer, subject and type waits at a time. Error codes: badRequest (the key's form), inProgress
 // (another one for the subject and type waits), idempotencyKeyReused, proofRefused (the nonce was used before, or is
-// past its time), tooManyWaiting (its MostWaiting; those that come at the very same moment may be as many more on
-// PostgreSQL), storeUnavailable.
+// past its time), tooManyWaiting (its MostWaiting or MostWaitingBytes, which hold exactly, also for what comes at the very
+// same moment to several processes), storeUnavailable.
 func (s *Store) CreateApplication(ctx context.Context, a model.Application) (stored model.Application, replayed bool, err error) {
 	if err := checkApplication(a); err != nil {
 		return model.Application{}, false, err
@@ -35,6 +35,9 @@ func (s *Store) CreateApplication(ctx context.Context, a model.Application) (sto
 	var standing model.OperationID // what is there already
 	err = s.write(ctx, "storing a request", func(t *txn) error {
 		standing = ""
+		if err := s.lockWaiting(t, a); err != nil {
+			return err
+		}
 		a.State, a.Created, a.Updated = model.ApplicationWaiting, t.now, t.now
 		if a.Key != nil {
 			var err error
@@ -65,24 +68,35 @@ func (s *Store) CreateApplication(ctx context.Context, a model.Application) (sto
 		stored, err = oneApplication(found, err)
 		return stored, standing != a.ID, err
 	}
-	a.Documents, a.MostWaiting = nil, 0
+	a.Documents, a.MostWaiting, a.MostWaitingBytes = nil, 0, 0
 	return a, false, nil
 }
 
 // waitingRetry is when whoever finds too many requests waiting does well to come back: a person works them off.
 const waitingRetry = 10 * time.Minute
 
-// checkWaiting refuses a request that was just stored where it is one too many.
+// lockWaiting keeps others who store bounded requests for the same type waiting until t ends. It comes before all that they and t
+// may both want.
+func (s *Store) lockWaiting(t *txn, a model.Application) error {
+	if s.d != &postgresDialect || a.MostWaiting == 0 && a.MostWaitingBytes == 0 { // of SQLite, the one who writes has the lock
+		return nil
+	}
+	_, err := t.exec("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", s.hub.channel+" waiting "+string(a.Issuer)+" "+a.Type.Hex())
+	return err
+}
+
+// checkWaiting refuses a request that was just stored where it is one too many, or where it holds too much.
 func (t *txn) checkWaiting(a model.Application) error {
-	if a.MostWaiting == 0 {
+	if a.MostWaiting == 0 && a.MostWaitingBytes == 0 {
 		return nil
 	}
 	var n int
-	err := t.tx.QueryRowContext(t.ctx, "SELECT count(*) FROM applications WHERE issuer = $1 AND type = $2 AND state = 'waiting'",
-		string(a.Issuer), a.Type.Hex()).Scan(&n)
-	if err == nil && n > a.MostWaiting {
+	var bytes int64
+	err := t.tx.QueryRowContext(t.ctx, "SELECT count(*), CAST(sum(size) AS bigint) FROM applications WHERE issuer = $1 AND type = $2 AND state = 'waiting'",
+		string(a.Issuer), a.Type.Hex()).Scan(&n, &bytes)
+	if err == nil && (a.MostWaiting > 0 && n > a.MostWaiting || a.MostWaitingBytes > 0 && bytes > a.MostWaitingBytes) {
 		err = &model.Error{Code: model.CodeTooManyWaiting, RetryAfter: waitingRetry,
-			Message: "as many requests for this credential wait for a decision as may: nothing was stored, ask again later"}
+			Message: "as many requests for this credential wait for a decision as may, or all that their documents may be together: nothing was stored, ask again later"}
 	}
 	return err
 }
@@ -124,10 +138,10 @@ func (t *txn) insertApplication(a *model.Application) (model.OperationID, error)
 		expiration = int64(*a.Expiration)
 	}
 	for range rounds {
-		n, err := t.exec("INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, decide_by, state, request_id, created, updated, documents)"+
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, $13, $13, $14) ON CONFLICT DO NOTHING",
+		n, err := t.exec("INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, decide_by, state, request_id, created, updated, documents, size)"+
+			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, $13, $13, $14, $15) ON CONFLICT DO NOTHING",
 			string(a.ID), string(a.Issuer), string(a.Subject), a.Type.Hex(), expiration, nullable(upperHex([]byte(a.URI))), bit(a.Renew), bit(a.Proven),
-			hex.EncodeToString(a.SecretHash[:]), a.Keep.Microseconds(), a.DecideBy.UnixMicro(), a.RequestID, t.now.UnixMicro(), documents)
+			hex.EncodeToString(a.SecretHash[:]), a.Keep.Microseconds(), a.DecideBy.UnixMicro(), a.RequestID, t.now.UnixMicro(), documents, len(a.Documents))
 		if err != nil {
 			return "", err
 		}

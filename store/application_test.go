@@ -58,6 +58,9 @@ func TestApplication(t *testing.T) {
 		stored := h.apply(a)
 		want := a
 		want.ID, want.State, want.Created, want.Updated = stored.ID, model.ApplicationWaiting, h.clock.Now(), h.clock.Now()
+		h.equal(stored.Key, a.Key)
+		want.Key = &model.IdempotencyKey{Key: "k"} // nobody gets its hash back
+		stored.Key = want.Key
 		got, err := h.Application(h.ctx(), stored.ID)
 		h.ok(err)
 		if !reflect.DeepEqual(got, want) {
@@ -370,5 +373,38 @@ func TestMostWaiting(t *testing.T) {
 		}
 		free := application(10)
 		h.apply(free)
+	})
+}
+
+// Many at the same moment, in two processes: exactly as many wait as may, by number and by bytes.
+func TestMostWaitingAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		stores := []*Store{h.Store, h.open()}
+		const room, n = 7, 60
+		var mu sync.Mutex
+		taken := map[model.CredentialType]int{}
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				a := application(10)
+				a.Type, a.MostWaiting = "number", room
+				if i%2 == 0 {
+					a.Type, a.MostWaiting, a.MostWaitingBytes = "bytes", n, 10*room+9
+				}
+				_, _, err := stores[i/2%2].CreateApplication(h.ctx(), a)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					taken[a.Type]++
+				case model.CodeOf(err) != model.CodeTooManyWaiting:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		h.equal(taken, map[model.CredentialType]int{"number": room, "bytes": room})
+		h.equal(h.count("applications"), 2*room)
+		h.plan("applications_load", "SELECT count(*), sum(size) FROM applications WHERE issuer = 'a' AND type = 'b' AND state = 'waiting'")
 	})
 }

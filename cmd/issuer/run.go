@@ -236,6 +236,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		if err = checkPolicies(policies.Current()); err != nil {
 			return p, wrongSettings(err)
 		}
+		warnOf(log, policies)
 	}
 	p.reload = func() {
 		reload(log, tls, policies, checkPolicies)
@@ -470,6 +471,13 @@ func (p *program) stop() error {
 var errNoDocumentsKey = errors.New("DOCUMENTS_KEY: a policy has requests wait for a person, and their documents are not kept without a key: " +
 	"set DOCUMENTS_KEY, or DOCUMENTS_KEY_FILE, to what openssl rand -base64 32 prints")
 
+// warnOf tells what is risky about the policies in force.
+func warnOf(log *slog.Logger, policies *policy.Holder) {
+	for _, w := range policies.Current().Warnings() {
+		log.Warn(w)
+	}
+}
+
 // reload reads policies and certificates again. What is wrong with them is told in the log, and what was read before stays.
 func reload(log *slog.Logger, tls *certificate, policies *policy.Holder, check func(*policy.Set) error) {
 	if tls != nil {
@@ -484,6 +492,7 @@ func reload(log *slog.Logger, tls *certificate, policies *policy.Holder, check f
 			log.Error("the policies were not read again; those before stay", "error", err)
 		} else {
 			log.Info("read the policies again", "types", len(policies.Current().Types()))
+			warnOf(log, policies)
 		}
 	}
 }

@@ -20,11 +20,14 @@ const maxFaultsTold = 10
 
 // CheckDocuments says whether documents are what the policy asks for. A refusal is a [model.Error] with
 // [model.CodeBadRequest], which names each field that is wrong, as documents.address.city, and what it must be, in an order
-// that does not change; of more than 10 it names the first. It repeats names, and no value. What it costs is
+// that does not change; of more than 10 it names the first. Documents with more bytes than the policy allows are refused first. It repeats names, and no value. What it costs is
 // bounded whatever the documents are; those that would cost more are refused. The error is ctx's where that is over.
 func (p *Policy) CheckDocuments(ctx context.Context, d model.Documents) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if most := p.MostDocumentBytes; most > 0 && int64(len(d.JSON())) > most {
+		return model.BadRequest(fieldDocuments, fmt.Sprintf("must not have more than %d bytes; they have %d", most, len(d.JSON())))
 	}
 	if p.schema == nil {
 		return nil

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,8 @@ const (
 	fieldKeep         = "keep_documents"
 	fieldDecideWithin = "decide_within"
 	fieldMostWaiting  = "most_waiting"
+	fieldWaitingBytes = "most_waiting_bytes"
+	fieldOneBytes     = "most_document_bytes"
 	fieldRenewWithin  = "renew_within"
 	fieldDeleteExpiry = "delete_expired_after"
 )
@@ -73,7 +76,7 @@ func (f *file) policy(text []byte) *Policy {
 		return p
 	}
 	fields := f.fields(top, "", fieldCredential, fieldDescription, fieldDecision, fieldDocuments, fieldValidity, fieldURI,
-		fieldProof, fieldUnaccepted, fieldKeep, fieldDecideWithin, fieldMostWaiting, fieldRenewWithin, fieldDeleteExpiry)
+		fieldProof, fieldUnaccepted, fieldKeep, fieldDecideWithin, fieldMostWaiting, fieldWaitingBytes, fieldOneBytes, fieldRenewWithin, fieldDeleteExpiry)
 	if fields == nil {
 		return p
 	}
@@ -147,7 +150,7 @@ func (f *file) times(p *Policy, fields map[string]*yaml.Node, top *yaml.Node) {
 	case p.Decision == Review && !has(top, fieldKeep):
 		f.fault(top, fieldKeep, "must be given where the decision is review: how long documents are kept after it, such as 30d, or 0s")
 	}
-	f.waiting(p, fields[fieldDecideWithin], fields[fieldMostWaiting])
+	f.waiting(p, fields)
 	if n := fields[fieldRenewWithin]; n != nil {
 		p.RenewWithin = f.duration(n, fieldRenewWithin, time.Second)
 		usual := p.Validity.Default
@@ -164,21 +167,32 @@ func (f *file) times(p *Policy, fields map[string]*yaml.Node, top *yaml.Node) {
 	}
 }
 
-// waiting reads for how long a request waits for a person, and how many may.
-func (f *file) waiting(p *Policy, within, most *yaml.Node) {
+// waiting reads for how long a request waits for a person, how many may, and what they may hold.
+func (f *file) waiting(p *Policy, fields map[string]*yaml.Node) {
 	if p.Decision == Automatic {
-		for name, n := range map[string]*yaml.Node{fieldDecideWithin: within, fieldMostWaiting: most} {
-			if n != nil {
+		for _, name := range []string{fieldDecideWithin, fieldMostWaiting, fieldWaitingBytes, fieldOneBytes} {
+			if n := fields[name]; n != nil {
 				f.fault(n, name, "must be left out where the decision is automatic: nobody waits for one then")
 			}
 		}
 		return
 	}
-	if most != nil {
-		p.MostWaiting = f.count(most, fieldMostWaiting, strconv.Itoa(DefaultMostWaiting))
-	} else if p.Decision == Review {
-		p.MostWaiting = DefaultMostWaiting
+	bound := func(name string, otherwise int) int {
+		if n := fields[name]; n != nil {
+			return f.count(n, name, strconv.Itoa(otherwise))
+		}
+		if p.Decision != Review {
+			return 0
+		}
+		return otherwise
 	}
+	p.MostWaiting = bound(fieldMostWaiting, DefaultMostWaiting)
+	p.MostWaitingBytes = int64(bound(fieldWaitingBytes, DefaultMostWaitingBytes))
+	p.MostDocumentBytes = int64(bound(fieldOneBytes, DefaultMostDocumentBytes))
+	if p.MostDocumentBytes > p.MostWaitingBytes {
+		f.fault(cmp.Or(fields[fieldOneBytes], fields[fieldWaitingBytes]), fieldOneBytes, fmt.Sprintf("must not be more than %s, which is %d", fieldWaitingBytes, p.MostWaitingBytes))
+	}
+	within := fields[fieldDecideWithin]
 	switch {
 	case within != nil:
 		if p.DecideWithin = f.duration(within, fieldDecideWithin, time.Second); p.DecideWithin > MaxDecideWithin {

@@ -48,6 +48,18 @@ func (s *Set) NeedsReview() bool {
 	return false
 }
 
+// Warnings are what an organisation does well to know about its policies, although nothing is wrong with them: one sentence each.
+func (s *Set) Warnings() []string {
+	var out []string
+	for _, t := range s.Types() {
+		if p := s.policies[t]; p.Decision == Review && !p.ProofRequired {
+			out = append(out, fmt.Sprintf("the policy for %s has a person decide and no \"proof: required\": anybody can ask in the name of any account, "+
+				"and take up its place and a reviewer's time", t.Text()))
+		}
+	}
+	return out
+}
+
 // maxTypesShown is how many types an error names.
 const maxTypesShown = 20
 

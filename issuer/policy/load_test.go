@@ -76,7 +76,7 @@ func TestLoadTellsAllFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `the policies in "` + dir + `" cannot be used
-  "\x1b[2J<b>\u00e9.yaml":1: the file must have the fields credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, most_waiting, renew_within and delete_expired_after, not be a list
+  "\x1b[2J<b>\u00e9.yaml":1: the file must have the fields credential, description, decision, documents, validity, uri, proof, unaccepted, keep_documents, decide_within, most_waiting, most_waiting_bytes, most_document_bytes, renew_within and delete_expired_after, not be a list
   a.yaml:2: decision must be automatic or review, not "maybe"
   a.yaml:3: proof must be required or none, not "maybe"
   a.yaml:4: documents must not have the keyword tpye; did you mean type?
@@ -218,4 +218,31 @@ func TestHolderUnderWay(t *testing.T) {
 	writers.Wait()
 	close(stop)
 	readers.Wait()
+}
+
+// A person's time is for anybody to take up where nobody has to prove who they are.
+func TestWarnings(t *testing.T) {
+	const review = "credential: %s\ndecision: review\nkeep_documents: 0s\n"
+	set, err := Load(folder(t, map[string]string{"a.yaml": named("A"), "b.yaml": fmt.Sprintf(review, "B"), "c.yaml": fmt.Sprintf(review, "C") + "proof: required\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := set.Warnings(); len(w) != 1 || !strings.Contains(w[0], "policy for B ") || !strings.Contains(w[0], `"proof: required"`) {
+		t.Errorf("%q", w)
+	}
+}
+
+// Documents that a person is to look at are not as large as any body may be, unless the policy says so.
+func TestMostDocumentBytes(t *testing.T) {
+	const review = "credential: A\ndecision: review\nkeep_documents: 0s\n"
+	for n, text := range map[int]string{DefaultMostDocumentBytes: review, 100: review + "most_document_bytes: 100\nmost_waiting_bytes: 100\n"} {
+		p := parsed(t, text)
+		sized := func(n int) model.Documents { return documents(t, `{"a":"`+strings.Repeat("x", n-8)+`"}`) }
+		if err := p.CheckDocuments(t.Context(), sized(n)); err != nil {
+			t.Errorf("%d: %v", n, err)
+		}
+		if err := p.CheckDocuments(t.Context(), sized(n+1)); model.CodeOf(err) != model.CodeBadRequest || !strings.Contains(err.Error(), fmt.Sprintf("more than %d bytes", n)) {
+			t.Errorf("%d and one: %v", n, err)
+		}
+	}
 }

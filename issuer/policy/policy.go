@@ -24,9 +24,12 @@ const (
 const (
 	// DefaultMostWaiting is what [Policy.MostWaiting] is where a policy says nothing: whoever asks for a lot must not
 	// fill the disk with documents.
-	DefaultMostWaiting  = 10_000
-	DefaultDecideWithin = 90 * day
-	MaxDecideWithin     = 366 * day
+	DefaultMostWaiting = 10_000
+	// DefaultMostWaitingBytes and DefaultMostDocumentBytes are what [Policy.MostWaitingBytes] and [Policy.MostDocumentBytes] are then.
+	DefaultMostWaitingBytes  = 64 << 20
+	DefaultMostDocumentBytes = 64 << 10
+	DefaultDecideWithin      = 90 * day
+	MaxDecideWithin          = 366 * day
 )
 
 // Policy is what holds for one credential type. It does not change. All durations are in whole seconds.
@@ -48,6 +51,9 @@ type Policy struct {
 	// MostWaiting is how many requests may wait for a person at once: more than 0 where Decision is [Review], and 0
 	// otherwise.
 	MostWaiting int
+	// MostWaitingBytes is how many bytes their documents may be together, and MostDocumentBytes those of one request: more than 0
+	// where Decision is [Review], and 0, for no bound of theirs, otherwise.
+	MostWaitingBytes, MostDocumentBytes int64
 	// DecideWithin is how long a request waits for a person, before it lapses: more than 0 where Decision is [Review],
 	// and 0 otherwise.
 	DecideWithin time.Duration
