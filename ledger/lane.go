@@ -653,7 +653,7 @@ func (l *Lane) ledger(led model.Ledger) {
 	l.stock.ripe = false
 	l.stock.due, l.stock.stale = l.stock.due || l.stock.stale, false
 	l.expectRoom()
-	if len(l.inFlight)+len(l.waiting) > 0 {
+	if len(l.inFlight)+len(l.waiting) > 0 || l.cfg.Mode == Tickets && l.account.LedgerIndex < l.stock.changed {
 		l.reprice()
 	}
 	l.resend()
@@ -727,6 +727,7 @@ func (l *Lane) foreign(t *Transaction) {
 // conclude ends an operation with its final result.
 func (l *Lane) conclude(op *operation, v model.Validated) {
 	l.remove(op)
+	l.stock.changed = max(l.stock.changed, v.LedgerIndex)
 	l.validatedNow(op, v)
 	if v.Succeeded() {
 		l.end(op, model.StateSucceeded, &v, nil)

@@ -520,13 +520,16 @@ func wantEvent(t *testing.T, w *Watcher, kind EventKind) Event {
 
 // A line that has gone silent is noticed by the ping, and nothing else.
 func TestSilence(t *testing.T) {
-	silent := make(chan struct{})
+	const submission = 10_000 // bytes, more than all that comes before it
+	silent := make(chan struct{}, 2)
 	addr := rawServer(t, func(c net.Conn) {
 		req, err := http.ReadRequest(bufio.NewReader(c))
 		if err != nil {
 			return
 		}
 		fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", acceptKey(req.Header.Get("Sec-WebSocket-Key")))
+		silent <- struct{}{}
+		_, _ = io.CopyN(io.Discard, c, submission)
 		silent <- struct{}{}
 		_, _ = io.Copy(io.Discard, c)
 	})
@@ -537,10 +540,11 @@ func TestSilence(t *testing.T) {
 	<-silent
 	lost := make(chan error, 1)
 	go func() {
-		_, err := c.Submit(context.Background(), Signed{Blob: "00", Hash: testHash})
+		_, err := c.Submit(context.Background(), Signed{Blob: strings.Repeat("00", submission), Hash: testHash})
 		lost <- err
 	}()
 	clock.awaitWait(t, time.Minute)
+	<-silent
 	select {
 	case err := <-lost:
 		t.Fatalf("ended before the ping was due: %v", err)

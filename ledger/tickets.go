@@ -62,6 +62,7 @@ type laneStock struct {
 	stale        bool              // it was older than madeIn: they are to be read again with the next ledger
 	ripe         bool              // the last ledger is a while ago: all of it is told
 	notBefore    uint32            // no refill before this ledger
+	changed      uint32            // the ledger of the last transaction of the account's that was told: it may have changed its reserve
 }
 
 // hasSlot says whether there is a sequence or a ticket for the next operation. While a TicketCreate is under way there is
@@ -123,7 +124,11 @@ func (l *Lane) refill() {
 	if 2*missing < l.cfg.Tickets || 5*missing < 4*l.cfg.Tickets && !told && !s.ripe {
 		return
 	}
-	count := min(int64(missing), l.canHold())
+	room := l.canHold()
+	if l.account.LedgerIndex < s.changed && room < int64(missing)+maxTickets {
+		return // it may be less by now: the account is read again with the next ledger
+	}
+	count := min(int64(missing), room)
 	if count <= 0 {
 		return
 	}

@@ -144,6 +144,9 @@ func (t *Transaction) body(v model.Validated) (json.RawMessage, error) {
 	return append(b, `,"validated":true}`...), nil
 }
 
+// jsonSpace is what may stand between the pieces of JSON.
+const jsonSpace = " \t\r\n"
+
 func (t *Transaction) txJSON() (json.RawMessage, error) {
 	var own struct{ CTID, Hash, LedgerIndex json.RawMessage }
 	if err := scanObject(t.TxJSON, member{"ctid", &own.CTID}, member{"hash", &own.Hash}, member{"ledger_index", &own.LedgerIndex}); err != nil {
@@ -153,8 +156,11 @@ func (t *Transaction) txJSON() (json.RawMessage, error) {
 	case own.CTID == nil && own.Hash == nil && string(own.LedgerIndex) == string(t.ledgerIndex):
 		return t.TxJSON, nil
 	case own.CTID == nil && own.Hash == nil && own.LedgerIndex == nil:
-		if rest := bytes.TrimLeft(bytes.TrimLeft(t.TxJSON, " \t\r\n")[1:], " \t\r\n"); rest[0] != '}' {
-			return slices.Concat(json.RawMessage(`{"ledger_index":`), t.ledgerIndex, json.RawMessage(`,`), rest), nil
+		// It is an object: its last byte but space is the brace.
+		fields := bytes.TrimSuffix(bytes.TrimRight(t.TxJSON, jsonSpace), []byte("}"))
+		fields = bytes.TrimRight(fields, jsonSpace)
+		if fields[len(fields)-1] != '{' {
+			return slices.Concat(fields, json.RawMessage(`,"ledger_index":`), t.ledgerIndex, json.RawMessage(`}`)), nil
 		}
 	}
 	var tx map[string]json.RawMessage

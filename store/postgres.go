@@ -155,9 +155,9 @@ func (s *Store) listenOnce(ctx context.Context, cfg *pgx.ConnConfig) (heard bool
 	if _, err := conn.Exec(ctx, "LISTEN "+s.hub.channel); err != nil {
 		return false, err
 	}
+	s.hub.wakeAll() // whatever was said before was missed
 	s.hub.listening.Store(true)
 	defer s.hub.listening.Store(false)
-	s.hub.wakeAll() // whatever was said before was missed
 	for {
 		wait, cancel := context.WithTimeout(ctx, listenCheck)
 		n, err := conn.WaitForNotification(wait)

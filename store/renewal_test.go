@@ -37,14 +37,15 @@ func TestRenewal(t *testing.T) {
 		op.ID, op.State, op.Created, op.Updated = stored.ID, model.StatePending, h.clock.Now(), h.clock.Now()
 		h.equal(stored, op)
 
-		// Everybody knows it as it will be.
-		h.equal(h.state(op.ID, model.StatePending), op)
-		same := op
+		// Everybody knows it as it will be, and nobody gets the hash of its request back.
+		same, key := op, *op.Key
 		same.ID = ""
+		op.Key = &model.IdempotencyKey{Key: key.Key}
+		h.equal(h.state(op.ID, model.StatePending), op)
 		again, replayed, err := h.Create(h.ctx(), same)
 		h.ok(err)
 		h.equal([]any{again, replayed}, []any{op, true})
-		read, err := h.ByKey(h.ctx(), issuerA, *op.Key)
+		read, err := h.ByKey(h.ctx(), issuerA, key)
 		h.ok(err)
 		h.equal(read, op)
 		if read, err = h.Standing(h.ctx(), issuerA, op.Subject, op.Type); err != nil {

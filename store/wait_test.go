@@ -111,6 +111,7 @@ func TestWaitTellsHowThingsStand(t *testing.T) {
 func TestWaitWithoutReading(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		h.take()
+		eventually(t, "it does not listen", h.Listening) // which forgets what was remembered before
 		for n, end := range []func(a model.Attempt) model.Outcome{success, func(a model.Attempt) model.Outcome {
 			return model.Outcome{Operation: a.Operation, State: model.StateFailed, Result: validated(a.Hash, "tecDUPLICATE")}
 		}, func(a model.Attempt) model.Outcome {

@@ -445,13 +445,13 @@ func (b *batchRun) do(request *http.Request, want int) (batchView, error) {
 		b.id, b.stored = id, true
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, batchAnswerBytes))
+	if strings.Contains(string(text), "HTTP request to an HTTPS server") { // as Go's server has it, which then resets the connection
+		return v, refusedError{response.StatusCode, strconv.Itoa(response.StatusCode), "the service at " + b.settings.url + " answers HTTPS: set ISSUER_URL to https://…"}
+	}
 	if err != nil {
 		return v, fmt.Errorf("the service's answer broke off: %w", err)
 	}
 	if err := json.Unmarshal(text, &v); err != nil {
-		if strings.Contains(string(text), "HTTP request to an HTTPS server") { // as Go's server has it
-			return v, refusedError{response.StatusCode, strconv.Itoa(response.StatusCode), "the service at " + b.settings.url + " answers HTTPS: set ISSUER_URL to https://…"}
-		}
 		return v, refusedError{response.StatusCode, strconv.Itoa(response.StatusCode), "what answers at " + b.settings.url + " is not the service"}
 	}
 	if response.StatusCode != want {
