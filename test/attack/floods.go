@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -140,13 +141,18 @@ func guessedRequests(ctx context.Context, r *round) error {
 	}
 	a, err := r.send(ctx, http.MethodGet, "/request/"+id+"?secret="+secret, "")
 	r.expect("with its secret", a, err, http.StatusOK)
+	other := id[:25] + "0"
+	if other == id {
+		other = id[:25] + "1"
+	}
 	for name, path := range map[string]string{
 		"no secret": "/request/" + id, "an empty one": "/request/" + id + "?secret=", "a part": "/request/" + id + "?secret=" + secret[:len(secret)-1],
 		"a tail": "/request/" + id + "?secret=" + secret + "A", "twice": "/request/" + id + "?secret=x&secret=" + secret,
-		"in a fragment": "/request/" + id + "?x=1#secret=" + secret, "another's": "/request/" + id[:25] + "0?secret=" + secret,
+		"in a fragment": "/request/" + id + "?x=1#secret=" + secret, "another's": "/request/" + other + "?secret=" + secret,
 		"as an operation": "/operations/" + id, "as a batch": "/admin/batch/" + id,
 	} {
 		r.refuse(ctx, name, []int{http.StatusNotFound, http.StatusBadRequest, http.StatusUnauthorized}, http.MethodGet, path, "")
+		r.refuse(ctx, name+", to withdraw it", []int{http.StatusNotFound, http.StatusBadRequest, http.StatusUnauthorized, http.StatusMethodNotAllowed}, http.MethodDelete, path, "")
 	}
 	r.refuse(ctx, "a reader's token", []int{http.StatusNotFound}, http.MethodGet, "/request/"+id, "", bearer(r.tokens["reader"]))
 	r.refuse(ctx, "the applicant as a reviewer", []int{http.StatusUnauthorized}, http.MethodPost, "/admin/request/"+id+"/approve", "", bearer(secret))
@@ -159,5 +165,10 @@ func guessedRequests(ctx context.Context, r *round) error {
 		a, err := r.send(ctx, http.MethodGet, path, "")
 		r.expect("guessed", a, err, http.StatusNotFound)
 	})
+	a, err = r.send(ctx, http.MethodGet, "/request/"+id+"?secret="+secret, "")
+	r.expect("nobody has withdrawn it", a, err, http.StatusOK)
+	if err == nil && !bytes.Contains(a.body, []byte(`"state":"waiting"`)) {
+		r.fault("a stranger has moved the request on: %.200s", a.body)
+	}
 	return nil
 }
