@@ -28,7 +28,7 @@ type hub struct {
 	waiters map[model.OperationID]map[chan struct{}]bool
 	// fresh are operations that this process has stored, that nobody has waited for yet, and that nobody has said are over: who
 	// waits for one of them need not read it first. ends are how those ended that somebody waits for.
-	fresh    map[model.OperationID]model.Operation
+	fresh    map[model.OperationID]remembered
 	ends     map[model.OperationID]*end
 	watchers map[model.Address]map[chan struct{}]bool
 	tellers  map[model.Address]map[chan struct{}]bool // they tell of events
@@ -36,15 +36,25 @@ type hub struct {
 
 func newHub(s *Store) *hub {
 	return &hub{s: s, self: rand.Text()[:8], closed: make(chan struct{}),
-		fresh: map[model.OperationID]model.Operation{}, ends: map[model.OperationID]*end{},
+		fresh: map[model.OperationID]remembered{}, ends: map[model.OperationID]*end{},
 		waiters: map[model.OperationID]map[chan struct{}]bool{}, watchers: map[model.Address]map[chan struct{}]bool{},
 		tellers: map[model.Address]map[chan struct{}]bool{}}
 }
 
 func (h *hub) close() { close(h.closed) }
 
-// maxFresh bounds the operations that are remembered for whoever comes to wait for them.
-const maxFresh = 10_000
+// maxFresh bounds the operations that are remembered for whoever comes to wait for them, and freshFor for how long: who comes
+// later reads how things stand, as another process on the same SQLite database, which is not heard, may have ended it.
+const (
+	maxFresh = 10_000
+	freshFor = time.Second
+)
+
+// remembered is an operation as it was stored, and when.
+type remembered struct {
+	op model.Operation
+	at time.Time
+}
 
 // end is how an operation ended, as it is stored.
 type end struct {
@@ -63,7 +73,7 @@ func (h *hub) remember(group []*creation) {
 	for _, c := range group {
 		delete(h.fresh, c.op.ID) // of a try before, which failed
 		if c.inserted && !c.op.Renew && len(h.fresh) < maxFresh {
-			h.fresh[c.op.ID] = c.op
+			h.fresh[c.op.ID] = remembered{c.op, time.Now()}
 		}
 	}
 }
@@ -83,9 +93,11 @@ func (h *hub) await(id model.OperationID) (wake <-chan struct{}, fresh *model.Op
 	defer h.mu.Unlock()
 	ch := make(chan struct{}, 1)
 	add(h.waiters, id, ch)
-	if op, ok := h.fresh[id]; ok {
+	if r, ok := h.fresh[id]; ok {
 		delete(h.fresh, id)
-		fresh = &op
+		if time.Since(r.at) < freshFor {
+			fresh = &r.op
+		}
 	}
 	return ch, fresh, func() {
 		h.mu.Lock()

@@ -192,6 +192,22 @@ func TestRememberedIsBounded(t *testing.T) {
 	}
 }
 
+// Another process on the same SQLite database is not heard: what was stored a while ago is read by who comes to wait for it.
+func TestRememberedForAMoment(t *testing.T) {
+	h := newHub(nil)
+	h.remember([]*creation{{op: model.Operation{ID: "now"}, inserted: true}, {op: model.Operation{ID: "before"}, inserted: true}})
+	old := h.fresh["before"]
+	old.at = old.at.Add(-freshFor)
+	h.fresh["before"] = old
+	for id, want := range map[model.OperationID]bool{"now": true, "before": false} {
+		_, fresh, stop := h.await(id)
+		stop()
+		if (fresh != nil) != want {
+			t.Errorf("%s: %v", id, fresh)
+		}
+	}
+}
+
 func TestWaitEndsWithTheStore(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		op, _ := h.signed(1)
