@@ -33,6 +33,9 @@ type attack struct {
 // a few hundred requests hold at a time, some of it twice, until garbage is collected.
 const usualGrowth = 128
 
+// leftGrowth is how far, in MiB, it may come above what an attack before has left it with.
+const leftGrowth = 16
+
 // skipped is why an attack could not be run here.
 type skipped string
 
