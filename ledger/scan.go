@@ -87,15 +87,18 @@ func (m *member) text(value json.RawMessage, into *string) error {
 }
 
 // unquote returns what a JSON string stands for.
-func unquote(value []byte) string {
+func unquote(value []byte) string { return string(plain(value)) }
+
+// plain is a JSON string without its quotes and escapes; a part of it where it has none.
+func plain(value []byte) []byte {
 	for _, c := range value {
 		if c == '\\' || c >= utf8.RuneSelf {
 			var s string
 			_ = json.Unmarshal(value, &s) // it has been looked through
-			return s
+			return []byte(s)
 		}
 	}
-	return string(value[1 : len(value)-1])
+	return value[1 : len(value)-1]
 }
 
 // eachMember calls f with each member of a JSON object, in order. Names are as they are written but for escapes, and values
@@ -156,28 +159,11 @@ func walkObject(data []byte, i, depth int, f func(name []byte, value json.RawMes
 				return i, err
 			}
 		}
-		if i = skipSpace(data, end); i == len(data) {
-			return i, errJSON
-		}
-		switch data[i] {
-		case ',':
-			i = skipSpace(data, i+1)
-		case '}':
-			return i + 1, nil
-		default:
-			return i, errJSON
+		more := false
+		if i, more, err = skipComma(data, end, '}'); !more {
+			return i, err
 		}
 	}
-}
-
-// plain is a name without its quotes and escapes.
-func plain(name []byte) []byte {
-	for _, c := range name {
-		if c == '\\' || c >= utf8.RuneSelf {
-			return []byte(unquote(name))
-		}
-	}
-	return name[1 : len(name)-1]
 }
 
 // walkArray goes through the array that begins at i, and returns where it ends.
@@ -199,18 +185,24 @@ func walkArray(data []byte, i, depth int, f func(value json.RawMessage) error) (
 				return i, err
 			}
 		}
-		if i = skipSpace(data, end); i == len(data) {
-			return i, errJSON
-		}
-		switch data[i] {
-		case ',':
-			i = skipSpace(data, i+1)
-		case ']':
-			return i + 1, nil
-		default:
-			return i, errJSON
+		more := false
+		if i, more, err = skipComma(data, end, ']'); !more {
+			return i, err
 		}
 	}
+}
+
+// skipComma goes on behind a member or an element that ends at i: to the next one, or where there is no more behind the bracket
+// that closes them.
+func skipComma(data []byte, i int, closing byte) (next int, more bool, err error) {
+	i = skipSpace(data, i)
+	switch {
+	case i < len(data) && data[i] == ',':
+		return skipSpace(data, i+1), true, nil
+	case i < len(data) && data[i] == closing:
+		return i + 1, false, nil
+	}
+	return i, false, errJSON
 }
 
 // skipValue returns where the value ends that begins at i.

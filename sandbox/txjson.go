@@ -304,7 +304,7 @@ func pathSet(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error
 			return fieldError(at, noArray)
 		}
 		if i > 0 {
-			set = append(set, pathBoundary)
+			set = append(set, codec.PathBoundary)
 		}
 		for j, e := range path.Elements() {
 			var err error
@@ -316,18 +316,9 @@ func pathSet(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error
 	if v.Len() == 0 {
 		return fieldError(f.Name, "may not be explicitly set to default.")
 	}
-	o.SetBlob(f, append(set, pathSetEnd))
+	o.SetBlob(f, append(set, codec.PathEnd))
 	return nil
 }
-
-// What an element of a path holds, and the marks between and after paths (STPathSet.h).
-const (
-	pathAccount  = 0x01
-	pathCurrency = 0x10
-	pathIssuer   = 0x20
-	pathBoundary = 0xFF
-	pathSetEnd   = 0x00
-)
 
 // appendPathElement reads one element. Accounts of zero are left out, as if they had not been given.
 func appendPathElement(set []byte, name string, v *rjson.Value) ([]byte, error) {
@@ -351,7 +342,7 @@ func appendPathElement(set []byte, name string, v *rjson.Value) ([]byte, error) 
 		name  string
 		bit   byte
 		parse func(string) ([20]byte, bool)
-	}{{"account", pathAccount, account}, {"currency", pathCurrency, currency}, {"issuer", pathIssuer, account}} {
+	}{{"account", codec.PathAccount, account}, {"currency", codec.PathCurrency, currency}, {"issuer", codec.PathIssuer, account}} {
 		m := v.Get(p.name)
 		if !m.Truthy() {
 			continue
@@ -363,7 +354,7 @@ func appendPathElement(set []byte, name string, v *rjson.Value) ([]byte, error) 
 		if !ok {
 			return nil, fieldError(name+"."+p.name, badData)
 		}
-		if p.bit != pathCurrency && part == [20]byte{} {
+		if p.bit != codec.PathCurrency && part == [20]byte{} {
 			continue
 		}
 		kind |= p.bit

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -244,7 +245,7 @@ func (r *round) play(ctx context.Context) (issued int, took time.Duration, mem s
 			return 0, took, "", err
 		}
 		// What an attack before this one was allowed, and the runtime has not given back yet, is not held against this one.
-		bound := max(r.first.now+cmpOr(r.attack.grows, usualGrowth)<<20, held.now+leftGrowth<<20)
+		bound := max(r.first.now+cmp.Or(r.attack.grows, usualGrowth)<<20, held.now+leftGrowth<<20)
 		mem = fmt.Sprintf("%s ^%s %s <%s", mebibytes(held.now), mebibytes(after.peak), mebibytes(after.now), mebibytes(bound))
 		if after.peak > bound {
 			r.fault("the service held %s MiB, more than %s", mebibytes(after.peak), mebibytes(bound))
@@ -274,13 +275,6 @@ func (r *round) play(ctx context.Context) (issued int, took time.Duration, mem s
 		r.fault("%d operations are open", after.books.open)
 	}
 	return issued, took, mem, nil
-}
-
-func cmpOr(a, b int64) int64 {
-	if a != 0 {
-		return a
-	}
-	return b
 }
 
 // settle waits until the journal holds no open operation.

@@ -134,7 +134,7 @@ func pathsJSON(b []byte) []any {
 	for len(b) > 0 {
 		kind := b[0]
 		b = b[1:]
-		if kind == pathEnd || kind == pathBoundary {
+		if kind == PathEnd || kind == PathBoundary {
 			paths = append(paths, path)
 			path = []any{}
 			continue
@@ -145,13 +145,13 @@ func pathsJSON(b []byte) []any {
 			b = b[min(20, len(b)):]
 			return p
 		}
-		if kind&pathAccount != 0 {
+		if kind&PathAccount != 0 {
 			element["account"] = accountText(part())
 		}
-		if kind&pathCurrency != 0 {
+		if kind&PathCurrency != 0 {
 			element["currency"] = currencyText(part())
 		}
-		if kind&pathIssuer != 0 {
+		if kind&PathIssuer != 0 {
 			element["issuer"] = accountText(part())
 		}
 		path = append(path, element)

@@ -328,11 +328,11 @@ const ErrEmptyPath Refusal = "empty path"
 
 // What a path element holds, and the marks between and after paths (STPathSet.h).
 const (
-	pathAccount  = 0x01
-	pathCurrency = 0x10
-	pathIssuer   = 0x20
-	pathBoundary = 0xFF
-	pathEnd      = 0x00
+	PathAccount  = 0x01
+	PathCurrency = 0x10
+	PathIssuer   = 0x20
+	PathBoundary = 0xFF
+	PathEnd      = 0x00
 )
 
 // readPathSet keeps the bytes as they stand, unless an element names the zero account: those rippled forgets.
@@ -345,12 +345,12 @@ func (r *reader) readPathSet(v *value) error {
 			return err
 		}
 		switch {
-		case kind == pathEnd || kind == pathBoundary:
+		case kind == PathEnd || kind == PathBoundary:
 			if elements == 0 {
 				return ErrEmptyPath
 			}
 			elements = 0
-			if kind == pathBoundary {
+			if kind == PathBoundary {
 				continue
 			}
 			v.data = r.b[start:r.pos:r.pos]
@@ -358,11 +358,11 @@ func (r *reader) readPathSet(v *value) error {
 				v.data, err = canonicalPaths(v.data)
 			}
 			return err
-		case kind&^(pathAccount|pathCurrency|pathIssuer) != 0:
+		case kind&^(PathAccount|PathCurrency|PathIssuer) != 0:
 			return errPathElement
 		}
 		elements++
-		for _, bit := range [...]byte{pathAccount, pathCurrency, pathIssuer} {
+		for _, bit := range [...]byte{PathAccount, PathCurrency, PathIssuer} {
 			if kind&bit == 0 {
 				continue
 			}
@@ -370,7 +370,7 @@ func (r *reader) readPathSet(v *value) error {
 			if err != nil {
 				return err
 			}
-			if bit != pathCurrency && isZero(part) {
+			if bit != PathCurrency && isZero(part) {
 				plain = false
 			}
 		}
@@ -386,16 +386,16 @@ func canonicalPaths(b []byte) ([]byte, error) {
 		at := len(out)
 		out = append(out, kind)
 		i++
-		if kind == pathEnd || kind == pathBoundary {
+		if kind == PathEnd || kind == PathBoundary {
 			continue
 		}
-		for _, bit := range [...]byte{pathAccount, pathCurrency, pathIssuer} {
+		for _, bit := range [...]byte{PathAccount, PathCurrency, PathIssuer} {
 			if kind&bit == 0 {
 				continue
 			}
 			part := b[i : i+20]
 			i += 20
-			if bit != pathCurrency && isZero(part) {
+			if bit != PathCurrency && isZero(part) {
 				out[at] &^= bit
 				continue
 			}

@@ -11,14 +11,7 @@ import (
 // made (rippled's PaySteps.cpp and the steps beside it). A path is turned into
 // steps, which end at the first one that would need a trust line.
 
-// What an element of a path holds (STPathSet.h).
 const (
-	pathAccount  = 0x01
-	pathCurrency = 0x10
-	pathIssuer   = 0x20
-	pathBoundary = 0xFF
-	pathSetEnd   = 0x00
-
 	maxPaths      = 6 // of one payment
 	maxPathLength = 8 // steps of one path
 )
@@ -53,7 +46,7 @@ type pathNode struct {
 }
 
 func (n pathNode) has(bit byte) bool { return n.kind&bit != 0 }
-func (n pathNode) isAccount() bool   { return n.has(pathAccount) }
+func (n pathNode) isAccount() bool   { return n.has(codec.PathAccount) }
 
 // readPaths reads a serialized path set, which the codec has found well-formed.
 func readPaths(set []byte) [][]pathNode {
@@ -62,7 +55,7 @@ func readPaths(set []byte) [][]pathNode {
 	for i := 0; i < len(set); {
 		kind := set[i]
 		i++
-		if kind == pathBoundary || kind == pathSetEnd {
+		if kind == codec.PathBoundary || kind == codec.PathEnd {
 			paths, path = append(paths, path), nil
 			continue
 		}
@@ -70,7 +63,7 @@ func readPaths(set []byte) [][]pathNode {
 		for _, part := range []struct {
 			bit  byte
 			into []byte
-		}{{pathAccount, n.account[:]}, {pathCurrency, n.currency[:]}, {pathIssuer, n.account[:]}} {
+		}{{codec.PathAccount, n.account[:]}, {codec.PathCurrency, n.currency[:]}, {codec.PathIssuer, n.account[:]}} {
 			if n.has(part.bit) {
 				copy(part.into, set[i:i+20])
 				i += 20
@@ -91,9 +84,9 @@ func tooManyPaths(set []byte) bool {
 func checkPathNode(n pathNode) TER {
 	switch {
 	case n.kind == 0,
-		n.isAccount() && n.kind != pathAccount,
-		n.kind == pathCurrency|pathIssuer && !n.consistent(),
-		n.has(pathAccount|pathIssuer) && n.account == noAccount:
+		n.isAccount() && n.kind != codec.PathAccount,
+		n.kind == codec.PathCurrency|codec.PathIssuer && !n.consistent(),
+		n.has(codec.PathAccount|codec.PathIssuer) && n.account == noAccount:
 		return TemBadPath
 	}
 	return TesSuccess
@@ -177,20 +170,20 @@ func (c *applyContext) strand(path []pathNode) TER {
 // normalPath is a path with what goes without saying: its sender, the issuer of
 // what is spent, what is delivered, its issuer, and the destination.
 func normalPath(path []pathNode, src, dst codec.AccountID, sendMax, deliver issue) []pathNode {
-	account := func(a codec.AccountID) pathNode { return pathNode{pathAccount, issue{account: a}} }
-	nodes := []pathNode{{pathAccount | pathCurrency | pathIssuer, issue{sendMax.currency, src}}}
+	account := func(a codec.AccountID) pathNode { return pathNode{codec.PathAccount, issue{account: a}} }
+	nodes := []pathNode{{codec.PathAccount | codec.PathCurrency | codec.PathIssuer, issue{sendMax.currency, src}}}
 	if sendMax.account != src && (len(path) == 0 || !path[0].isAccount() || path[0].account != sendMax.account) {
 		nodes = append(nodes, account(sendMax.account))
 	}
 	nodes = append(nodes, path...)
 	last := nodes[0]
 	for _, n := range nodes {
-		if n.has(pathCurrency) {
+		if n.has(codec.PathCurrency) {
 			last = n
 		}
 	}
 	if last.currency != deliver.currency {
-		nodes = append(nodes, pathNode{pathCurrency | pathIssuer, deliver})
+		nodes = append(nodes, pathNode{codec.PathCurrency | codec.PathIssuer, deliver})
 	}
 	at := func(a codec.AccountID) bool {
 		n := nodes[len(nodes)-1]
@@ -209,10 +202,10 @@ func normalPath(path []pathNode, src, dst codec.AccountID, sendMax, deliver issu
 func (s *strand) build(nodes []pathNode) TER {
 	for i := range len(nodes) - 1 {
 		cur, next, last := nodes[i], nodes[i+1], i == len(nodes)-2
-		if cur.has(pathAccount | pathIssuer) {
+		if cur.has(codec.PathAccount | codec.PathIssuer) {
 			s.cur.account = cur.account
 		}
-		if cur.has(pathCurrency) {
+		if cur.has(codec.PathCurrency) {
 			if s.cur.currency = cur.currency; s.cur.isXRP() {
 				s.cur.account = codec.AccountID{}
 			}
@@ -242,9 +235,9 @@ func (s *strand) afterBook(_, to pathNode, _ bool) TER {
 // step makes the step from one element to the next (toStep).
 func (s *strand) step(from, to pathNode, last bool) TER {
 	switch {
-	case s.steps == 0 && from.isAccount() && from.has(pathCurrency) && from.isXRP():
+	case s.steps == 0 && from.isAccount() && from.has(codec.PathCurrency) && from.isXRP():
 		return s.endpoint(from.account, &s.fromXRP)
-	case last && from.kind == pathAccount && from.account.IsZero() && to.isAccount():
+	case last && from.kind == codec.PathAccount && from.account.IsZero() && to.isAccount():
 		if a := s.c.peek(AccountKey(to.account)); a != nil && a.Uint(codec.SfFlags)&lsfGlobalFreeze != 0 {
 			return TerNoLine
 		}
@@ -253,10 +246,10 @@ func (s *strand) step(from, to pathNode, last bool) TER {
 		return s.direct(from.account, to.account)
 	}
 	out := s.cur
-	if to.has(pathCurrency) {
+	if to.has(codec.PathCurrency) {
 		out.currency = to.currency
 	}
-	if to.has(pathIssuer) {
+	if to.has(codec.PathIssuer) {
 		out.account = to.account
 	}
 	if out.isXRP() {

@@ -41,13 +41,13 @@ func TestPaymentRefusals(t *testing.T) {
 	via := func(nodes ...[]byte) func(*codec.Object) {
 		return blobField(codec.SfPaths, append(bytes.Join(nodes, nil), 0))
 	}
-	through := func(a codec.AccountID) []byte { return append([]byte{pathAccount}, a[:]...) }
+	through := func(a codec.AccountID) []byte { return append([]byte{codec.PathAccount}, a[:]...) }
 	change := func(code string, issuer codec.AccountID) []byte {
-		b := append([]byte{pathCurrency | pathIssuer}, make([]byte, 20)...)
+		b := append([]byte{codec.PathCurrency | codec.PathIssuer}, make([]byte, 20)...)
 		copy(b[13:], code)
 		return append(b, issuer[:]...)
 	}
-	toXRP := append([]byte{pathCurrency}, make([]byte, 20)...)
+	toXRP := append([]byte{codec.PathCurrency}, make([]byte, 20)...)
 	sendXRP := func(o *codec.Object) { o.SetDrops(codec.SfSendMax, 100) }
 	flags := func(f uint64) func(*codec.Object) { return uintField(codec.SfFlags, f) }
 	ids := func(h ...codec.Hash256) func(*codec.Object) {
