@@ -11,20 +11,20 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// historyWindow is how many ledgers of an account's history are read at a time. What was missed is told of in pieces of that
-// size, so that a follower that is behind by days holds little of it, and does not begin anew when it is stopped meanwhile.
+// historyWindow is how many ledgers of an account's history are read at a time. A follower that is days behind holds one window
+// in memory, and keeps its progress when it is stopped.
 const historyWindow = 512
 
-// Follow tells of all that validated ledgers behind after do to the credentials that an account has issued, as soon as the
-// node tells of it: over WebSocket in the moment in which its ledger is validated. What the stream leaves out, while a line
-// was down or a reader slow, is read from the account's history; as long as the node does not answer, or is behind what it
-// showed before, Follow waits. It ends with ctx, with apply's error, or with [model.CodeHistoryMissing] where what happened
-// cannot be read from transactions any more: the node does not hold their ledgers, or what it has of them is no use. Then
-// what stands has to be listed anew ([Client.CredentialsAt]).
+// Follow reports what validated ledgers behind after do to the credentials of an issuer, ledger by ledger. Every change comes
+// from `account_tx`: the stream of ledgers only says when to ask, because a node can drop `transaction` messages of an open
+// subscription without a trace. A ledger is complete once `account_tx` has answered for it. While the node does not answer, or
+// is behind its own earlier ledgers, Follow waits. It ends with ctx, with apply's error, or with [model.CodeHistoryMissing]
+// when transactions cannot explain the changes any more: the node lacks the ledgers, or its answer is unusable. The caller then
+// lists the credentials again ([Client.CredentialsAt]).
 func (c *Client) Follow(ctx context.Context, issuer model.Address, after uint32, apply func(context.Context, model.MirrorProgress) error) error {
-	w := c.Watch(issuer)
+	w := c.Watch()
 	defer w.Stop()
-	f := follower{client: c, issuer: issuer, complete: after, gap: true}
+	f := follower{client: c, issuer: issuer, complete: after}
 	for {
 		if err := f.wait(ctx, w); err != nil {
 			return err
@@ -33,7 +33,7 @@ func (c *Client) Follow(ctx context.Context, issuer model.Address, after uint32,
 		if err != nil {
 			return err
 		}
-		if p.Complete > f.told || p.CloseTime > f.toldTime || len(p.Changes) > 0 {
+		if p.Complete > f.told || p.CloseTime > f.toldTime {
 			if err := apply(ctx, p); err != nil {
 				return err
 			}
@@ -42,23 +42,21 @@ func (c *Client) Follow(ctx context.Context, issuer model.Address, after uint32,
 	}
 }
 
-// follower is where a Follow stands.
+// follower is the state of one Follow.
 type follower struct {
 	client   *Client
 	issuer   model.Address
-	complete uint32       // all of this ledger, and of those before it, is known
-	newest   model.Ledger // the last one that the node told of
-	gap      bool         // between complete and newest something may be missing
-	more     bool         // a window of the history was read, and there is another one
-	stuck    int          // how often in a row the history could not be read; it is asked for again soon
+	complete uint32       // all changes up to this ledger are reported
+	newest   model.Ledger // the last ledger of the stream
+	stuck    int          // failures of account_tx in a row
 	told     uint32
 	toldTime uint32
 }
 
 // wait ends when there is something to do.
 func (f *follower) wait(ctx context.Context, w *Watcher) error {
-	if f.more {
-		return ctx.Err()
+	if f.behind() && f.stuck == 0 {
+		return ctx.Err() // the next window
 	}
 	var again <-chan time.Time
 	if f.stuck > 0 {
@@ -76,74 +74,47 @@ func (f *follower) wait(ctx context.Context, w *Watcher) error {
 	return nil
 }
 
-// step takes in what the node has told. A ledger is complete when the next one comes, as its transactions come behind it.
-func (f *follower) step(ctx context.Context, events []Event) (model.MirrorProgress, error) {
-	var p model.MirrorProgress
-	for _, e := range events {
-		switch e.Kind {
-		case EventUp:
-			f.newest, f.gap = e.Ledger, true
-		case EventGap:
-			f.gap = true
-		case EventLedger:
-			switch {
-			case !f.client.Streams() || e.Ledger.Index != f.newest.Index+1:
-				f.gap = true
-			case !f.gap:
-				f.complete = f.newest.Index
-			}
-			f.newest = e.Ledger
-		case EventTx:
-			if f.gap {
-				continue // the history has it
-			}
-			changes, err := changesOf(e.Tx, f.issuer)
-			if err != nil {
-				f.client.cfg.Logger.Warn("a transaction of the stream cannot be read; the history is asked", "hash", e.Tx.Hash, "error", err)
-				f.gap = true
-				continue
-			}
-			p.Changes = append(p.Changes, changes...)
-		}
+// behind says whether the stream has shown ledgers without a report.
+func (f *follower) behind() bool { return f.newest.Index > f.complete }
+
+// lagPatience is the number of failures in a row before a warning when the node searches fewer ledgers than it has announced:
+// Clio and load balancers catch up within a ledger interval.
+const lagPatience = 5
+
+// patience is the number of failures in a row before a warning.
+func (f *follower) patience(err error) int {
+	if outOfRange(err) {
+		return lagPatience
 	}
-	f.more = false
-	if err := f.fill(ctx, &p); err != nil {
-		return p, err
-	}
-	p.Complete, p.CloseTime = f.complete, f.newest.CloseTime
-	return p, nil
+	return 1
 }
 
-// fill reads what is missing, where anything may be.
-func (f *follower) fill(ctx context.Context, p *model.MirrorProgress) error {
-	switch {
-	case !f.gap || f.newest.Index == 0:
-		return nil
-	case f.newest.Index < f.complete:
-		// The node has less than was told of, as one does that was started again and catches up. Its ledgers are the same
-		// again; once it is past them, the history has what follows.
-		p.Changes = nil
-		return nil
-	case f.newest.Index == f.complete:
-		f.gap, f.stuck, p.Changes = false, 0, nil
-		return nil
-	}
-	// What the stream told of before the gap was found is in the history too.
-	missed, to, err := f.history(ctx)
-	switch {
-	case err == nil:
-		p.Changes, f.complete = missed, to
-		f.gap = to < f.newest.Index
-		f.stuck, f.more = 0, f.gap
-	case model.CodeOf(err) == model.CodeHistoryMissing || ctx.Err() != nil:
-		return err
-	default:
-		if f.stuck++; f.stuck == 1 {
-			f.client.cfg.Logger.Warn("the account's history cannot be read; asking again until it can", "error", err)
+// step notes the newest ledger and reads the changes up to it, at most one window.
+func (f *follower) step(ctx context.Context, events []Event) (model.MirrorProgress, error) {
+	for _, e := range events {
+		if e.Kind == EventUp || e.Kind == EventLedger {
+			f.newest = e.Ledger
 		}
-		p.Changes = nil
 	}
-	return nil
+	var p model.MirrorProgress
+	if f.behind() {
+		changes, to, err := f.history(ctx)
+		switch {
+		case err == nil:
+			p.Changes, f.complete, f.stuck = changes, to, 0
+		case model.CodeOf(err) == model.CodeHistoryMissing || ctx.Err() != nil:
+			return p, err
+		default:
+			if f.stuck++; f.stuck == f.patience(err) {
+				f.client.cfg.Logger.Warn("the account's history cannot be read; asking again until it can", "error", err)
+			}
+		}
+	}
+	p.Complete, p.CloseTime = f.complete, f.newest.CloseTime
+	if f.newest.Index == f.complete {
+		p.Hash = f.newest.Hash
+	}
+	return p, nil
 }
 
 // history reads what happened behind complete, in no more than a window, and says up to which ledger that is.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -403,24 +404,52 @@ func TestFollowFillsGaps(t *testing.T) {
 	v.close()
 	f.await("the hole filled", func([]model.MirrorProgress) bool { return slices.Contains(f.kinds(), "created Hole") })
 
-	// A transaction of the stream is garbage.
-	p.filter(nil, func(b []byte) []byte {
-		if isTransaction(b) {
-			return bytes.ReplaceAll(b, []byte(`"CredentialType":"`), []byte(`"CredentialType":"Z`))
-		}
-		return b
-	})
-	v.create(v.bob, "Garbled", "")
-	v.close()
-	f.await("the garbled one", func([]model.MirrorProgress) bool { return slices.Contains(f.kinds(), "created Garbled") })
-
-	// And so is the history: nothing of it can be believed.
+	// The history is garbage: nothing of it can be believed.
 	p.filter(nil, func(b []byte) []byte {
 		return bytes.ReplaceAll(b, []byte(`"CredentialType":"`), []byte(`"CredentialType":"Z`))
 	})
 	v.create(v.bob, "Worse", "")
 	v.close()
 	f.fails(model.CodeHistoryMissing)
+}
+
+// Lost `transaction` messages lose no change, whichever they are, and a ledger is complete only with all of its changes.
+func TestFollowLostTransactionMessages(t *testing.T) {
+	t.Parallel()
+	v := newVillage(t, nil)
+	p := newProxy(t, v.WebSocketURL())
+	lost := map[string]func(n int) bool{
+		"all":          func(int) bool { return true },
+		"every second": func(n int) bool { return n%2 == 0 },
+		"the first":    func(n int) bool { return n == 1 },
+	}
+	f := startFollow(t, newClient(t, p.ws(), nil), v.issuer, 1)
+	f.complete(3)
+	var want []string
+	for name, drop := range lost {
+		var n atomic.Int64
+		p.filter(nil, func(b []byte) []byte {
+			if isTransaction(b) && drop(int(n.Add(1))) {
+				return nil
+			}
+			return b
+		})
+		typ := model.CredentialType(strings.ReplaceAll(name, " ", "-"))
+		v.create(v.alice, typ, "")
+		v.create(v.bob, typ, "")
+		v.close()
+		v.accept(v.alice, typ)
+		v.close()
+		v.delete(v.bob, v.bob, typ)
+		last := v.close()
+		for _, kind := range []string{"created", "created", "accepted", "deleted"} {
+			want = append(want, kind+" "+string(typ))
+		}
+		f.complete(last) // no later ledger is needed
+		if got := f.kinds(); !slices.Equal(got, want) {
+			t.Fatalf("lost messages: %s: reported %q, want %q", name, got, want)
+		}
+	}
 }
 
 // Whoever takes in what is told slowly loses nothing.
@@ -436,9 +465,6 @@ func TestFollowSlowReader(t *testing.T) {
 	v.create(v.alice, "First", "")
 	v.close()
 	f.awaitKinds("created First") // and it is held
-	for range maxWatched {
-		c.hub.transaction(&Transaction{})
-	}
 	v.create(v.alice, "Second", "")
 	last := v.close()
 	v.close()

@@ -771,7 +771,7 @@ func closedText(index int) string {
 // A slow watcher stops nobody, and hears that it missed something.
 func TestWatcherBound(t *testing.T) {
 	h := newHub()
-	w := &Watcher{hub: h, fresh: true, ready: make(chan struct{}, 1)}
+	w := &Watcher{accounts: []model.Address{testIssuer}, hub: h, fresh: true, ready: make(chan struct{}, 1)}
 	h.add(w)
 	h.up(model.Ledger{Index: 1}, true)
 	for i := range 3 * maxWatched {

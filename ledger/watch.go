@@ -52,7 +52,8 @@ type Watcher struct {
 	ready  chan struct{}
 }
 
-// Watch subscribes to validated ledgers and to the transactions of accounts, until Stop. The first event is EventUp,
+// Watch subscribes to validated ledgers and to the transactions of accounts, until Stop. Without accounts the watcher receives no
+// transactions. The first event is EventUp,
 // or EventDown while there is no connection.
 func (c *Client) Watch(accounts ...model.Address) *Watcher {
 	w := &Watcher{accounts: accounts, hub: c.hub, link: c.link, fresh: true, ready: make(chan struct{}, 1)}
@@ -189,6 +190,8 @@ func (h *hub) transaction(t *Transaction) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, w := range h.watchers {
-		w.put(Event{Kind: EventTx, Tx: t})
+		if len(w.accounts) > 0 {
+			w.put(Event{Kind: EventTx, Tx: t})
+		}
 	}
 }

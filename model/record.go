@@ -44,13 +44,15 @@ type CredentialChange struct {
 	CloseTime uint32
 }
 
-// MirrorProgress is what validated ledgers have told of the credentials of an account since the last one.
+// MirrorProgress is a step of the credential index: the changes of some validated ledgers.
 type MirrorProgress struct {
-	// Complete is the last ledger all of whose changes were told of, with this progress.
+	// Complete is the last ledger with all of its changes reported, this progress included, and Hash its hash; empty while it
+	// is not the newest ledger.
 	Complete uint32
+	Hash     string
 	// CloseTime is when the newest validated ledger closed, in seconds since the Ripple Epoch; 0 where it is not known yet.
 	CloseTime uint32
-	// Changes may go beyond Complete, and may have been told of before.
+	// Changes are in ledgers up to Complete. Earlier progress may have reported some of them.
 	Changes []CredentialChange
 }
 
