@@ -5,9 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -78,10 +75,10 @@ func (a *API) admit(c echo.Context, client string, need model.Role) error {
 		}
 		return err
 	}
-	if who.Actor == model.ActorSandbox && !fromHere(c.Request()) {
-		// Without tokens, whoever can have this machine send a request is an administrator: a page in its browser must not.
-		return &model.Error{Code: model.CodeForbidden, Message: "without tokens, only programs of this machine may use this: " +
-			"address the service as localhost, and not from a page of another site"}
+	if who.Actor == model.ActorSandbox { // nobody is asked who they are
+		if why := local(c.Request()); why != nil {
+			return errNotLocal(why)
+		}
 	}
 	identify(c, who)
 	if !who.Role.Allows(need) {
@@ -113,37 +110,6 @@ func take(l Limiter, key string) error {
 		return &model.Error{Code: model.CodeTooManyRequests, RetryAfter: max(wait, time.Second)}
 	}
 	return nil
-}
-
-// fromHere says whether a request was addressed to this machine by name, and does not come from a page of another site: a
-// name that an attacker's DNS points here (rebinding) is no name of this machine.
-func fromHere(r *http.Request) bool {
-	if !localHost(r.Host) {
-		return false
-	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-	default:
-		return false
-	}
-	if origin := r.Header.Get(echo.HeaderOrigin); origin != "" {
-		u, err := url.Parse(origin)
-		return err == nil && u.Host == r.Host
-	}
-	return true
-}
-
-func localHost(hostport string) bool {
-	host := hostport
-	if h, port, err := net.SplitHostPort(hostport); err == nil {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return false // localhost:1.evil.example is no port of localhost
-		}
-		host = h
-	}
-	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // remoteAddress is the client as the connection has it.

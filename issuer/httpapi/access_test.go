@@ -394,6 +394,31 @@ func TestSandboxIsOpen(t *testing.T) {
 		{host, "Sec-Fetch-Site: same-site", 403},
 		{host, "Sec-Fetch-Site: same-origin\nOrigin: http://evil.example", 403},
 		{"evil.example", "Origin: http://evil.example\nSec-Fetch-Site: same-origin", 403},
+		{host, "Referer: http://evil.example/page", 403},
+		{host, "Referer: http://" + host + "/page", 200},
+		{"localhost:1", "", 403},
+		{"[localhost]", "", 403},
+		{"[::1%25lo]", "", 403},
+		{"[::ffff:127.0.0.1]", "", 200},
+		{"127.0.0.1:", "", 403},
+
+		{host, "X-Forwarded-For: 203.0.113.7", 403},
+		{host, "x-forwarded-host: localhost", 403},
+		{host, "X-FORWARDED-PROTO: https", 403},
+		{host, "X_Forwarded_For: 127.0.0.1", 403},
+		{host, "X-Original-Forwarded-For: 127.0.0.1", 403},
+		{host, "Forwarded: for=127.0.0.1", 403},
+		{host, "Via: 1.1 nginx", 403},
+		{host, "X-Real-IP: 127.0.0.1", 403},
+		{host, "X-Client-IP: 127.0.0.1", 403},
+		{host, "X-Cluster-Client-IP: 127.0.0.1", 403},
+		{host, "True-Client-IP: 127.0.0.1", 403},
+		{host, "CF-Connecting-IP: 127.0.0.1", 403},
+		{host, "CF-Ray: 1", 403},
+		{host, "Fastly-Client-IP: 127.0.0.1", 403},
+		{host, "X-Envoy-External-Address: 127.0.0.1", 403},
+		{host, "X-Forwarded-For: ", 403},
+		{host, "User-Agent: forwarded via proxy", 200}, // a value, not a name
 	} {
 		if a := list(tc.host, tc.headers); a.status != tc.status {
 			t.Errorf("Host %q, %q: %d, want %d: %s", tc.host, tc.headers, a.status, tc.status, a.body)

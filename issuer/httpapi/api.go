@@ -30,8 +30,8 @@
 //     suffice 403, and 503 where nobody can tell now. Documents are shown to reviewers, one request at a time.
 //   - Nothing at all: /healthz and /readyz.
 //
-// Where callers are let in without a token ([model.ActorSandbox]), they must have addressed this machine by a name of its own,
-// and must be no page of another site in a browser.
+// Without tokens ([model.ActorSandbox]) only local requests are admitted: addressed to a loopback name, not forwarded by a proxy,
+// and not sent by a page of another site.
 //
 // # What is audited
 //

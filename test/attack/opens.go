@@ -23,6 +23,9 @@ func openMode(ctx context.Context, r *round) error {
 		{{"Origin", "https://evil.example"}}, {{"Origin", "null"}}, {{"Origin", "http://localhost.evil.example"}}, {{"Origin", "http://localhost:1"}}, {{"Origin", "file://"}}, {{"Origin", "http://evil.example:" + port}}, {{"Origin", "%"}},
 		{{"Sec-Fetch-Site", "cross-site"}}, {{"Sec-Fetch-Site", "same-site"}}, {{"Sec-Fetch-Site", "garbage"}}, {{"Sec-Fetch-Site", "none, cross-site"}},
 		{{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "same-origin"}}, {{"Host", "evil.example"}, {"X-Forwarded-Host", "localhost"}}, {{"Host", "evil.example"}, {"Forwarded", "host=localhost"}},
+		// As proxies on this machine pass requests on.
+		{{"X-Forwarded-For", "203.0.113.7"}}, {{"x-forwarded-host", "localhost"}}, {{"X_Forwarded_For", "127.0.0.1"}}, {{"Forwarded", "for=127.0.0.1"}}, {{"Via", "1.1 nginx"}}, {{"X-Real-IP", "127.0.0.1"}},
+		{{"CF-Connecting-IP", "127.0.0.1"}}, {{"True-Client-IP", "127.0.0.1"}}, {{"X-Original-Forwarded-For", "127.0.0.1"}}, {{"Referer", "https://evil.example/"}}, {{"Host", "localhost:1"}},
 	}
 	for _, headers := range foreign {
 		for _, call := range [][3]string{{http.MethodGet, "/admin/status"}, {http.MethodGet, "/metrics"}, {http.MethodDelete, "/admin/credential", `{"subject":"x"}`}, {http.MethodPost, "/admin/credential/batch", "{}"}} {
@@ -43,12 +46,15 @@ func openMode(ctx context.Context, r *round) error {
 			}
 		}
 	}
-	answers, err := r.raw(ctx, patience, "GET http://evil.example/admin/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-	if err != nil {
-		return err
-	}
-	for _, a := range answers {
-		r.expect("another host's address", a, nil, http.StatusForbidden)
+	for _, head := range []string{"GET http://evil.example/admin/status HTTP/1.1\r\nHost: localhost", "GET http://localhost/admin/status HTTP/1.1\r\nHost: evil.example",
+		"GET /admin/status HTTP/1.0\r\nHost: localhost"} {
+		answers, err := r.raw(ctx, patience, head+"\r\nConnection: close\r\n\r\n")
+		if err != nil {
+			return err
+		}
+		for _, a := range answers {
+			r.expect("as a proxy asks", a, nil, http.StatusForbidden)
+		}
 	}
 	return nil
 }
