@@ -273,7 +273,7 @@ func (s *Store) keepLane(ctx context.Context, done <-chan struct{}, f model.Fenc
 		switch {
 		case err == nil:
 			until, wait = asked.Add(lease), lease/3
-		case model.CodeOf(err) == model.CodeFenced:
+		case model.CodeOf(err) == model.CodeFenced, errors.Is(err, errFileReplaced):
 			return err
 		case ctx.Err() != nil:
 			return nil

@@ -18,6 +18,9 @@ func (s *Store) query(ctx context.Context, text string, args ...any) (*sql.Rows,
 	if s.d != &sqliteDialect {
 		return s.readDB.QueryContext(ctx, text, args...)
 	}
+	if err := s.file.check(); err != nil { // statements go past the connection
+		return nil, err
+	}
 	stmt, err := s.prepared.get(ctx, s.readDB, text)
 	if err != nil {
 		return nil, err

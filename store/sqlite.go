@@ -29,8 +29,9 @@ func (s *Store) openSQLite(ctx context.Context) error {
 	// waits for short and asks again.
 	writing := append([]string{"busy_timeout(100)"}, common...)
 	reading := append([]string{"busy_timeout(5000)"}, common...)
+	s.file = &dataFile{path: s.cfg.Path, log: s.log}
 	var err error
-	if s.writeDB, err = sql.Open("sqlite", sqliteName(s.cfg.Path, append(writing, "journal_mode(WAL)"), true)); err != nil {
+	if s.writeDB, err = s.file.open(sqliteName(s.cfg.Path, append(writing, "journal_mode(WAL)"), true)); err != nil {
 		return err
 	}
 	s.writeDB.SetMaxOpenConns(1)
@@ -46,7 +47,7 @@ func (s *Store) openSQLite(ctx context.Context) error {
 			return fault("opening the database "+s.cfg.Path, err)
 		}
 	}
-	if s.readDB, err = sql.Open("sqlite", sqliteName(s.cfg.Path, append(reading, "query_only(1)"), false)); err != nil {
+	if s.readDB, err = s.file.open(sqliteName(s.cfg.Path, append(reading, "query_only(1)"), false)); err != nil {
 		return err
 	}
 	readers := s.cfg.MaxConns
@@ -56,6 +57,16 @@ func (s *Store) openSQLite(ctx context.Context) error {
 	s.readDB.SetMaxOpenConns(readers)
 	s.readDB.SetMaxIdleConns(readers)
 	return nil
+}
+
+// open makes a pool of connections that are checked against the file.
+func (f *dataFile) open(name string) (*sql.DB, error) {
+	plain, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, err
+	}
+	registered := plain.Driver()
+	return sql.OpenDB(&fileConnector{file: f, driver: registered, name: name}), plain.Close()
 }
 
 func sqliteName(path string, pragmas []string, writes bool) string {

@@ -84,6 +84,7 @@ type Store struct {
 	creates gathering[*creation]
 	reads   gathering[*reading]
 	locks   laneLocks
+	file    *dataFile // nil on PostgreSQL
 
 	prepared prepared    // for readDB
 	hashKeys []hashKey   // the first one for new hashes
@@ -302,8 +303,19 @@ func (s *Store) tryWrite(ctx context.Context, f func(t *txn) error) error {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
+	if err := s.checkFile(); err != nil { // it is gone, and what was committed with it
+		return err
+	}
 	s.hub.committed(t)
 	return nil
+}
+
+// checkFile says whether an SQLite database's file is still the one at its path.
+func (s *Store) checkFile() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.check()
 }
 
 func (s *Store) txOptions() *sql.TxOptions {
