@@ -16,6 +16,8 @@ type dialect struct {
 	name string
 	// now is the database's clock, in microseconds since 1970.
 	now string
+	// hasTable selects whether there is a table of migrations.
+	hasTable string
 	// forUpdate and forKeyShare lock the rows that a SELECT reads. The second one keeps out the first, and lets an UPDATE pass
 	// that changes no key. SQLite has one writer and needs neither.
 	forUpdate, forKeyShare string
@@ -32,11 +34,12 @@ type dialect struct {
 }
 
 var sqliteDialect = dialect{
-	name:    "sqlite",
-	now:     "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
-	element: func(i int, _ string) string { return fmt.Sprintf("column%d", i+1) },
-	each:    "($%d)",
-	expand:  expandValues,
+	name:     "sqlite",
+	now:      "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+	hasTable: "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations')",
+	element:  func(i int, _ string) string { return fmt.Sprintf("column%d", i+1) },
+	each:     "($%d)",
+	expand:   expandValues,
 	in: func(column string, n int) string {
 		return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n)
 	},
@@ -50,6 +53,7 @@ var sqliteDialect = dialect{
 var postgresDialect = dialect{
 	name:        "postgres",
 	now:         "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+	hasTable:    "SELECT to_regclass('schema_migrations') IS NOT NULL",
 	forUpdate:   " FOR UPDATE",
 	forKeyShare: " FOR KEY SHARE",
 	element:     func(i int, kind string) string { return fmt.Sprintf("(e->>%d)::%s", i, kind) },

@@ -165,7 +165,7 @@
 // A lane that cannot renew its lease for as long as the lease is, by its own monotonic clock, counts it as lost
 // ([Store.HoldLane]), without knowing whether somebody else has it.
 //
-// Migrations are files per dialect with the same names, applied in order when a store is opened, by one process at a
+// Migrations are files per dialect with the same names, applied in order when the service opens a store ([AccessService]), by one process at a
 // time, each in a transaction; their checksums are kept. One that was changed after it was applied, or one that only a
 // newer program knows, is an error, and nothing is touched.
 //

@@ -29,6 +29,9 @@ const ownHashKey = "stored hashes"
 
 // loadHashKeys has hashes made with the first of the configured keys, or the store's own where there is none. All are compared with.
 func (s *Store) loadHashKeys(ctx context.Context) error {
+	if s.cfg.Access == AccessRead {
+		return nil // what is read needs none
+	}
 	own, err := s.Secret(ctx, ownHashKey)
 	if err != nil {
 		return err

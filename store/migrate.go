@@ -6,9 +6,10 @@ import (
 	"database/sql"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -25,14 +26,13 @@ const migrationLock = 0x63726564656e7469 // "credenti"
 
 // migrate applies what is missing.
 func (s *Store) migrate(ctx context.Context, from fs.FS) error {
-	files, err := fs.Glob(from, "migrations/"+s.d.name+"/*.sql")
+	files, err := migrationFiles(from, s.d)
 	if err != nil {
 		return err
 	}
-	slices.Sort(files)
 	waited := time.Now().Add(writeLimit)
 	for try := 0; ; {
-		err := s.migrateOnce(ctx, from, files)
+		err := s.migrateOnce(ctx, files)
 		switch {
 		case busy(err) && ctx.Err() == nil && time.Now().Before(waited):
 		case err == nil || try >= tries || !transient(err) && !lost(err):
@@ -43,7 +43,103 @@ func (s *Store) migrate(ctx context.Context, from fs.FS) error {
 	}
 }
 
-func (s *Store) migrateOnce(ctx context.Context, from fs.FS, files []string) error {
+// SchemaError says that a database's tables are not those of this program, and were left as they are.
+type SchemaError struct {
+	// Migration is one that only one of the two has, or that differs; empty where the database has no tables at all.
+	Migration string
+	reason    string
+}
+
+// Error states the problem and the fix.
+func (e *SchemaError) Error() string { return e.reason }
+
+func olderSchema(migration string) error {
+	return &SchemaError{migration, "the database has the tables of an earlier version and lacks migration " + migration +
+		": start the service of this version once, which applies it, or use the program of the service's version"}
+}
+
+func newerSchema(migration string) error {
+	return &SchemaError{migration, "the database has been used by a newer version of this program, which applied migration " + migration +
+		": use that version, or a later one"}
+}
+
+func changedSchema(migration string) error {
+	return &SchemaError{migration, "migration " + migration + " was changed after it was applied to this database: use the program that applied it, or a later one"}
+}
+
+var errNoTables = &SchemaError{"", "the database holds no journal yet: start the service once, or set DATA_DIR or DATABASE_URL to the service's own"}
+
+// checkSchema compares the applied migrations with the program's, and changes nothing.
+func (s *Store) checkSchema(ctx context.Context, from fs.FS) error {
+	tx, err := s.readDB.BeginTx(ctx, s.txOptions())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	var made bool
+	if err := tx.QueryRowContext(ctx, s.d.hasTable).Scan(&made); err != nil {
+		return err
+	}
+	if !made {
+		return errNoTables
+	}
+	applied, err := appliedMigrations(ctx, tx)
+	if err != nil {
+		return err
+	}
+	files, err := migrationFiles(from, s.d)
+	if err != nil {
+		return err
+	}
+	missing, err := missingMigrations(files, applied)
+	if err == nil && len(missing) > 0 {
+		err = olderSchema(missing[0].name)
+	}
+	return err
+}
+
+// migration is one file.
+type migration struct{ name, text, checksum string }
+
+// migrationFiles reads a dialect's migrations, in order.
+func migrationFiles(from fs.FS, d *dialect) ([]migration, error) {
+	files, err := fs.Glob(from, "migrations/"+d.name+"/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(files)
+	out := make([]migration, len(files))
+	for i, file := range files {
+		text, err := fs.ReadFile(from, file)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(text)
+		out[i] = migration{strings.TrimSuffix(path.Base(file), ".sql"), string(text), hex.EncodeToString(sum[:])}
+	}
+	return out, nil
+}
+
+// missingMigrations returns those that are not applied. The error is a [SchemaError] where an applied one is unknown or differs.
+func missingMigrations(files []migration, applied map[string]string) (missing []migration, err error) {
+	unknown := maps.Clone(applied)
+	for _, m := range files {
+		before, done := applied[m.name]
+		delete(unknown, m.name)
+		switch {
+		case !done:
+			missing = append(missing, m)
+		case before != m.checksum:
+			return nil, changedSchema(m.name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
+		return nil, newerSchema(name)
+	}
+	return missing, nil
+}
+
+func (s *Store) migrateOnce(ctx context.Context, files []migration) error {
 	tx, err := s.writeDB.BeginTx(ctx, s.txOptions())
 	if err != nil {
 		return err
@@ -65,39 +161,28 @@ func (s *Store) migrateOnce(ctx context.Context, from fs.FS, files []string) err
 	if err != nil {
 		return err
 	}
-	for _, file := range files {
+	missing, err := missingMigrations(files, applied)
+	if err != nil {
+		return err
+	}
+	if s.cfg.Access == AccessWrite && len(applied) > 0 && len(missing) > 0 {
+		return olderSchema(missing[0].name)
+	}
+	for _, m := range missing {
 		if s.d == &postgresDialect {
 			// What earlier ones have put off is checked now: no table can be changed before.
 			if _, err := tx.ExecContext(ctx, "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"); err != nil {
 				return err
 			}
 		}
-		name := strings.TrimSuffix(file[strings.LastIndexByte(file, '/')+1:], ".sql")
-		text, err := fs.ReadFile(from, file)
+		if _, err := tx.ExecContext(ctx, m.text); err != nil {
+			return fmt.Errorf("migration %s: %w", m.name, err)
+		}
+		_, err = tx.ExecContext(ctx, "INSERT INTO schema_migrations (name, checksum, applied) VALUES ($1, $2, $3)", m.name, m.checksum, s.now().UnixMicro())
 		if err != nil {
-			return err
+			return fmt.Errorf("migration %s: %w", m.name, err)
 		}
-		sum := sha256.Sum256(text)
-		checksum := hex.EncodeToString(sum[:])
-		before, done := applied[name]
-		delete(applied, name)
-		switch {
-		case done && before == checksum:
-			continue
-		case done:
-			return fmt.Errorf("migration %s was changed after it was applied to this database: use the program that applied it, or a later one", name)
-		}
-		if _, err := tx.ExecContext(ctx, string(text)); err != nil {
-			return fmt.Errorf("migration %s: %w", name, err)
-		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO schema_migrations (name, checksum, applied) VALUES ($1, $2, $3)", name, checksum, s.now().UnixMicro())
-		if err != nil {
-			return fmt.Errorf("migration %s: %w", name, err)
-		}
-		s.log.Info("applied a migration", "name", name)
-	}
-	for name := range applied {
-		return errors.New("the database has been used by a newer version of this program, which applied migration " + name + ": use that version, or a later one")
+		s.log.Info("applied a migration", "name", m.name)
 	}
 	return tx.Commit()
 }

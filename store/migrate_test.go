@@ -1,6 +1,8 @@
 package store
 
 import (
+	"database/sql"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"path"
@@ -352,4 +354,71 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("opened by an older program: %v", err)
 		}
 	})
+}
+
+// Only the service changes the tables of a database; a command that writes makes those of an empty one.
+func TestOnlyTheServiceMigrates(t *testing.T) {
+	for _, d := range drivers {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := d.config(t)
+			as := func(access Access) (*Store, error) {
+				cfg := cfg
+				cfg.Access = access
+				s, err := Open(t.Context(), cfg)
+				if err == nil {
+					t.Cleanup(func() { _ = s.Close() })
+				}
+				return s, err
+			}
+			if _, err := as(AccessRead); err == nil {
+				t.Fatal("a database without tables was opened for reading")
+			}
+			writer, err := as(AccessWrite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			applied := func() (out []string) {
+				rows, err := writer.writeDB.Query("SELECT name FROM schema_migrations ORDER BY name")
+				if err := each(rows, err, func(rows *sql.Rows) error {
+					var name string
+					err := rows.Scan(&name)
+					out = append(out, name)
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			all := applied()
+			if err := writer.Audit(t.Context(), model.AuditEntry{Actor: "x", Action: "x"}); err != nil {
+				t.Fatal(err)
+			}
+			reader, err := as(AccessRead)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if entries, err := reader.AuditEntries(t.Context(), 0, 10); err != nil || len(entries) != 1 {
+				t.Fatal(entries, err)
+			}
+			if err := reader.Audit(t.Context(), model.AuditEntry{Actor: "x", Action: "x"}); err == nil {
+				t.Error("a database that was opened for reading was written")
+			}
+			if _, err := reader.readDB.Exec("DELETE FROM audit"); err == nil {
+				t.Error("a connection that reads has written")
+			}
+			if _, err := writer.writeDB.Exec("DELETE FROM schema_migrations WHERE name = $1", all[len(all)-1]); err != nil {
+				t.Fatal(err)
+			}
+			for _, access := range []Access{AccessRead, AccessWrite} {
+				var schema *SchemaError
+				if _, err := as(access); !errors.As(err, &schema) || schema.Migration != all[len(all)-1] {
+					t.Errorf("access %d of an older database: %v", access, err)
+				}
+			}
+			if left := applied(); len(left) != len(all)-1 {
+				t.Errorf("migrations changed to %v", left)
+			}
+		})
+	}
 }

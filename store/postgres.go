@@ -68,6 +68,9 @@ func (s *Store) openPostgres(ctx context.Context) (func(context.Context), error)
 			cfg.RuntimeParams[name] = value
 		}
 	}
+	if s.cfg.Access == AccessRead {
+		cfg.RuntimeParams["default_transaction_read_only"] = "on"
+	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 5 * time.Second
 	}

@@ -14,8 +14,10 @@ import (
 func (s *Store) openSQLite(ctx context.Context) error {
 	s.d = &sqliteDialect
 	s.locks.prefix = s.cfg.Path
-	if err := ensureFile(s.cfg.Path); err != nil {
-		return fmt.Errorf("making the database's file: %w", err)
+	if s.cfg.Access != AccessRead {
+		if err := ensureFile(s.cfg.Path); err != nil {
+			return fmt.Errorf("making the database's file: %w", err)
+		}
 	}
 	common := []string{
 		"foreign_keys(1)",
@@ -31,23 +33,12 @@ func (s *Store) openSQLite(ctx context.Context) error {
 	reading := append([]string{"busy_timeout(5000)"}, common...)
 	s.file = &dataFile{path: s.cfg.Path, log: s.log}
 	var err error
-	if s.writeDB, err = s.file.open(sqliteName(s.cfg.Path, append(writing, "journal_mode(WAL)"), true)); err != nil {
-		return err
-	}
-	s.writeDB.SetMaxOpenConns(1)
-	s.writeDB.SetConnMaxIdleTime(0)
-	opening, cancel := context.WithTimeout(ctx, writeLimit)
-	defer cancel()
-	for {
-		err := s.writeDB.PingContext(opening)
-		if err == nil {
-			break
-		}
-		if opening.Err() != nil || !busy(err) {
-			return fault("opening the database "+s.cfg.Path, err)
+	if s.cfg.Access != AccessRead {
+		if err := s.openSQLiteWriter(ctx, append(writing, "journal_mode(WAL)")); err != nil {
+			return err
 		}
 	}
-	if s.readDB, err = s.file.open(sqliteName(s.cfg.Path, append(reading, "query_only(1)"), false)); err != nil {
+	if s.readDB, err = s.file.open(s.readName(append(reading, "query_only(1)"))); err != nil {
 		return err
 	}
 	readers := s.cfg.MaxConns
@@ -57,6 +48,36 @@ func (s *Store) openSQLite(ctx context.Context) error {
 	s.readDB.SetMaxOpenConns(readers)
 	s.readDB.SetMaxIdleConns(readers)
 	return nil
+}
+
+// openSQLiteWriter opens the connection that writes, and waits for another process that has locked the file.
+func (s *Store) openSQLiteWriter(ctx context.Context, pragmas []string) (err error) {
+	// Wait for the turn at the start, where waiting is all that can happen.
+	if s.writeDB, err = s.file.open(sqliteName(s.cfg.Path, pragmas, "_txlock", "immediate")); err != nil {
+		return err
+	}
+	s.writeDB.SetMaxOpenConns(1)
+	s.writeDB.SetConnMaxIdleTime(0)
+	opening, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	for {
+		err := s.writeDB.PingContext(opening)
+		if err == nil {
+			return nil
+		}
+		if opening.Err() != nil || !busy(err) {
+			return fault("opening the database "+s.cfg.Path, err)
+		}
+	}
+}
+
+// readName is the name of the database for connections that read.
+func (s *Store) readName(pragmas []string) string {
+	mode := "rw"
+	if s.cfg.Access == AccessRead {
+		mode = "ro"
+	}
+	return sqliteName(s.cfg.Path, pragmas, "mode", mode)
 }
 
 // open makes a pool of connections that are checked against the file.
@@ -69,10 +90,7 @@ func (f *dataFile) open(name string) (*sql.DB, error) {
 	return sql.OpenDB(&fileConnector{file: f, driver: registered, name: name}), plain.Close()
 }
 
-func sqliteName(path string, pragmas []string, writes bool) string {
-	q := url.Values{"_pragma": pragmas}
-	if writes {
-		q.Set("_txlock", "immediate") // wait for the turn at the start, where waiting is all that can happen
-	}
+func sqliteName(path string, pragmas []string, option, value string) string {
+	q := url.Values{"_pragma": pragmas, option: {value}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -23,6 +24,16 @@ type Clock interface{ Now() time.Time }
 type systemClock struct{}
 
 func (systemClock) Now() time.Time { return time.Now() }
+
+// Access says what a program does with a database.
+type Access int
+
+// Only the service changes the tables of a database: a command of another version leaves those of a running service alone.
+const (
+	AccessService Access = iota // reads and writes, migrates, works in the background
+	AccessWrite                 // reads and writes; makes the tables of a new database, and changes no others
+	AccessRead                  // reads
+)
 
 // Config says where the data is. One of URL and Path is needed.
 type Config struct {
@@ -46,6 +57,8 @@ type Config struct {
 	// MaxConns bounds the connections: to PostgreSQL 10 by default, and one more that listens; of SQLite the readers, 4
 	// by default, beside the one that writes.
 	MaxConns int
+	// Access is AccessService by default.
+	Access Access
 
 	Clock  Clock        // the machine's by default
 	Logger *slog.Logger // none by default
@@ -97,7 +110,8 @@ type Store struct {
 	end   sync.Once
 }
 
-// Open opens the database, and brings its tables up to date. The error is [model.CodeStoreUnavailable] when it cannot be
+// Open opens the database. The service brings its tables up to date; for other kinds of [Access], tables of another version are a
+// [SchemaError]. The error is [model.CodeStoreUnavailable] when it cannot be
 // reached or used now, and another when it never will be as it is configured. ctx is for opening alone.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Clock == nil {
@@ -128,7 +142,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.New("a store needs the URL of a PostgreSQL database or the path of an SQLite one")
 	}
 	if err == nil {
-		err = fault("bringing the database's tables up to date", s.migrate(ctx, migrations))
+		err = s.matchSchema(ctx, migrations)
 	}
 	if err != nil {
 		s.closeDBs()
@@ -139,12 +153,23 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	ctx, s.stop = context.WithCancel(context.Background())
+	if cfg.Access != AccessService {
+		return s, nil
+	}
 	s.tasks.Go(func() { s.hub.poll(ctx) })
 	s.tasks.Go(func() { s.sweep(ctx) })
 	if listen != nil {
 		s.tasks.Go(func() { listen(ctx) })
 	}
 	return s, nil
+}
+
+// matchSchema brings the tables up to date where that is allowed, and else compares them.
+func (s *Store) matchSchema(ctx context.Context, from fs.FS) error {
+	if s.cfg.Access == AccessRead {
+		return fault("reading the version of the database's tables", s.checkSchema(ctx, from))
+	}
+	return fault("bringing the database's tables up to date", s.migrate(ctx, from))
 }
 
 // Driver says which database it is: "sqlite" or "postgres".
@@ -259,6 +284,9 @@ func each(rows *sql.Rows, err error, f func(rows *sql.Rows) error) error {
 // write runs f in a transaction, and again when a connection or a deadlock ends it: f must start anew each time. The
 // error is a [model.Error].
 func (s *Store) write(ctx context.Context, doing string, f func(t *txn) error) error {
+	if s.cfg.Access == AccessRead {
+		return misuse("%s, in a database that was opened for reading", doing)
+	}
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	var err error

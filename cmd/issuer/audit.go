@@ -62,7 +62,7 @@ func runAudit(ctx context.Context, args []string, dotenv string, c console) (err
 	default:
 		v.Wrong("issuer audit must be followed by verify or export")
 	}
-	st, err := s.open(ctx, v, c, 0, mustBe)
+	st, err := s.open(ctx, v, c, 0, reads)
 	if err != nil {
 		return errUndecided{err}
 	}

@@ -175,7 +175,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err != nil {
 		return p, err
 	}
-	if p.store, err = openStore(ctx, s, sealing, log); err != nil {
+	if p.store, err = openStore(ctx, s, store.AccessService, sealing, log); err != nil {
 		return p, err
 	}
 	if n, err := p.store.KeyHashes(ctx); err != nil {
@@ -356,8 +356,8 @@ func journalFile(dataDir string) string { return filepath.Join(dataDir, "issuer.
 
 // openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
 // The hashes in it are made with keys of the vault; it is nil where there is none.
-func openStore(ctx context.Context, s settings, sealing *vault.Vault, log *slog.Logger) (*store.Store, error) {
-	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
+func openStore(ctx context.Context, s settings, access store.Access, sealing *vault.Vault, log *slog.Logger) (*store.Store, error) {
+	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), Access: access, IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
 	if sealing != nil {
 		cfg.HashKeys = sealing.HashKeys()
 	}
@@ -369,8 +369,13 @@ func openStore(ctx context.Context, s settings, sealing *vault.Vault, log *slog.
 	why := cause(err)
 	var known *model.Error
 	var files *os.PathError
+	var schema *store.SchemaError
 	_ = errors.As(err, &known)
 	switch {
+	case errors.As(err, &schema) && s.databaseURL != "":
+		return nil, wrongSettings(fmt.Errorf("DATABASE_URL: %w", schema))
+	case errors.As(err, &schema):
+		return nil, wrongSettings(fmt.Errorf("the journal in %s cannot be used: %w", cfg.Path, schema))
 	case s.databaseURL != "" && known == nil:
 		return nil, wrongSettings(why) // it names the setting
 	case s.databaseURL != "":

@@ -118,8 +118,14 @@ func runToken(ctx context.Context, args []string, dotenv string, c console) erro
 	return v.Err()
 }
 
-// Whether a command may make the journal where there is none.
-const mayMake, mustBe = true, false
+// purpose is what a command does with the journal.
+type purpose int
+
+const (
+	mayMake purpose = iota // writes, and makes the journal where there is none
+	mustBe                 // writes to a journal that is there
+	reads
+)
 
 // missing is the journal's file where there is none yet; empty where there is one, or a database.
 func (s storeSettings) missing() string {
@@ -138,7 +144,7 @@ func (s storeSettings) missing() string {
 
 // open opens the journal, once nothing is wrong with what was asked for. Where there is none, only one who has something to put
 // into it makes one: the others would make an empty one in a wrong folder, and find nothing in it.
-func (s storeSettings) open(ctx context.Context, v *config.Values, c console, words int, may bool) (*store.Store, error) {
+func (s storeSettings) open(ctx context.Context, v *config.Values, c console, words int, may purpose) (*store.Store, error) {
 	if n := s.flags.NArg(); n > words {
 		v.Wrong(fmt.Sprintf("%d words too many; --help shows how it is used", n-words))
 	}
@@ -148,10 +154,14 @@ func (s storeSettings) open(ctx context.Context, v *config.Values, c console, wo
 	if err := errors.Join(v.Err(), warn(v, c)); err != nil {
 		return nil, err
 	}
-	if missing := s.missing(); missing != "" && !may {
+	if missing := s.missing(); missing != "" && may != mayMake {
 		return nil, fmt.Errorf("there is no journal at %s: set DATA_DIR, or DATABASE_URL, to the service's own", missing)
 	}
-	return openStore(ctx, s.settings, nil, discard)
+	how := store.AccessWrite
+	if may == reads {
+		how = store.AccessRead
+	}
+	return openStore(ctx, s.settings, how, nil, discard)
 }
 
 func (s storeSettings) createToken(ctx context.Context, v *config.Values, c console, name, role, expires string) (err error) {
@@ -202,7 +212,7 @@ func (s storeSettings) createToken(ctx context.Context, v *config.Values, c cons
 }
 
 func (s storeSettings) listTokens(ctx context.Context, v *config.Values, c console, asJSON bool) (err error) {
-	st, err := s.open(ctx, v, c, 0, mustBe)
+	st, err := s.open(ctx, v, c, 0, reads)
 	if err != nil {
 		return err
 	}
