@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"log/slog"
 	"sync"
@@ -26,17 +27,27 @@ type KeptLedger interface {
 	Follow(ctx context.Context, issuer model.Address, after uint32, apply func(context.Context, model.MirrorProgress) error) error
 }
 
-// Records keeps what validated ledgers have told of an account's credentials, durable on return. Where it cannot be used now
-// the error is [model.CodeStoreUnavailable], and the same can be said again.
-type Records interface {
+// Index is the credential index of an account: the state of its credentials as of one validated ledger. Errors are those of
+// [Records].
+type Index interface {
 	// Mirror returns the last ledger that the records have all of; known is false where what stands was never listed.
 	Mirror(ctx context.Context, issuer model.Address) (complete uint32, known bool, err error)
 	// BeginListing, AddListed and FinishListing take in all that stands in one ledger.
 	BeginListing(ctx context.Context, issuer model.Address) error
-	AddListed(ctx context.Context, issuer model.Address, credentials []model.ListedCredential, ledger, closeTime uint32) error
-	FinishListing(ctx context.Context, issuer model.Address, ledger, closeTime uint32) error
+	// corrected is the number of records that differed from an earlier listing.
+	AddListed(ctx context.Context, issuer model.Address, credentials []model.ListedCredential, ledger, closeTime uint32) (corrected int, err error)
+	FinishListing(ctx context.Context, issuer model.Address, ledger, closeTime uint32) (corrected int, err error)
 	// ApplyChanges takes in what later ledgers did. What is known already changes nothing.
 	ApplyChanges(ctx context.Context, issuer model.Address, p model.MirrorProgress) error
+	// Indexed reads the index as it stands in one ledger; begin receives that ledger first.
+	Indexed(ctx context.Context, issuer model.Address, which model.Acceptance, begin func(complete uint32, known bool) error, each func(model.Credential) error) error
+}
+
+// Records keeps what validated ledgers have told of an account's credentials, durable on return. Where it cannot be used now
+// the error is [model.CodeStoreUnavailable], and the same can be said again.
+type Records interface {
+	Index
+
 	// TellExpired tells of up to limit that have expired, each once, and says how many.
 	TellExpired(ctx context.Context, issuer model.Address, closeTime uint32, limit int) (int, error)
 	// Unaccepted and Expired return up to limit behind one, the oldest first.
@@ -83,6 +94,9 @@ type KeeperConfig struct {
 	Policies Policies
 	// Funds say when the account's XRP is short.
 	Funds Funds
+	// Reconcile is the time between two comparisons of the credential index with the ledger; 0 is [DefaultReconcile]. The first
+	// one begins with Run.
+	Reconcile time.Duration
 	// Now is this machine's clock, for documents and waits, and After its timer. What has expired on the ledger is the
 	// ledger's to say.
 	Now    func() time.Time
@@ -107,6 +121,8 @@ type Keeper struct {
 	tried     map[removalKey]trial
 
 	low map[Shortage]bool // what was warned of; keepHouse's
+
+	compareAt time.Time // when the next comparison is due; keepRecords'
 }
 
 // NewKeeper returns a keeper, which does nothing before [Keeper.Run].
@@ -116,6 +132,9 @@ func NewKeeper(cfg KeeperConfig) *Keeper {
 	}
 	if cfg.After == nil {
 		cfg.After = time.After
+	}
+	if cfg.Reconcile == 0 {
+		cfg.Reconcile = DefaultReconcile
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -158,6 +177,7 @@ func doubled(least, most time.Duration, failures int) time.Duration {
 
 // keepRecords has the records follow the ledger.
 func (k *Keeper) keepRecords(ctx context.Context) {
+	k.compareAt = k.cfg.Now()
 	for failures := 0; ctx.Err() == nil; {
 		moved := false
 		err := k.follow(ctx, &moved)
@@ -169,6 +189,11 @@ func (k *Keeper) keepRecords(ctx context.Context) {
 			return
 		case model.CodeOf(err) == model.CodeHistoryMissing && failures == 0:
 			k.cfg.Logger.Warn("what happened to credentials meanwhile cannot be read any more: what stands is listed anew", "error", err)
+			if err = k.list(ctx); err == nil {
+				continue
+			}
+		case errors.Is(err, errDiffers):
+			k.cfg.Logger.Warn("the credential index differs from the ledger; correcting it", "error", err)
 			if err = k.list(ctx); err == nil {
 				continue
 			}
@@ -196,6 +221,8 @@ func (k *Keeper) follow(ctx context.Context, moved *bool) error {
 	if err != nil {
 		return err
 	}
+	comparison := comparison{keeper: k}
+	defer comparison.stop()
 	return k.cfg.Ledger.Follow(ctx, k.cfg.Account, complete, func(ctx context.Context, p model.MirrorProgress) error {
 		if err := k.cfg.Records.ApplyChanges(ctx, k.cfg.Account, p); err != nil {
 			return err
@@ -209,11 +236,11 @@ func (k *Keeper) follow(ctx context.Context, moved *bool) error {
 		case k.tick <- struct{}{}:
 		default:
 		}
-		return nil
+		return comparison.step(ctx, p)
 	})
 }
 
-// list takes in all that stands in the last validated ledger.
+// list takes in all that stands in the last validated ledger, and corrects what differs.
 func (k *Keeper) list(ctx context.Context) error {
 	at, err := k.cfg.Ledger.Ledger(ctx)
 	if err != nil {
@@ -223,12 +250,12 @@ func (k *Keeper) list(ctx context.Context) error {
 		return err
 	}
 	var some []model.ListedCredential
+	n, corrected := 0, 0
 	add := func() error {
-		err := k.cfg.Records.AddListed(ctx, k.cfg.Account, some, at.Index, at.CloseTime)
-		some = some[:0]
+		differed, err := k.cfg.Records.AddListed(ctx, k.cfg.Account, some, at.Index, at.CloseTime)
+		n, corrected, some = n+len(some), corrected+differed, some[:0]
 		return err
 	}
-	n := 0
 	for c, err := range k.cfg.Ledger.CredentialsAt(ctx, at, k.cfg.Account, model.Filter{Side: model.Issued}) {
 		if model.CodeOf(err) == model.CodeAccountNotFound {
 			break // an account that is not on the ledger has issued nothing there
@@ -236,7 +263,6 @@ func (k *Keeper) list(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		n++
 		if some = append(some, c); len(some) == listedAtOnce {
 			if err := add(); err != nil {
 				return err
@@ -248,8 +274,17 @@ func (k *Keeper) list(ctx context.Context) error {
 			return err
 		}
 	}
+	gone, err := k.cfg.Records.FinishListing(ctx, k.cfg.Account, at.Index, at.CloseTime)
+	if err != nil {
+		return err
+	}
+	k.compareAt = k.cfg.Now().Add(k.cfg.Reconcile) // this was one
 	k.cfg.Logger.Info("listed the credentials that stand", "ledger", at.Index, "credentials", n)
-	return k.cfg.Records.FinishListing(ctx, k.cfg.Account, at.Index, at.CloseTime)
+	if corrected += gone; corrected > 0 {
+		k.count(ActionCorrected, corrected)
+		k.cfg.Logger.Warn("the credential index was corrected", "ledger", at.Index, "differences", corrected)
+	}
+	return nil
 }
 
 // chore is one thing that the keeper does each time a ledger closes. One that fails rests for a while.

@@ -45,13 +45,16 @@ type kept struct {
 	fails      map[string]error
 	complete   uint32
 	known      bool
-	listed     []model.ListedCredential
-	calls      []string
-	another    chan struct{} // closed at the next call; nil while nobody waits for it
-	applied    []model.MirrorProgress
-	progress   chan model.MirrorProgress
-	missing    int           // how often Follow finds that history is missing
-	slow       time.Duration // how long a look at the ledger takes
+	index      []model.Credential // what Indexed yields
+	// differences is how many records the next listing corrects.
+	differences int
+	listed      []model.ListedCredential
+	calls       []string
+	another     chan struct{} // closed at the next call; nil while nobody waits for it
+	applied     []model.MirrorProgress
+	progress    chan model.MirrorProgress
+	missing     int           // how often Follow finds that history is missing
+	slow        time.Duration // how long a look at the ledger takes
 }
 
 type entryAt struct {
@@ -166,27 +169,47 @@ func (k *kept) BeginListing(context.Context, model.Address) error {
 	return k.called("BeginListing")
 }
 
-func (k *kept) AddListed(_ context.Context, _ model.Address, credentials []model.ListedCredential, ledger, _ uint32) error {
+func (k *kept) AddListed(_ context.Context, _ model.Address, credentials []model.ListedCredential, ledger, _ uint32) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if ledger != k.last.Index || len(credentials) > listedAtOnce {
 		k.t.Errorf("%d of ledger %d", len(credentials), ledger)
 	}
 	k.listed = append(k.listed, credentials...)
-	return k.called("AddListed")
+	return 0, k.called("AddListed")
 }
 
-func (k *kept) FinishListing(_ context.Context, _ model.Address, ledger, _ uint32) error {
+func (k *kept) FinishListing(_ context.Context, _ model.Address, ledger, _ uint32) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.complete, k.known = ledger, true
-	return k.called("FinishListing")
+	differences := k.differences
+	k.differences = 0
+	return differences, k.called("FinishListing")
+}
+
+func (k *kept) Indexed(_ context.Context, _ model.Address, _ model.Acceptance, begin func(uint32, bool) error, each func(model.Credential) error) error {
+	k.mu.Lock()
+	index, complete, err := slices.Clone(k.index), k.complete, k.called("Indexed")
+	k.mu.Unlock()
+	if err == nil {
+		err = begin(complete, true)
+	}
+	for _, c := range index {
+		if err == nil {
+			err = each(c)
+		}
+	}
+	return err
 }
 
 func (k *kept) ApplyChanges(_ context.Context, _ model.Address, p model.MirrorProgress) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.applied = append(k.applied, p)
+	if p.Hash != "" { // the tests of comparisons have one
+		k.complete = p.Complete
+	}
 	return k.called("ApplyChanges")
 }
 

@@ -27,11 +27,15 @@ const (
 	ActionErased KeeperAction = "erased"
 	// ActionTold: a credential's expiry was told of.
 	ActionTold KeeperAction = "told"
+	// ActionReconciled: a comparison found the credential index equal to the ledger.
+	ActionReconciled KeeperAction = "reconciled"
+	// ActionCorrected: a record of the credential index differed from the ledger and was corrected.
+	ActionCorrected KeeperAction = "corrected"
 )
 
 // KeeperActions lists all of them.
 func KeeperActions() []KeeperAction {
-	return []KeeperAction{ActionWithdrawn, ActionDeleted, ActionLapsed, ActionErased, ActionTold}
+	return []KeeperAction{ActionWithdrawn, ActionDeleted, ActionLapsed, ActionErased, ActionTold, ActionReconciled, ActionCorrected}
 }
 
 // KeeperCount is how often something was done, and when last.

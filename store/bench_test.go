@@ -222,7 +222,7 @@ func BenchmarkApplyChanges1000(b *testing.B) {
 		const n = 1000
 		ids, fence, sequence := h.prepare(n*b.N), h.take(), uint32(0)
 		h.ok(h.BeginListing(context.Background(), issuerA))
-		h.ok(h.FinishListing(context.Background(), issuerA, 10, ledgerTime(10)))
+		h.ok(second(h.FinishListing(context.Background(), issuerA, 10, ledgerTime(10))))
 		progress := make([]model.MirrorProgress, b.N)
 		for i := range progress {
 			attempts, _ := attemptsFor(ids[i*n:(i+1)*n], &sequence)
@@ -247,7 +247,7 @@ func BenchmarkApplyChanges1000(b *testing.B) {
 func BenchmarkMirrorStatus(b *testing.B) {
 	onBothB(b, func(b *testing.B, h *harness) {
 		h.ok(h.BeginListing(context.Background(), issuerA))
-		h.ok(h.FinishListing(context.Background(), issuerA, 10, ledgerTime(10)))
+		h.ok(second(h.FinishListing(context.Background(), issuerA, 10, ledgerTime(10))))
 		const fill = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 50000)" +
 			" INSERT INTO credentials (issuer, subject, type, expiration, accepted, entry, issued, ledger, place, seen, deleted, told)" +
 			" SELECT $1, $2, CAST(10000000 + n AS TEXT), n % 2000 + 1, n % 2, $3, 1, 1, 1, 1, 0, CASE WHEN n % 2000 < 1000 THEN 1 ELSE 0 END FROM r"

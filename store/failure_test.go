@@ -305,7 +305,7 @@ func TestRecordsWithoutDatabase(t *testing.T) {
 		"MirrorStatus":      func() error { return err(h.MirrorStatus(h.ctx(), issuerA)) },
 		"ApplyChanges":      func() error { return h.ApplyChanges(h.ctx(), issuerA, told) },
 		"BeginListing":      func() error { return h.BeginListing(h.ctx(), issuerA) },
-		"FinishListing":     func() error { return h.FinishListing(h.ctx(), issuerA, 12, ledgerTime(12)) },
+		"FinishListing":     func() error { return second(h.FinishListing(h.ctx(), issuerA, 12, ledgerTime(12))) },
 		"TellExpired":       func() error { return err(h.TellExpired(h.ctx(), issuerA, 1, 1)) },
 		"Expired":           func() error { return err(h.Expired(h.ctx(), issuerA, "", 1, model.CredentialRecord{}, 1)) },
 		"SetEndpoints":      func() error { return err(h.SetEndpoints(h.ctx(), issuerA, subscriptions("a"))) },

@@ -21,29 +21,33 @@ func (s *Store) BeginListing(ctx context.Context, issuer model.Address) error {
 // AddListed takes in credentials that stand in a ledger, in any order and in any number of calls. One that is unknown is added,
 // as issued at closeTime (in seconds since the Ripple Epoch, like all such times). At the very first listing nothing is told
 // of; at a later one, what is another than its record says is, as far as that shows, with "found": true and no transaction. One
-// that was issued anew on the same terms shows by the ledger that changed it last, and its time starts anew.
+// that was issued anew on the same terms shows by the ledger that changed it last, and its time starts anew. corrected is the number
+// of records that differed from the ledger; the very first listing corrects nothing.
 // Error codes: wrongState (no listing was begun, or the records have come past the ledger), storeUnavailable.
-func (s *Store) AddListed(ctx context.Context, issuer model.Address, credentials []model.ListedCredential, ledger, closeTime uint32) error {
+func (s *Store) AddListed(ctx context.Context, issuer model.Address, credentials []model.ListedCredential, ledger, closeTime uint32) (corrected int, err error) {
 	for _, c := range credentials {
 		if c.Issuer != issuer {
-			return misuse("a credential of %s is listed as %s's", c.Issuer, issuer)
+			return 0, misuse("a credential of %s is listed as %s's", c.Issuer, issuer)
 		}
 	}
 	for len(credentials) > 0 {
 		chunk := credentials[:min(len(credentials), maxChanges)]
 		credentials = credentials[len(chunk):]
+		var differed int
 		err := s.write(ctx, "storing listed credentials", func(t *txn) error {
 			m, err := t.lockListing(issuer, ledger)
 			if err != nil {
 				return err
 			}
-			return t.addListed(m, chunk, ledger, closeTime)
+			differed, err = t.addListed(m, chunk, ledger, closeTime)
+			return err
 		})
 		if err != nil {
-			return err
+			return corrected, err
 		}
+		corrected += differed
 	}
-	return nil
+	return corrected, nil
 }
 
 // lockListing is lockMirror for what stands in a ledger.
@@ -55,14 +59,15 @@ func (t *txn) lockListing(issuer model.Address, ledger uint32) (mirror, error) {
 	return m, err
 }
 
-func (t *txn) addListed(m mirror, credentials []model.ListedCredential, ledger, closeTime uint32) error {
+// addListed takes in one chunk. It returns how many records differed, where there was a full listing before.
+func (t *txn) addListed(m mirror, credentials []model.ListedCredential, ledger, closeTime uint32) (differed int, err error) {
 	keys := make([]credentialKey, len(credentials))
 	for i, c := range credentials {
 		keys[i] = credentialKey{m.issuer, c.Subject, c.Type}
 	}
 	known, err := t.records(m.issuer, keys)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	changed := map[credentialKey]*record{}
 	for i, c := range credentials {
@@ -85,6 +90,9 @@ func (t *txn) addListed(m mirror, credentials []model.ListedCredential, ledger, 
 		default:
 			r.Issued, r.ExpiryTold = before.Issued, before.ExpiryTold
 		}
+		if m.known && r != before {
+			differed++
+		}
 		if c.Accepted && (before == nil || before.deleted || !before.Accepted) {
 			t.tellFound(m, model.EventAccepted, c.Credential, ledger, closeTime)
 		}
@@ -94,7 +102,7 @@ func (t *txn) addListed(m mirror, credentials []model.ListedCredential, ledger, 
 	for _, r := range changed {
 		list = append(list, r)
 	}
-	return t.storeRecords(list)
+	return differed, t.storeRecords(list)
 }
 
 // maxPlace comes after every transaction of a ledger.
@@ -112,12 +120,12 @@ func (t *txn) tellFound(m mirror, kind model.EventKind, c model.Credential, ledg
 }
 
 // FinishListing says that all which stands in a ledger was listed. What was not among it is gone, and told of as deleted, but
-// for the very first listing; who deleted it cannot be said. The records are complete with this ledger then. Error codes: as
-// [Store.AddListed]'s.
-func (s *Store) FinishListing(ctx context.Context, issuer model.Address, ledger, closeTime uint32) error {
+// for the very first listing; who deleted it cannot be said. The records are complete with this ledger then. corrected is as
+// [Store.AddListed]'s, and so are the error codes.
+func (s *Store) FinishListing(ctx context.Context, issuer model.Address, ledger, closeTime uint32) (corrected int, err error) {
 	var after credentialKey
 	for done := false; !done; {
-		next := after
+		next, differed := after, 0
 		err := s.write(ctx, "removing records of credentials that are gone", func(t *txn) error {
 			m, err := t.lockListing(issuer, ledger)
 			if err != nil {
@@ -146,14 +154,17 @@ func (s *Store) FinishListing(ctx context.Context, issuer model.Address, ledger,
 			_, err = t.exec("DELETE FROM credentials WHERE issuer = $2 AND (subject, type) IN (SELECT subject, type FROM "+
 				t.rows(1, "subject text", "type text")+")", rowSet(rows), string(issuer))
 			next = gone[len(gone)-1].key()
+			if m.known {
+				differed = len(gone)
+			}
 			return err
 		})
 		if err != nil {
-			return err
+			return corrected, err
 		}
-		after = next
+		after, corrected = next, corrected+differed
 	}
-	return nil
+	return corrected, nil
 }
 
 // unlisted returns records of what a listing of a ledger did not find, behind one.

@@ -251,7 +251,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		return p, err
 	}
 	self, funds := holder(), issuer.Funds{Room: int64(s.reserveWarning), Balance: feesAhead * s.maxFeeDrops}
-	keeping := issuer.KeeperConfig{Account: account, Ledger: p.client, Records: records{p.store, p.guard}, Funds: funds, Logger: log.With("room", "keeper")}
+	keeping := issuer.KeeperConfig{Account: account, Ledger: p.client, Records: records{p.store, p.guard}, Funds: funds, Reconcile: s.reconcile, Logger: log.With("room", "keeper")}
 	if policies != nil {
 		keeping.Policies = policies
 	}
@@ -321,16 +321,16 @@ type records struct {
 	guard *networkGuard
 }
 
-func (r records) AddListed(ctx context.Context, account model.Address, credentials []model.ListedCredential, at, closeTime uint32) error {
+func (r records) AddListed(ctx context.Context, account model.Address, credentials []model.ListedCredential, at, closeTime uint32) (int, error) {
 	if err := r.guard.wait(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	return r.Store.AddListed(ctx, account, credentials, at, closeTime)
 }
 
-func (r records) FinishListing(ctx context.Context, account model.Address, at, closeTime uint32) error {
+func (r records) FinishListing(ctx context.Context, account model.Address, at, closeTime uint32) (int, error) {
 	if err := r.guard.wait(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	return r.Store.FinishListing(ctx, account, at, closeTime)
 }

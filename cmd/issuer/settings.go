@@ -28,7 +28,7 @@ var known = config.Pick(
 	"POLICY_DIR", "DOCUMENTS_KEY", "DOCUMENTS_KEY_FILE",
 	"OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_ROLE_CLAIM", "OIDC_ROLES",
 	"RATE_LIMIT_CLIENT", "RATE_LIMIT_SUBJECT", "RATE_LIMIT_LOGIN", "TRUSTED_PROXIES", "TLS_CERT_FILE", "TLS_KEY_FILE",
-	"WEBHOOK_URLS", "WEBHOOK_SECRET", "WEBHOOKS_FILE", "WEBHOOK_ALLOW_PRIVATE", "RESERVE_WARNING",
+	"WEBHOOK_URLS", "WEBHOOK_SECRET", "WEBHOOKS_FILE", "WEBHOOK_ALLOW_PRIVATE", "RESERVE_WARNING", "INDEX_RECONCILE",
 	"LOG_LEVEL", "LOG_FORMAT",
 )
 
@@ -39,6 +39,7 @@ const (
 	leastWait, mostWait             = time.Second, 10 * time.Minute
 	mostStop                        = 10 * time.Minute
 	leastKeep, mostKeep             = time.Minute, 365 * 24 * time.Hour
+	leastReconcile, mostReconcile   = 10 * time.Second, 24 * time.Hour
 )
 
 // settings are what the user asked for, checked.
@@ -64,6 +65,7 @@ type settings struct {
 	accessSettings accessSettings
 	webhooks       webhookSettings
 	reserveWarning uint32 // in credentials
+	reconcile      time.Duration
 
 	// warnings deserve a look and stop nothing.
 	warnings []string
@@ -124,6 +126,7 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 		v.Wrong("HTTP_LISTEN and SANDBOX_LISTEN are the same address: the service and its ledger need one each")
 	}
 	s.reserveWarning = uint32(v.Int("RESERVE_WARNING", 0, math.MaxInt32))
+	s.reconcile = v.Duration("INDEX_RECONCILE", leastReconcile, mostReconcile)
 	if flags.NArg() > 0 {
 		v.Wrong(config.NoCommand("issuer", flags.Args(), slices.Collect(maps.Keys(commands))))
 	}

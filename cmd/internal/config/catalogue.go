@@ -65,6 +65,8 @@ var Catalogue = []Setting{
 		Usage: "whether events may be sent to this machine and to private networks: true or false"},
 	{Key: "RESERVE_WARNING", Default: "20",
 		Usage: "warn when the account's XRP suffices for fewer credentials than this"},
+	{Key: "INDEX_RECONCILE", Default: "1h",
+		Usage: "time between two comparisons of the credential index with the ledger, 10s to 24h"},
 
 	{Key: "ISSUER_SUBMIT_MODE", Default: "sequences",
 		Usage: "what transactions take their turn with: sequences (in order), or tickets (kept in stock, up to 250, each of which locks an owner reserve until it is used; one transaction that is stuck holds up no other)"},
