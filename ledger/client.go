@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/url"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -50,6 +49,20 @@ type Config struct {
 	Logger *slog.Logger   // none by default
 }
 
+// String shows the scheme and the host of the node's address. The rest may hold a key.
+func (c Config) String() string {
+	if to, err := parseTarget(c.URL); err == nil {
+		return "node " + to.host
+	}
+	return "node"
+}
+
+// GoString is [Config.String], so that no verb prints the address.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue is [Config.String], so that no log holds the address.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
 func (c Config) withDefaults() Config {
 	set := func(d *time.Duration, to time.Duration) {
 		if *d <= 0 {
@@ -89,6 +102,7 @@ type Client struct {
 	link link
 	hub  *hub
 	host string
+	to   *target
 	// ledgers asks for the last validated ledger, once for all who ask at the same moment.
 	ledgers together[model.Ledger]
 }
@@ -111,24 +125,19 @@ type link interface {
 // New returns a client for the node at cfg.URL. It does not wait for a connection: the node may come up later. Close
 // must be called in the end.
 func New(cfg Config) (*Client, error) {
-	u, err := url.Parse(cfg.URL)
+	to, err := parseTarget(cfg.URL)
 	if err != nil {
-		return nil, errors.New("the node's address is no URL: write it like wss://s.altnet.rippletest.net:51233") // the URL may hold a key
-	}
-	if u.Host == "" {
-		return nil, errors.New("the node's address has no host: write it like wss://s.altnet.rippletest.net:51233")
+		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	c := &Client{cfg: cfg, host: u.Scheme + "://" + u.Host, ledgers: newTogether[model.Ledger]()}
-	c.cfg.Logger = cfg.Logger.With("node", c.host)
-	c.hub = newHub()
-	switch u.Scheme {
+	cfg.URL = "" // from here on the address is in to alone
+	cfg.Logger = cfg.Logger.With("node", to.host)
+	c := &Client{cfg: cfg, host: to.host, to: to, hub: newHub(), ledgers: newTogether[model.Ledger]()}
+	switch to.scheme {
 	case "http", "https":
-		c.link = newHTTPLink(c.cfg, c.hub)
-	case "ws", "wss":
-		c.link = newWSLink(c.cfg, c.hub)
+		c.link = newHTTPLink(cfg, to, c.hub)
 	default:
-		return nil, fmt.Errorf("the node's address begins with %q: use http://, https://, ws:// or wss://", excerpt([]byte(u.Scheme))+"://")
+		c.link = newWSLink(cfg, to, c.hub)
 	}
 	return c, nil
 }
@@ -159,7 +168,7 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 		raw, err := c.callOnce(ctx, method, body)
 		if err == nil {
 			if err := decode(raw); err != nil {
-				return &AnswerError{Method: method, Reason: "unusable", Cause: err}
+				return c.to.hide(&AnswerError{Method: method, Reason: "unusable", Cause: err})
 			}
 			return nil
 		}

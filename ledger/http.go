@@ -19,6 +19,7 @@ import (
 // order; a node that is only reached so takes one submission a round trip.
 type httpLink struct {
 	cfg       Config
+	to        *target
 	hub       *hub
 	client    *http.Client
 	transport *http.Transport
@@ -41,7 +42,7 @@ type httpPost struct {
 // maxPosts bounds the requests that wait to be sent behind each other.
 const maxPosts = 4096
 
-func newHTTPLink(cfg Config, h *hub) *httpLink {
+func newHTTPLink(cfg Config, to *target, h *hub) *httpLink {
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 15 * time.Second}).DialContext,
@@ -57,15 +58,12 @@ func newHTTPLink(cfg Config, h *hub) *httpLink {
 	}
 	l := &httpLink{
 		cfg:       cfg,
+		to:        to,
 		hub:       h,
 		transport: transport,
-		client: &http.Client{
-			Transport: transport,
-			// A node does not send its callers elsewhere, and where to it might is not ours to follow.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		posts: make(chan *httpPost, maxPosts),
-		wake:  make(chan struct{}, 1),
+		client:    &http.Client{Transport: transport, CheckRedirect: noRedirect},
+		posts:     make(chan *httpPost, maxPosts),
+		wake:      make(chan struct{}, 1),
 	}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.wg.Add(2)
@@ -93,6 +91,12 @@ func (l *httpLink) close() {
 }
 
 func (l *httpLink) call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	raw, err := l.exchange(ctx, method, params)
+	return raw, l.to.hide(err)
+}
+
+// exchange is one request and its answer. Its error may hold parts of the node's address.
+func (l *httpLink) exchange(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 	if l.ctx.Err() != nil {
 		return nil, &ConnectionError{Method: method, Cause: ErrClosed}
 	}
@@ -105,9 +109,9 @@ func (l *httpLink) call(ctx context.Context, method string, params json.RawMessa
 	fmt.Fprintf(&body, `{"method":%q,"params":[`, method)
 	body.Write(params)
 	body.WriteString(`]}`)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.cfg.URL, &body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.to.url, &body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", method, err)
+		return nil, fmt.Errorf("%s: %w", method, withoutURL(err))
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := l.client.Do(req)
@@ -121,6 +125,9 @@ func (l *httpLink) call(ctx context.Context, method string, params json.RawMessa
 	}
 	if err != nil {
 		return nil, connectionError(ctx, method, err)
+	}
+	if isRedirect(resp.StatusCode) {
+		return nil, redirected(method, resp.StatusCode, resp.Header)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, httpStatusError(method, resp.StatusCode, answer, parseRetryAfter(resp.Header.Get("Retry-After")))

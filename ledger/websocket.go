@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -19,8 +22,10 @@ import (
 // wsLink keeps one WebSocket connection to a node. One goroutine, run, owns it: connects, subscribes, sees to it that
 // the line is alive, tears it down, and begins again, without end until close. Each connection is a session.
 type wsLink struct {
-	cfg Config
-	hub *hub
+	cfg       Config
+	to        *target
+	hub       *hub
+	transport *http.Transport // of the handshake
 
 	ctx    context.Context // ends with close
 	cancel context.CancelCauseFunc
@@ -36,6 +41,7 @@ type wsLink struct {
 // session is one connection. A request belongs to the session it was sent on, and ends with it.
 type session struct {
 	conn *websocket.Conn
+	hide func(error) error
 	out  chan *wsRequest
 	done chan struct{} // closed when the session is over
 
@@ -63,16 +69,27 @@ type wsRequest struct {
 // maxKept bounds the memory that a connection keeps for its next message, in bytes.
 const maxKept = 1 << 20
 
+// maxHandshake bounds the headers of the answer to a handshake, in bytes.
+const maxHandshake = 64 << 10
+
 // maxOutgoing bounds the requests that wait to be written to a connection.
 const maxOutgoing = 1024
 
-func newWSLink(cfg Config, h *hub) *wsLink {
+func newWSLink(cfg Config, to *target, h *hub) *wsLink {
 	l := &wsLink{
 		cfg:     cfg,
+		to:      to,
 		hub:     h,
 		done:    make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
+		transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+			TLSHandshakeTimeout:    cfg.DialTimeout,
+			MaxResponseHeaderBytes: maxHandshake,
+			DisableKeepAlives:      true,
+		},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	go l.run()
@@ -84,6 +101,7 @@ func (l *wsLink) streams() bool { return true }
 func (l *wsLink) close() {
 	l.cancel(ErrClosed)
 	<-l.done
+	l.transport.CloseIdleConnections()
 }
 
 func (l *wsLink) rewatch() {
@@ -126,20 +144,31 @@ func (l *wsLink) run() {
 // did more in it than to take it: one that lets go of each at once must be left alone for longer and longer.
 func (l *wsLink) connect() (connected, useful bool, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.DialTimeout)
-	conn, resp, err := websocket.Dial(ctx, l.cfg.URL, &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled})
+	conn, resp, err := websocket.Dial(ctx, l.to.url, &websocket.DialOptions{CompressionMode: websocket.CompressionDisabled,
+		HTTPClient: &http.Client{Transport: l.transport, CheckRedirect: noRedirect}})
 	cancel()
 	if err != nil {
-		err = withoutURL(err)
-		if resp != nil {
-			err = fmt.Errorf("the node answers HTTP %d instead of opening a WebSocket", resp.StatusCode)
-		}
+		err = l.to.hide(handshakeError(resp, err))
 		l.setSession(nil, err)
 		return false, false, err
 	}
 	conn.SetReadLimit(l.cfg.MaxAnswer)
-	s := &session{conn: conn, out: make(chan *wsRequest, maxOutgoing), done: make(chan struct{}), pending: map[uint64]*wsRequest{}}
+	s := &session{conn: conn, hide: l.to.hide, out: make(chan *wsRequest, maxOutgoing), done: make(chan struct{}), pending: map[uint64]*wsRequest{}}
 	err = l.serve(s)
 	return true, s.useful.Load(), err
+}
+
+// handshakeError describes why no WebSocket came about. resp is the server's answer, nil where it gave none.
+func handshakeError(resp *http.Response, err error) error {
+	switch {
+	case resp == nil:
+		return withoutURL(err)
+	case isRedirect(resp.StatusCode):
+		return redirected("the WebSocket handshake", resp.StatusCode, resp.Header)
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+		return fmt.Errorf("the node answers HTTP %d instead of opening a WebSocket", resp.StatusCode)
+	}
+	return withoutURL(err)
 }
 
 // serve runs a session: one goroutine reads, one writes, one pings; the first that fails ends all three.
@@ -163,7 +192,7 @@ func (l *wsLink) serve(s *session) error {
 		case <-ctx.Done():
 		}
 	}
-	err := context.Cause(ctx)
+	err := l.to.hide(context.Cause(ctx))
 	l.setSession(nil, err)
 	s.end(err)
 	_ = s.conn.CloseNow() // unblocks the reader; the error is that of a connection that is given up anyway
@@ -295,7 +324,7 @@ func (s *session) answer(method string, f *frame, err error) (json.RawMessage, e
 	if err == nil {
 		s.useful.Store(true)
 	}
-	return raw, err
+	return raw, s.hide(err)
 }
 
 // drop gives a request up: its answer, if one comes, is ignored.
@@ -484,7 +513,7 @@ func (l *wsLink) subscribe(ctx context.Context, s *session, fresh bool) {
 	r := s.add("subscribe", body, func(f *frame, err error) {
 		close(answered)
 		if err == nil {
-			err = l.subscribed(s, f, fresh)
+			err = s.hide(l.subscribed(s, f, fresh))
 		}
 		if err != nil && ctx.Err() == nil {
 			l.cfg.Logger.Warn("node does not take the subscription", "error", err)

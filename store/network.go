@@ -42,11 +42,14 @@ func (s *Store) BindNetwork(ctx context.Context, n model.Network) (stored model.
 }
 
 // SeeNetwork keeps the newest validated ledger that was seen of the network, and its first flag ledger to be known. A
-// ledger that is older than the one kept, or a second flag ledger, changes nothing. Error code: storeUnavailable.
+// ledger that is older than the one kept, or a second flag ledger, changes nothing. A Name replaces the one kept. Error code: storeUnavailable.
 func (s *Store) SeeNetwork(ctx context.Context, n model.Network) error {
 	return s.write(ctx, "storing the newest ledger seen", func(t *txn) error {
 		_, err := t.exec("UPDATE network SET last_index = $1, last_hash = $2, last_close_time = $3, updated = $4 WHERE id = 1 AND last_index < $1",
 			int64(n.Last.Index), n.Last.Hash, int64(n.Last.CloseTime), t.now.UnixMicro())
+		if err == nil && n.Name != "" {
+			_, err = t.exec("UPDATE network SET name = $1 WHERE id = 1 AND name <> $1", n.Name)
+		}
 		if err == nil && n.Flag.Index != 0 {
 			_, err = t.exec("UPDATE network SET flag_index = $1, flag_hash = $2 WHERE id = 1 AND flag_index IS NULL", int64(n.Flag.Index), n.Flag.Hash)
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // known are the settings that this program uses.
-var known = config.Pick("XRPL_NETWORK", "SANDBOX_LISTEN",
+var known = config.Pick("XRPL_NETWORK", "XRPL_NETWORK_FILE", "SANDBOX_LISTEN",
 	"SUBJECT_ACCOUNT_SEED", "SUBJECT_ACCOUNT_SEED_FILE", "SUBJECT_ACCOUNT_ADDRESS", "MAX_FEE_DROPS")
 
 // options are what the user asked for.

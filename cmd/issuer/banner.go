@@ -39,7 +39,7 @@ func (b banner) String() string {
 	case b.subject != nil:
 		network += fmt.Sprintf(" (embedded ledger, closes every %v; %s)", b.closeInterval, b.network.Node)
 	case config.Networks[network] != "":
-		network += " (" + config.Networks[network] + ")"
+		network += fmt.Sprintf(" (%s)", b.network.Node)
 	}
 	fmt.Fprintf(&s, "\nCredential issuer\n\n  Network  %s\n  Issuer   %s\n  HTTP     %s\n", network, b.issuer, url)
 	subject := "SUBJECT"
@@ -103,7 +103,11 @@ func (b banner) offered() string {
 // accept is the command that accepts, with the settings that it needs to find the same ledger.
 func (b banner) accept() string {
 	if b.subject == nil {
-		return fmt.Sprintf("XRPL_NETWORK='%s' go run ./cmd/accept", b.network.Name)
+		rest := ""
+		if b.network.Node.Keyed() && b.network.Name == b.network.Node.String() {
+			rest = "/..." // the user knows the key
+		}
+		return fmt.Sprintf("XRPL_NETWORK='%s%s' go run ./cmd/accept", b.network.Name, rest)
 	}
 	sandbox := ""
 	if b.sandboxListen != "" {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
 	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/store"
@@ -46,6 +47,11 @@ func newNetworkGuard(client *ledger.Client, s *store.Store, cfg settings, log *s
 // ledger that is another is an [ledger.OtherNetworkError], with words for whoever set it up.
 func (g *networkGuard) look(ctx context.Context) error {
 	known, bound, err := g.store.Network(ctx)
+	renamed := ""
+	if node := config.Address(known.Name); node.Keyed() && node.String() != "" {
+		renamed = node.String() // an earlier release stored the whole address
+		known.Name = renamed
+	}
 	if err == nil && !bound {
 		if known, err = g.client.Network(ctx); err == nil {
 			known.Name = g.name
@@ -62,6 +68,7 @@ func (g *networkGuard) look(ctx context.Context) error {
 	if err != nil {
 		return g.explain(known, err)
 	}
+	now.Name = renamed
 	if err := g.store.SeeNetwork(ctx, now); err != nil {
 		g.log.Debug("the newest ledger could not be kept", "error", err)
 	}

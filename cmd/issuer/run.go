@@ -162,9 +162,9 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		if p.embedded, err = startEmbedded(ctx, s, log); err != nil {
 			return p, err
 		}
-		s.network.Node = p.embedded.server.WebSocketURL()
+		s.network.Node = config.Address(p.embedded.server.WebSocketURL())
 	}
-	nodeConfig := ledger.Config{URL: s.network.Node, Logger: log}
+	nodeConfig := ledger.Config{URL: s.network.Node.URL(), Logger: log}
 	if config.Networks[s.network.Name] != "" {
 		nodeConfig.MaxLedgerAge = staleAfter
 	}

@@ -36,7 +36,7 @@ const verifyTime = 30 * time.Second
 func runVerify(ctx context.Context, args []string, dotenv string, c console) error {
 	flags := pflag.NewFlagSet("issuer verify", pflag.ContinueOnError)
 	asJSON := flags.Bool("json", false, "for programs")
-	v, err := config.Read(flags, config.Pick("XRPL_NETWORK", "SANDBOX_LISTEN"), args, dotenv)
+	v, err := config.Read(flags, config.Pick("XRPL_NETWORK", "XRPL_NETWORK_FILE", "SANDBOX_LISTEN"), args, dotenv)
 	if errors.Is(err, pflag.ErrHelp) {
 		_, err := fmt.Fprintf(c.out, verifyUsage, flags.FlagUsages())
 		return err
@@ -62,7 +62,7 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 	if err := errors.Join(v.Err(), warn(v, c)); err != nil {
 		return err
 	}
-	nodeConfig := ledger.Config{URL: network.Node, Logger: discard}
+	nodeConfig := ledger.Config{URL: network.Node.URL(), Logger: discard}
 	if config.Networks[network.Name] != "" {
 		nodeConfig.MaxLedgerAge = staleAfter
 	}

@@ -11,6 +11,8 @@ import (
 var Catalogue = []Setting{
 	{Key: "XRPL_NETWORK", Default: Sandbox,
 		Usage: "ledger: sandbox (embedded, nothing leaves this machine), devnet, testnet, mainnet, or a node's http(s):// or ws(s):// address"},
+	{Key: "XRPL_NETWORK_FILE",
+		Usage: "file with that address, which only its owner may read; for an address with an API key: everything behind its host is a secret"},
 	{Key: "HTTP_LISTEN", Default: "127.0.0.1:8080",
 		Usage: "where the service answers HTTP; port 0 lets the system pick one"},
 	{Key: "DATA_DIR", Default: "./data",

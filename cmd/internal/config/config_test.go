@@ -1,7 +1,9 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 var table = []Setting{
 	{Key: "XRPL_NETWORK", Default: "sandbox", Usage: "network"},
+	{Key: "XRPL_NETWORK_FILE", Usage: "file with the address"},
 	{Key: "SANDBOX_LISTEN", Default: "127.0.0.1:5005", Usage: "embedded ledger"},
 	{Key: "SANDBOX_CLOSE_INTERVAL", Default: "1s", Usage: "close interval"},
 	{Key: "MAX_FEE_DROPS", Default: "1000", Usage: "ceiling"},
@@ -119,13 +122,32 @@ func TestNetwork(t *testing.T) {
 		{"sandbox", "sandbox", "ws://127.0.0.1:5005"},
 		{" Devnet ", "devnet", "wss://s.devnet.rippletest.net:51233"},
 		{"http://127.0.0.1:1234", "http://127.0.0.1:1234", "http://127.0.0.1:1234"},
-		{"wss://me:word@node.example/x", "wss://me:xxxxx@node.example/x", "wss://me:word@node.example/x"},
+		{"wss://me:word@node.example/x", "wss://node.example", "wss://me:word@node.example/x"},
 	} {
 		v := read(t, "", "--xrpl-network", c.value)
 		n := v.Network()
-		if err := v.Err(); err != nil || n.Name != c.name || n.Node != c.node {
+		if err := v.Err(); err != nil || n.Name != c.name || n.Node.URL() != c.node {
 			t.Errorf("%s: %+v, %v", c.value, n, err)
 		}
+	}
+	key := filepath.Join(t.TempDir(), "node")
+	if err := os.WriteFile(key, []byte("wss://node.example/v1/APIKEY0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v := read(t, "", "--xrpl-network-file", key)
+	n := v.Network()
+	if v.Err() != nil || n.Name != "wss://node.example" || n.Node.URL() != "wss://node.example/v1/APIKEY0" || !n.Node.Keyed() {
+		t.Errorf("%+v, %v", n, v.Err())
+	}
+	if text := fmt.Sprintf("%v %+v %#v", n, n, n); strings.Contains(text, "APIKEY0") {
+		t.Errorf("%s", text)
+	}
+	if text, err := json.Marshal(n); err != nil || strings.Contains(string(text), "APIKEY0") {
+		t.Errorf("%s, %v", text, err)
+	}
+	v = read(t, "", "--xrpl-network-file", key, "--xrpl-network", "devnet")
+	if v.Network(); v.Err() == nil || !strings.Contains(v.Err().Error(), "set one of them") {
+		t.Errorf("both settings: %v", v.Err())
 	}
 	for _, value := range []string{"", "mainet", "node.example", "ftp://node.example", "ws://", "http:x", "ws://a b"} {
 		v := read(t, "", "--xrpl-network", value)
@@ -136,7 +158,7 @@ func TestNetwork(t *testing.T) {
 	}
 	for listen, node := range map[string]string{":6006": "ws://127.0.0.1:6006", "0.0.0.0:6006": "ws://127.0.0.1:6006", "[::]:6006": "ws://127.0.0.1:6006", "localhost:6006": "ws://localhost:6006"} {
 		v := read(t, "", "--sandbox-listen", listen)
-		if n := v.Network(); n.Node != node || v.Err() != nil {
+		if n := v.Network(); n.Node.URL() != node || v.Err() != nil {
 			t.Errorf("%s: %+v, %v", listen, n, v.Err())
 		}
 	}

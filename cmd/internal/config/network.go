@@ -19,29 +19,77 @@ var Networks = map[string]string{
 
 // Network is where the ledger is.
 type Network struct {
-	// Name is sandbox, devnet, testnet, mainnet, or the node's address.
+	// Name is sandbox, devnet, testnet, mainnet, or scheme and host of the node's address.
 	Name string
 	// Node is the address to ask: ws(s):// or http(s)://.
-	Node string
+	Node Address
 }
 
-// Network reads XRPL_NETWORK and, for the sandbox, SANDBOX_LISTEN, the address at which the embedded ledger answers.
+// Address is a node's address. Providers put API keys into its path, query or user part: printed, logged or encoded it
+// is scheme and host only.
+type Address string
+
+// URL returns the whole address, which may hold a key.
+func (a Address) URL() string { return string(a) }
+
+// String returns scheme and host.
+func (a Address) String() string {
+	u, err := url.Parse(string(a))
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// GoString is [Address.String].
+func (a Address) GoString() string { return a.String() }
+
+// MarshalText is [Address.String].
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// Keyed says whether the address has more than scheme and host, which is secret then.
+func (a Address) Keyed() bool { return strings.TrimSuffix(string(a), "/") != a.String() }
+
+// networkValue reads XRPL_NETWORK, or the file that XRPL_NETWORK_FILE names.
+func (c *Values) networkValue() (value string, ok bool) {
+	value = c.String("XRPL_NETWORK")
+	path := c.String("XRPL_NETWORK_FILE")
+	if path == "" {
+		return value, true
+	}
+	fromFile, err := SecretFile(path)
+	switch {
+	case err != nil:
+		c.Wrong("XRPL_NETWORK_FILE: " + err.Error())
+	case value != Sandbox && value != fromFile:
+		c.Wrong("XRPL_NETWORK and XRPL_NETWORK_FILE hold different addresses: set one of them")
+	default:
+		return fromFile, true
+	}
+	return "", false
+}
+
+// Network reads XRPL_NETWORK or XRPL_NETWORK_FILE and, for the sandbox, SANDBOX_LISTEN, the address at which the embedded
+// ledger answers.
 func (c *Values) Network() Network {
-	value := c.String("XRPL_NETWORK")
+	value, ok := c.networkValue()
+	if !ok {
+		return Network{}
+	}
 	name := strings.ToLower(value)
 	if name == Sandbox {
-		return Network{name, "ws://" + Dialable(c.HostPort("SANDBOX_LISTEN"))}
+		return Network{name, Address("ws://" + Dialable(c.HostPort("SANDBOX_LISTEN")))}
 	}
 	if node, ok := Networks[name]; ok {
-		return Network{name, node}
+		return Network{name, Address(node)}
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "ws" && u.Scheme != "wss") {
 		c.Fault("XRPL_NETWORK", "must be sandbox, devnet, testnet, mainnet, or a node's http(s):// or ws(s):// address")
 		return Network{}
 	}
-	// The name is shown and logged: a password in the address is not.
-	return Network{u.Redacted(), u.String()}
+	node := Address(u.String())
+	return Network{node.String(), node}
 }
 
 // Dialable turns an address to listen on into one to dial: a listener on every address is also on loopback.
