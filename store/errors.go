@@ -32,7 +32,7 @@ func fault(doing string, err error) error {
 	if known := (*model.Error)(nil); errors.As(err, &known) {
 		return err
 	}
-	cause := fmt.Errorf("%s: %w", doing, err)
+	cause := fmt.Errorf("%s: %w", doing, poolerHint(err))
 	if unavailable(err) {
 		return &model.Error{Code: model.CodeStoreUnavailable, Cause: cause, RetryAfter: retryAfter,
 			Message: "the database is not available at the moment"}
@@ -63,6 +63,8 @@ var pgUnavailable = map[string]bool{
 	"25006": true, // read-only: a standby, or a full server that an operator closed for writing
 	"25P03": true, // idle_in_transaction_session_timeout
 	"25P04": true, // transaction_timeout
+	"42P05": true, // a prepared statement that is there already, or is not there: of another session, behind a pooler
+	"26000": true,
 }
 
 var sqliteUnavailable = map[int]bool{

@@ -52,31 +52,44 @@ func (s *Store) openPostgres(ctx context.Context) (func(context.Context), error)
 		return nil, fmt.Errorf("DATABASE_URL must be a PostgreSQL connection string such as postgres://user@host:5432/database: %w",
 			cmp.Or(errors.Unwrap(err), errURL))
 	}
-	for name, value := range map[string]string{
-		"application_name": "credential-issuer",
-		// What a replica that was cut off in a transaction has locked is free again within seconds, and nobody waits
-		// for it for longer than that.
-		"idle_in_transaction_session_timeout": "5000",
-		"lock_timeout":                        "8000",
-		"statement_timeout":                   "30000",
-		// The server notices within seconds that a client's machine is gone.
-		"tcp_keepalives_idle":     "5",
-		"tcp_keepalives_interval": "2",
-		"tcp_keepalives_count":    "3",
-	} {
-		if _, given := cfg.RuntimeParams[name]; !given {
-			cfg.RuntimeParams[name] = value
-		}
-	}
-	if s.cfg.Access == AccessRead {
-		cfg.RuntimeParams["default_transaction_read_only"] = "on"
+	session, transaction := takeSettings(cfg, s.cfg.Access == AccessRead)
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "credential-issuer"
 	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 5 * time.Second
 	}
+	found, err := lookAt(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if s.pooled = found.pooled; s.pooled {
+		usePooler(cfg, s.cfg.URL)
+		s.settings = transaction
+		s.log.Info("a connection pooler is in front of the database")
+	}
+	s.openPool(cfg, session)
+	if found.schema == "" {
+		return nil, errors.New("DATABASE_URL leads to no schema: its search_path names none that exists")
+	}
+	if found.fsync == "off" {
+		s.log.Warn("the PostgreSQL server runs with fsync=off: what it has confirmed may be lost when its machine fails")
+	}
+	// Channels are the database's, and each schema is a world of its own.
+	sum := sha256.Sum256([]byte(found.schema))
+	s.hub.channel = "credential_issuer_" + hex.EncodeToString(sum[:8])
+	s.log.Debug("opened PostgreSQL", "version", found.version, "schema", found.schema, "pooled", found.pooled)
+	return func(ctx context.Context) { s.listen(ctx, cfg) }, nil
+}
+
+// openPool makes the pool of connections; session is a statement for each new one.
+func (s *Store) openPool(cfg *pgx.ConnConfig, session string) {
 	s.writeDB = stdlib.OpenDB(*cfg,
 		stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-			_, err := c.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
+			if s.pooled {
+				return nil // the session may be another one at once
+			}
+			_, err := c.Exec(ctx, session)
 			return err
 		}),
 		// A connection that has rested is asked whether it still works before it is trusted with a transaction.
@@ -91,24 +104,6 @@ func (s *Store) openPostgres(ctx context.Context) (func(context.Context), error)
 	s.writeDB.SetMaxOpenConns(conns)
 	s.writeDB.SetMaxIdleConns(conns)
 	s.writeDB.SetConnMaxIdleTime(5 * time.Minute)
-
-	var schema, version, fsync string
-	err = s.writeDB.QueryRowContext(ctx, "SELECT coalesce(current_schema(), ''), current_setting('server_version'), current_setting('fsync')").
-		Scan(&schema, &version, &fsync)
-	if err != nil {
-		return nil, fault("opening the database", err)
-	}
-	if schema == "" {
-		return nil, errors.New("DATABASE_URL leads to no schema: its search_path names none that exists")
-	}
-	if fsync == "off" {
-		s.log.Warn("the PostgreSQL server runs with fsync=off: what it has confirmed may be lost when its machine fails")
-	}
-	// Channels are the database's, and each schema is a world of its own.
-	sum := sha256.Sum256([]byte(schema))
-	s.hub.channel = "credential_issuer_" + hex.EncodeToString(sum[:8])
-	s.log.Debug("opened PostgreSQL", "version", version, "schema", schema)
-	return func(ctx context.Context) { s.listen(ctx, cfg) }, nil
 }
 
 // errURL is all that is told of some URLs.
@@ -119,6 +114,8 @@ const (
 	listenCheck      = 10 * time.Second
 	listenMinBackoff = 100 * time.Millisecond
 	listenMaxBackoff = 5 * time.Second
+	// listenProbe bounds how long a notification through a pooler may take.
+	listenProbe = 2 * time.Second
 )
 
 // listen hears what other processes commit, until ctx ends.
@@ -127,6 +124,11 @@ func (s *Store) listen(ctx context.Context, cfg *pgx.ConnConfig) {
 	for ctx.Err() == nil {
 		heard, err := s.listenOnce(ctx, cfg)
 		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errNoNotifications) {
+			s.log.Warn("the connection pooler passes no notifications on; results of other processes are found by polling",
+				"interval", s.cfg.PollInterval, "error", err)
 			return
 		}
 		if heard {
@@ -155,8 +157,18 @@ func (s *Store) listenOnce(ctx context.Context, cfg *pgx.ConnConfig) (heard bool
 		defer cancel()
 		_ = conn.Close(ctx)
 	}()
+	if s.pooled {
+		if err := s.canListen(ctx, conn); err != nil {
+			return false, err
+		}
+	}
 	if _, err := conn.Exec(ctx, "LISTEN "+s.hub.channel); err != nil {
 		return false, err
+	}
+	if s.pooled {
+		if err := s.hearOneself(ctx, conn); err != nil {
+			return false, err
+		}
 	}
 	s.hub.wakeAll() // whatever was said before was missed
 	s.hub.listening.Store(true)

@@ -99,6 +99,9 @@ type Store struct {
 	locks   laneLocks
 	file    *dataFile // nil on PostgreSQL
 
+	pooled   bool   // a connection pooler is in front of PostgreSQL
+	settings string // a statement at the start of each transaction that writes; empty for none
+
 	prepared prepared    // for readDB
 	hashKeys []hashKey   // the first one for new hashes
 	failing  atomic.Bool // the last write failed for want of the database
@@ -317,6 +320,11 @@ func (s *Store) tryWrite(ctx context.Context, f func(t *txn) error) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing once it is committed
+	if s.settings != "" {
+		if _, err := tx.ExecContext(ctx, s.settings); err != nil {
+			return err
+		}
+	}
 	t := &txn{dialect: s.d, ctx: ctx, tx: tx, now: s.now(), pending: map[model.Address]bool{}, lanes: map[model.Address]bool{},
 		concluded: map[model.Address]bool{}}
 	if err := f(t); err != nil {
