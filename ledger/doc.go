@@ -49,13 +49,14 @@
 //
 //   - A sequence, or a ticket, can be used once. An operation that is signed again while an older blob might still apply
 //     keeps its sequence or ticket, so that at most one of its blobs ever gets into a ledger.
-//   - A blob can get into no ledger past its LastLedgerSequence. Only when that is behind the last validated ledger, and
-//     the node has searched every ledger in between (`tx` with searched_all, or the account's complete list where the
-//     node still holds the transaction as a candidate), is it absent for good; or when a validated ledger shows that
-//     its sequence is used up, and the node has searched up to there.
+//   - A blob can get into no ledger past its LastLedgerSequence. When that is behind a validated ledger in which its sequence
+//     is not reached, or its ticket still exists, the blob is absent for good. This needs no history.
+//   - A sequence or ticket that is used up was used by one transaction. That one decides, and it must be seen: a node can lack
+//     it and still say searched_all. Where the node does not show it, the credential's ledger entry decides: PreviousTxnID
+//     and the metadata of the transactions before it name the one that created it ([decider]).
 //   - What a node says to a submission is provisional. rippled keeps even what it refused with tel or ter, and tries it on
-//     the next ledgers: such a transaction may happen, until its LastLedgerSequence is past. Only a malformed one (tem)
-//     never can.
+//     the next ledgers. A malformed one (tem) is malformed by the word of one node. So whatever was sent may happen, until
+//     its LastLedgerSequence is past.
 //
 // The states of an operation, and who moves it on:
 //
@@ -75,10 +76,12 @@
 //   - look-up: the node says that its sequence is used up, or its last ledger past (tefPAST_SEQ, tefMAX_LEDGER). That is
 //     also what success looks like after a second sending. The next ledger's look-up moves it on: to final where it is
 //     found, to retry where nothing is decided, to waiting with a new sequence where another transaction has its own.
-//   - refused: the node will not take it, for a reason that time does not mend, such as a wrong key (tef, some tel).
-//     As the node may keep it, only its LastLedgerSequence moves it on: to final, notValidated.
-//   - final: in a validated ledger (success, or a tec with the transaction), proved absent after the last signing that
-//     it has (notValidated), or malformed (internal).
+//   - refused: the node will not take it, for a reason that time does not mend, such as a wrong key or a malformed field (tef,
+//     tem, some tel). Only its LastLedgerSequence moves it on: to final, notValidated, or with the result that a ledger has.
+//   - undecided: its sequence is used up, and the node lacks the history that shows by what. It is no longer in flight and
+//     holds up no others. It is looked up at intervals; another node, or an operator with `issuer operation settle`, moves it on.
+//   - final: in a validated ledger (success, or a tec with the transaction), or proved absent after the last signing that
+//     it has (notValidated).
 //
 // From every state but waiting and final, a LastLedgerSequence that is past leads to a look-up. What is absent for good is
 // signed anew with a new sequence, up to [LaneConfig.Signings] times, unless its caller has left: whoever was told that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -145,6 +146,7 @@ type laneWork struct {
 	inFlight  map[slot]*operation
 	limbo     map[slot]bool // of operations that are over, or absent, as soon as the journal says so
 	byHash    map[string]*operation
+	undecided map[*operation]*undecided // no longer in flight: see setAside
 	fee       Fee
 	askedAt   uint32 // the validated ledger when fee was last asked for
 	openCost  int64  // what gets into the open ledger, as last heard
@@ -172,6 +174,8 @@ type Status struct {
 	NextSequence uint32
 	// Tickets are in stock, unused. It is 0 where none are kept.
 	Tickets int
+	// Undecided are operations that the node cannot decide: it lacks the history. They hold up no others.
+	Undecided int
 }
 
 // NewLane returns a lane that works once Run is called, or Work where it has a journal. Without one there must be no other
@@ -357,7 +361,7 @@ func (l *Lane) begins() error {
 // run is the lane's goroutine. begin is done first.
 func (l *Lane) run(ctx context.Context, begin func(ctx context.Context) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
-	l.laneWork = laneWork{ctx: ctx, inFlight: map[slot]*operation{}, limbo: map[slot]bool{}, byHash: map[string]*operation{}}
+	l.laneWork = laneWork{ctx: ctx, inFlight: map[slot]*operation{}, limbo: map[slot]bool{}, byHash: map[string]*operation{}, undecided: map[*operation]*undecided{}}
 	l.downSince = l.clock.Now()
 	l.watcher = l.client.Watch(l.cfg.Account)
 	defer func() {
@@ -420,7 +424,7 @@ func (l *Lane) abandon() {
 	incoming := l.incoming
 	l.incoming = nil
 	l.mu.Unlock()
-	ordered := l.ordered()
+	ordered := slices.AppendSeq(l.ordered(), maps.Keys(l.undecided))
 	for _, op := range ordered {
 		for _, a := range op.attempts {
 			a.giveUp()
@@ -470,7 +474,7 @@ func (l *Lane) publish() {
 	defer l.mu.Unlock()
 	l.refuse = refuse
 	l.status = Status{Up: l.up && l.synced, Trouble: trouble, Waiting: len(l.waiting), InFlight: len(l.inFlight),
-		Validated: l.validated, NextSequence: l.next, Tickets: len(l.stock.tickets)}
+		Validated: l.validated, NextSequence: l.next, Tickets: len(l.stock.tickets), Undecided: len(l.undecided)}
 }
 
 func (l *Lane) event(e Event) {
@@ -771,6 +775,7 @@ func (l *Lane) remove(op *operation) {
 	if l.inFlight[op.slot] == op {
 		delete(l.inFlight, op.slot)
 	}
+	delete(l.undecided, op)
 	for _, a := range op.attempts {
 		a.giveUp()
 		delete(l.byHash, a.Hash)

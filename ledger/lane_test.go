@@ -756,7 +756,7 @@ func TestLaneSingleResults(t *testing.T) {
 		times  int64  // how often
 		want   model.Code
 	}{
-		{"malformed", "temMALFORMED", 1000, model.CodeInternal},
+		{"malformed", "temMALFORMED", 1000, model.CodeNotValidated},
 		{"a wrong key", "tefBAD_AUTH", 1000, model.CodeNotValidated},
 		{"switched off", "temDISABLED", 1000, model.CodeNotValidated},
 		{"another network", "telWRONG_NETWORK", 1000, model.CodeNotValidated},
@@ -851,6 +851,7 @@ func TestLaneRaisesFeeDuringLookUp(t *testing.T) {
 	lane, client := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.LedgerOffset = 4 })
 	awaitLane(t, lane, "the lane is up", isUp)
 	var mu sync.Mutex
+	watch := false
 	slow := true // nothing gets to the node, until the look-up is on its way
 	var submitted []byte
 	asked, passed := make(chan map[string]any, 1), make(chan struct{}, 8)
@@ -866,7 +867,7 @@ func TestLaneRaisesFeeDuringLookUp(t *testing.T) {
 			case passed <- struct{}{}:
 			default:
 			}
-		case slow && strings.Contains(string(data), `"command":"tx"`):
+		case slow && watch && strings.Contains(string(data), `"command":"account_info"`):
 			slow = false
 			var req map[string]any
 			if err := json.Unmarshal(data, &req); err != nil {
@@ -879,15 +880,24 @@ func TestLaneRaisesFeeDuringLookUp(t *testing.T) {
 	}, nil)
 	outcomes := submitAll(t.Context(), lane, 1)
 	awaitLane(t, lane, "it is in flight", hasBegun)
+	mu.Lock()
+	watch = true
+	mu.Unlock()
 	for range 6 {
 		index := accept(t, node)
 		awaitLane(t, lane, "the ledger is heard of", func(s Status) bool { return s.Validated.Index >= index })
 	}
 	lookUp := <-asked
+	var unused json.RawMessage // the account before the second blob
+	err := client.call(t.Context(), "account_info", map[string]any{"account": testIssuer, "ledger_index": validatedIndex},
+		func(raw json.RawMessage) error { unused = bytes.Clone(raw); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.answer(fakeSubmit(t, submitted, "telINSUF_FEE_P")) // late: it is signed again
 	<-passed
 	awaitOpen(t, client, 1)
-	p.answer(refuse(lookUp, "txnNotFound", `"searched_all":true`)) // true of the first blob
+	p.answer(reply(lookUp, string(unused))) // true of the first blob
 	keepClosing(t, node, 100*time.Millisecond)
 	if o := <-outcomes; o.err != nil {
 		t.Errorf("its own transaction made the credential, and its caller is told: %v", o.err)
@@ -983,7 +993,7 @@ func TestLaneStoresAbsentWhatWasAskedAbout(t *testing.T) {
 		for _, hash := range []string{"A", "B"} {
 			lane.stored(op, &attempt{Signed: Signed{Hash: hash, LastLedgerSequence: 9}, sends: 1, giveUp: func() {}})
 		}
-		lane.absent(&lookUpCase{op: op, slot: op.slot, hashes: []string{"A"}}, false)
+		lane.absent(&lookUpCase{op: op, slot: op.slot, hashes: []string{"A"}})
 		if e := lane.book.endings; len(e) != 1 || !slices.Equal(e[0].outcome.Absent, []string{"A"}) {
 			t.Errorf("own %v: stored %+v", own, e)
 		}

@@ -1,12 +1,10 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -23,22 +21,17 @@ func (l *Lane) lookUp() {
 		if op.state == stateStoring {
 			continue
 		}
-		expired := op.lastLedger() < now
-		if !expired && op.state != stateLookUp {
-			continue
+		if op.lastLedger() < now || op.state == stateLookUp {
+			cases = append(cases, caseOf(op))
 		}
-		c := &lookUpCase{op: op, slot: op.slot, expired: expired, first: now, last: op.lastLedger(), hashes: op.hashes()}
-		for _, a := range op.attempts {
-			c.first = min(c.first, a.first)
-		}
-		cases = append(cases, c)
 	}
+	cases = append(cases, l.undecidedDue()...)
 	if len(cases) == 0 {
 		return
 	}
 	l.looking = true
 	l.job(func(ctx context.Context) func() {
-		settled, err := l.investigate(ctx, cases)
+		settled, err := l.decider().investigate(ctx, cases)
 		return func() {
 			l.looking = false
 			if err != nil {
@@ -52,7 +45,7 @@ func (l *Lane) lookUp() {
 					continue // asked again with the next ledger
 				}
 				if c.current() {
-					l.settle(c, settled)
+					l.settle(c)
 				}
 			}
 			l.caughtUp(settled)
@@ -60,19 +53,16 @@ func (l *Lane) lookUp() {
 	})
 }
 
-// lookUpCase is a question to the ledger about one operation, and its answer.
-type lookUpCase struct {
-	op          *operation
-	slot        slot
-	hashes      []string
-	first, last uint32
-	expired     bool
+func (l *Lane) decider() decider { return decider{l.client, l.cfg.Account, l.log} }
 
-	asked  bool
-	failed error // the node did not say
-	probe  bool  // asked whether it is there; where it is not, that proves nothing yet
-	found  *Transaction
-	absent bool
+// caseOf asks what became of an operation.
+func caseOf(op *operation) *lookUpCase {
+	c := &lookUpCase{op: op, tx: op.tx, own: op.own, slot: op.slot, first: math.MaxUint32, last: op.lastLedger(), hashes: op.hashes(), blobs: map[string]string{}}
+	for _, a := range op.attempts {
+		c.first = min(c.first, a.first)
+		c.blobs[a.Hash] = a.Blob
+	}
+	return c
 }
 
 // current says whether the answer is still about the operation as it stands. It may have been signed again in the
@@ -82,113 +72,16 @@ func (c *lookUpCase) current() bool {
 	case stateFinal, stateStoring, stateWaiting:
 		return false
 	}
-	return c.op.slot == c.slot && (c.found != nil || slices.Equal(c.hashes, c.op.hashes()))
+	return c.op.slot == c.slot && (c.found != nil || c.proved != nil || slices.Equal(c.hashes, c.op.hashes()))
 }
 
-// lookUpsAtOnce is how many questions are open at a time.
-const lookUpsAtOnce = 8
-
-// investigate answers the cases, and returns the account as it stands in the validated ledger after all of them.
-func (l *Lane) investigate(ctx context.Context, cases []*lookUpCase) (AccountInfo, error) {
-	settled, err := l.client.AccountInfo(ctx, l.cfg.Account)
-	if err != nil {
-		return settled, err
-	}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, lookUpsAtOnce)
-	for _, c := range cases {
-		switch {
-		case c.expired && c.last < settled.LedgerIndex:
-		case c.usedUp(settled): // by this ledger, by it or by another
-			c.last = min(c.last, settled.LedgerIndex)
-			c.first = min(c.first, c.last)
-		case c.slot.ticket && !c.expired:
-			c.probe = true
-			c.last = min(c.last, settled.LedgerIndex)
-			c.first = min(c.first, c.last)
-		default:
-			continue // may still happen
-		}
-		c.asked = true
-		slots <- struct{}{}
-		wg.Go(func() {
-			c.failed = l.ask(ctx, c)
-			<-slots
-		})
-	}
-	wg.Wait()
-	failed := 0
-	var first error
-	for _, c := range cases {
-		if c.failed != nil {
-			failed++
-			first = cmp.Or(first, c.failed)
-		}
-	}
-	if failed > 0 && ctx.Err() == nil {
-		l.log.Warn("some transactions cannot be looked up; asking again with the next ledger", "count", failed, "of", len(cases), "error", first)
-	}
-	l.search(ctx, cases)
-	return settled, nil
-}
-
-// usedUp says whether a sequence is past on the ledger. Of a ticket that cannot be said.
-func (c *lookUpCase) usedUp(settled AccountInfo) bool {
-	return !c.slot.ticket && c.slot.n < settled.Sequence
-}
-
-// ask looks for a case's blobs by their hashes.
-func (l *Lane) ask(ctx context.Context, c *lookUpCase) error {
-	c.absent = true
-	for _, hash := range c.hashes {
-		status, err := l.client.Tx(ctx, hash, c.first, c.last)
-		if err != nil {
-			return err
-		}
-		if status.Tx != nil {
-			c.found, c.absent = status.Tx, false
-			return nil
-		}
-		c.absent = c.absent && status.Absent && !c.probe
-	}
-	return nil
-}
-
-// search settles what `tx` leaves open: rippled answers it from its cache, for half an hour, with a candidate that no
-// ledger took, and says nothing of where it searched. The account's own list of transactions, which is an error unless
-// the node holds every ledger of it, tells for sure.
-func (l *Lane) search(ctx context.Context, cases []*lookUpCase) {
-	first, last := uint32(math.MaxUint32), uint32(0)
-	open := map[string]*lookUpCase{}
-	for _, c := range cases {
-		if c.asked && c.failed == nil && !c.probe && c.found == nil && !c.absent {
-			first, last = min(first, c.first), max(last, c.last)
-			for _, hash := range c.hashes {
-				open[hash] = c
-			}
-		}
-	}
-	if len(open) == 0 {
-		return
-	}
-	err := l.client.AccountTx(ctx, l.cfg.Account, first, last, func(t *Transaction) {
-		if c := open[t.Hash]; c != nil {
-			c.found = t
-		}
-	})
-	if err != nil {
-		l.log.Warn("cannot list the account's transactions; asking again with the next ledger", "first", first, "last", last, "error", err)
-	}
-	for _, c := range open {
-		if c.absent = err == nil && c.found == nil; err != nil && c.found == nil {
-			c.failed = err
-		}
-	}
-}
-
-// settle moves an operation on by what the ledger says of it.
-func (l *Lane) settle(c *lookUpCase, settled AccountInfo) {
+// settle moves an operation on by what the ledger says of it. Of what a look-up finds, here alone an operation is declared
+// validated or absent.
+func (l *Lane) settle(c *lookUpCase) {
 	op := c.op
+	if c.hole && c.decided() {
+		l.tally.holes.Add(1)
+	}
 	switch {
 	case c.found != nil:
 		v, err := c.found.Validated(l.networkID)
@@ -197,17 +90,21 @@ func (l *Lane) settle(c *lookUpCase, settled AccountInfo) {
 			return
 		}
 		l.conclude(op, v)
+	case c.proved != nil:
+		l.conclude(op, *c.proved)
 	case c.absent:
-		l.absent(c, c.usedUp(settled))
-	case (!c.asked || c.probe) && op.state == stateLookUp:
+		l.absent(c)
+	case c.undecided():
+		l.setAside(op)
+	case !c.used && op.state == stateLookUp:
 		op.state = stateRetry // its sequence is not used up on the ledger: the same blob may still get there
 	}
 }
 
-// absent deals with an operation that is on no ledger and never will be as it is signed. lost says that another
-// transaction has its sequence.
-func (l *Lane) absent(c *lookUpCase, lost bool) {
-	op := c.op
+// absent deals with an operation that is on no ledger and never will be as it is signed. Where its sequence or ticket is
+// used, another transaction has it.
+func (l *Lane) absent(c *lookUpCase) {
+	op, lost := c.op, c.used
 	op.absent = c.hashes
 	refused, hash, last := op.state == stateRefused, op.newest().Hash, op.lastLedger()
 	unsent := true

@@ -3,7 +3,7 @@ package ledger
 import "strings"
 
 // action is what the lane does next with a transaction of which a node gave a provisional engine result. None of them
-// takes a result for final: that is for a validated ledger alone, and for [actDiscard], which no ledger can overrule.
+// takes a result for final: that is for a validated ledger alone.
 type action int
 
 const (
@@ -22,12 +22,10 @@ const (
 	// actLookUp: its sequence is used up or its LastLedgerSequence is past, by itself or by another transaction. Look
 	// on the ledger which; where it is absent for good, it is signed anew with another sequence.
 	actLookUp
-	// actRefused: it is refused for a reason that time does not mend, such as a key that no longer signs for the
-	// account. Yet the node may keep it and try it on later ledgers, so that it fails only when its
-	// LastLedgerSequence is past. It is not signed again.
+	// actRefused: the node refuses it for a reason that time does not mend, such as a malformed field or a key that does
+	// not sign for the account. That is the provisional word of one node, and the node may keep it and try it on later
+	// ledgers. So it fails only when its LastLedgerSequence is past and the ledger has been asked. It is not signed again.
 	actRefused
-	// actDiscard: it is malformed, and no ledger can ever take it. It fails at once; its sequence is free.
-	actDiscard
 )
 
 // resultActions names the next action for every engine result that the codec knows; a test compares the two lists.
@@ -180,58 +178,58 @@ var resultActions = map[string]action{
 	"telREQUIRES_NETWORK_ID":               actRefused,
 	"telWRONG_NETWORK":                     actRefused,
 
-	// Malformed: no ledger can take it. But an amendment that is off may come on before LastLedgerSequence is past.
-	"temARRAY_EMPTY":              actDiscard,
-	"temARRAY_TOO_LARGE":          actDiscard,
-	"temBAD_AMM_TOKENS":           actDiscard,
-	"temBAD_AMOUNT":               actDiscard,
-	"temBAD_CURRENCY":             actDiscard,
-	"temBAD_EXPIRATION":           actDiscard,
-	"temBAD_FEE":                  actDiscard,
-	"temBAD_ISSUER":               actDiscard,
-	"temBAD_LIMIT":                actDiscard,
-	"temBAD_MPT":                  actDiscard,
-	"temBAD_NFTOKEN_TRANSFER_FEE": actDiscard,
-	"temBAD_OFFER":                actDiscard,
-	"temBAD_PATH":                 actDiscard,
-	"temBAD_PATH_LOOP":            actDiscard,
-	"temBAD_QUORUM":               actDiscard,
-	"temBAD_REGKEY":               actDiscard,
-	"temBAD_SEND_XRP_LIMIT":       actDiscard,
-	"temBAD_SEND_XRP_MAX":         actDiscard,
-	"temBAD_SEND_XRP_NO_DIRECT":   actDiscard,
-	"temBAD_SEND_XRP_PARTIAL":     actDiscard,
-	"temBAD_SEND_XRP_PATHS":       actDiscard,
-	"temBAD_SEQUENCE":             actDiscard,
-	"temBAD_SIGNATURE":            actDiscard,
-	"temBAD_SIGNER":               actDiscard,
-	"temBAD_SRC_ACCOUNT":          actDiscard,
-	"temBAD_TICK_SIZE":            actDiscard,
-	"temBAD_TRANSFER_FEE":         actDiscard,
-	"temBAD_TRANSFER_RATE":        actDiscard,
-	"temBAD_WEIGHT":               actDiscard,
-	"temCANNOT_PREAUTH_SELF":      actDiscard,
+	// Malformed, by what this node says.
+	"temARRAY_EMPTY":              actRefused,
+	"temARRAY_TOO_LARGE":          actRefused,
+	"temBAD_AMM_TOKENS":           actRefused,
+	"temBAD_AMOUNT":               actRefused,
+	"temBAD_CURRENCY":             actRefused,
+	"temBAD_EXPIRATION":           actRefused,
+	"temBAD_FEE":                  actRefused,
+	"temBAD_ISSUER":               actRefused,
+	"temBAD_LIMIT":                actRefused,
+	"temBAD_MPT":                  actRefused,
+	"temBAD_NFTOKEN_TRANSFER_FEE": actRefused,
+	"temBAD_OFFER":                actRefused,
+	"temBAD_PATH":                 actRefused,
+	"temBAD_PATH_LOOP":            actRefused,
+	"temBAD_QUORUM":               actRefused,
+	"temBAD_REGKEY":               actRefused,
+	"temBAD_SEND_XRP_LIMIT":       actRefused,
+	"temBAD_SEND_XRP_MAX":         actRefused,
+	"temBAD_SEND_XRP_NO_DIRECT":   actRefused,
+	"temBAD_SEND_XRP_PARTIAL":     actRefused,
+	"temBAD_SEND_XRP_PATHS":       actRefused,
+	"temBAD_SEQUENCE":             actRefused,
+	"temBAD_SIGNATURE":            actRefused,
+	"temBAD_SIGNER":               actRefused,
+	"temBAD_SRC_ACCOUNT":          actRefused,
+	"temBAD_TICK_SIZE":            actRefused,
+	"temBAD_TRANSFER_FEE":         actRefused,
+	"temBAD_TRANSFER_RATE":        actRefused,
+	"temBAD_WEIGHT":               actRefused,
+	"temCANNOT_PREAUTH_SELF":      actRefused,
 	"temDISABLED":                 actRefused,
-	"temDST_IS_SRC":               actDiscard,
-	"temDST_NEEDED":               actDiscard,
-	"temEMPTY_DID":                actDiscard,
-	"temINVALID":                  actDiscard,
-	"temINVALID_ACCOUNT_ID":       actDiscard,
-	"temINVALID_COUNT":            actDiscard,
-	"temINVALID_FLAG":             actDiscard,
-	"temINVALID_INNER_BATCH":      actDiscard,
-	"temMALFORMED":                actDiscard,
-	"temREDUNDANT":                actDiscard,
-	"temRIPPLE_EMPTY":             actDiscard,
-	"temSEQ_AND_TICKET":           actDiscard,
-	"temUNCERTAIN":                actDiscard,
+	"temDST_IS_SRC":               actRefused,
+	"temDST_NEEDED":               actRefused,
+	"temEMPTY_DID":                actRefused,
+	"temINVALID":                  actRefused,
+	"temINVALID_ACCOUNT_ID":       actRefused,
+	"temINVALID_COUNT":            actRefused,
+	"temINVALID_FLAG":             actRefused,
+	"temINVALID_INNER_BATCH":      actRefused,
+	"temMALFORMED":                actRefused,
+	"temREDUNDANT":                actRefused,
+	"temRIPPLE_EMPTY":             actRefused,
+	"temSEQ_AND_TICKET":           actRefused,
+	"temUNCERTAIN":                actRefused,
 	"temUNKNOWN":                  actRefused,
-	"temXCHAIN_BAD_PROOF":         actDiscard,
-	"temXCHAIN_BRIDGE_BAD_ISSUES": actDiscard,
-	"temXCHAIN_BRIDGE_BAD_MIN_ACCOUNT_CREATE_AMOUNT": actDiscard,
-	"temXCHAIN_BRIDGE_BAD_REWARD_AMOUNT":             actDiscard,
-	"temXCHAIN_BRIDGE_NONDOOR_OWNER":                 actDiscard,
-	"temXCHAIN_EQUAL_DOOR_ACCOUNTS":                  actDiscard,
+	"temXCHAIN_BAD_PROOF":         actRefused,
+	"temXCHAIN_BRIDGE_BAD_ISSUES": actRefused,
+	"temXCHAIN_BRIDGE_BAD_MIN_ACCOUNT_CREATE_AMOUNT": actRefused,
+	"temXCHAIN_BRIDGE_BAD_REWARD_AMOUNT":             actRefused,
+	"temXCHAIN_BRIDGE_NONDOOR_OWNER":                 actRefused,
+	"temXCHAIN_EQUAL_DOOR_ACCOUNTS":                  actRefused,
 }
 
 // actionFor returns the next action after a provisional engine result. For one that is newer than the table it is that of
@@ -245,10 +243,8 @@ func actionFor(result string) action {
 		return actAwait
 	case "ter":
 		return actResend
-	case "tef":
+	case "tef", "tem":
 		return actRefused
-	case "tem":
-		return actDiscard
 	}
 	return 0
 }

@@ -38,7 +38,7 @@ func TestActionsFitTheirClass(t *testing.T) {
 		"ter": {actQueued, actResend},
 		"tef": {actAwait, actLookUp, actRefused},
 		"tel": {actResend, actSlow, actReprice, actRefused},
-		"tem": {actDiscard, actRefused},
+		"tem": {actRefused, actRefused},
 	}
 	for result := range definitions.Get().TransactionResults {
 		class, _, _ := cutClass(result)
@@ -53,7 +53,7 @@ func TestActionsFitTheirClass(t *testing.T) {
 	tests := map[string]action{
 		"tesSUCCESS": actAwait, "tecDUPLICATE": actAwait, "tecNEW_ONE": actAwait, "terQUEUED": actQueued, "terPRE_SEQ": actResend,
 		"tefPAST_SEQ": actLookUp, "tefMAX_LEDGER": actLookUp, "tefALREADY": actAwait, "tefBAD_AUTH": actRefused, "tefMASTER_DISABLED": actRefused,
-		"telINSUF_FEE_P": actReprice, "telCAN_NOT_QUEUE_FULL": actSlow, "telWRONG_NETWORK": actRefused, "temMALFORMED": actDiscard, "temDISABLED": actRefused,
+		"telINSUF_FEE_P": actReprice, "telCAN_NOT_QUEUE_FULL": actSlow, "telWRONG_NETWORK": actRefused, "temMALFORMED": actRefused, "temDISABLED": actRefused,
 		"": 0, "te": 0, "xyzNEW": 0, "TESsuccess": 0, "telNEW_ONE": 0,
 	}
 	for result, want := range tests {

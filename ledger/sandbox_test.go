@@ -114,7 +114,7 @@ func idleLane(t testing.TB, cfg LaneConfig) *Lane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lane.laneWork = laneWork{ctx: t.Context(), inFlight: map[slot]*operation{}, limbo: map[slot]bool{}, byHash: map[string]*operation{}}
+	lane.laneWork = laneWork{ctx: t.Context(), inFlight: map[slot]*operation{}, limbo: map[slot]bool{}, byHash: map[string]*operation{}, undecided: map[*operation]*undecided{}}
 	return lane
 }
 

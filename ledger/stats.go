@@ -16,13 +16,16 @@ type Stats struct {
 	Resubmissions, Resignings, Reprices uint64
 	// Succeeded, Failed, Expired and Refused count operations by how they ended, the lane's own among them.
 	Succeeded, Failed, Expired, Refused uint64
+	// Refusals counts submissions that the node refused for good, provisionally. HistoryHoles counts operations whose transaction
+	// the node did not show, and that the credential's ledger entry decided.
+	Refusals, HistoryHoles uint64
 	// FeeDrops is what validated transactions have paid, in drops.
 	FeeDrops uint64
 	// Validation is how long transactions took from being asked for to the validated ledger, as it was heard of.
 	Validation Durations
 	// Waiting are not signed yet, as far as they are read from the journal; InFlight are signed and not validated;
-	// Tickets are in stock.
-	Waiting, InFlight, Tickets int
+	// Tickets are in stock; Undecided are those of [Status].
+	Waiting, InFlight, Tickets, Undecided int
 	// Working says whether this process has the lane, and Up whether the node answers too.
 	Working, Up bool
 	// LedgerAge is how long ago the last validated ledger closed; less than 0 while none is known.
@@ -53,6 +56,7 @@ var durationBounds = []time.Duration{
 type tally struct {
 	resubmissions, resignings, reprices, fees atomic.Uint64
 	succeeded, failed, expired, refused       atomic.Uint64
+	refusals, holes                           atomic.Uint64
 	mu                                        sync.Mutex
 	validation                                Durations
 	balance, reserveLeft                      int64
@@ -66,7 +70,8 @@ func (l *Lane) Stats() Stats {
 	s := Stats{
 		Resubmissions: t.resubmissions.Load(), Resignings: t.resignings.Load(), Reprices: t.reprices.Load(), FeeDrops: t.fees.Load(),
 		Succeeded: t.succeeded.Load(), Failed: t.failed.Load(), Expired: t.expired.Load(), Refused: t.refused.Load(),
-		Waiting: st.Waiting, InFlight: st.InFlight, Tickets: st.Tickets, Up: st.Up,
+		Waiting: st.Waiting, InFlight: st.InFlight, Tickets: st.Tickets, Undecided: st.Undecided, Up: st.Up,
+		Refusals: t.refusals.Load(), HistoryHoles: t.holes.Load(),
 		LedgerAge: -1, ReserveLeft: -1, BalanceDrops: -1,
 	}
 	if st.Validated.CloseTime > 0 {

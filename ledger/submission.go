@@ -353,8 +353,8 @@ func (l *Lane) unanswered(op *operation, err error) {
 	case errors.As(err, &node) && node.Busy():
 		l.resumeAt = l.clock.Now().Add(max(node.RetryAfter, laneTick))
 		l.log.Warn("the node is too busy; slowing down", "error", err)
-	case errors.As(err, &node) && node.Code == "invalidTransaction" && op.newest().sends == 1 && len(op.attempts) == 1:
-		l.discard(op, node.Error())
+	case errors.As(err, &node) && node.Code == "invalidTransaction":
+		l.refused(op, Submission{EngineResult: node.Code, EngineResultMessage: node.Message})
 	case errors.As(err, &lost) && (errors.Is(err, context.Canceled) || !l.up):
 		// given up, or the line is down, which is told once for all
 	default:
@@ -393,14 +393,7 @@ func (l *Lane) answered(op *operation, a *attempt, s Submission) {
 	case actLookUp:
 		op.state = stateLookUp
 	case actRefused:
-		op.state = stateRefused
-		l.log.Error("the node refuses a transaction", "hash", a.Hash, "result", s.EngineResult, "message", s.EngineResultMessage)
-	case actDiscard:
-		if len(op.attempts) > 1 || a.sends > 1 { // what was sent before might still be somewhere
-			op.state = stateRefused
-			return
-		}
-		l.discard(op, s.EngineResult+": "+s.EngineResultMessage)
+		l.refused(op, s)
 	case actResend:
 		op.state = stateRetry
 	default:
@@ -428,14 +421,11 @@ func (l *Lane) raise(op *operation, a *attempt) {
 	l.journal(op, signed)
 }
 
-// discard ends an operation that no ledger can ever take.
-func (l *Lane) discard(op *operation, why string) {
-	l.remove(op)
-	e := &model.Error{Code: model.CodeInternal, Message: "the node does not take the transaction, so nothing was sent to the ledger",
-		Cause: errors.New(why)}
-	if l.cfg.Journal != nil {
-		e.Code = model.CodeRefused
-		l.log.Error("the node does not take a transaction, and no ledger can", "operation", op.id, "hash", op.newest().Hash, "result", why)
-	}
-	l.end(op, model.StateRefused, nil, e, func() { l.release(op.slot) })
+// refused notes that the node does not take an operation. It was sent, so that the ledger decides when its
+// LastLedgerSequence is past.
+func (l *Lane) refused(op *operation, s Submission) {
+	op.state, op.last, op.unheard = stateRefused, s, false
+	l.tally.refusals.Add(1)
+	l.log.Error("the node refuses a transaction; the ledger is asked when its LastLedgerSequence is past", "operation", op.id, "hash", op.newest().Hash,
+		"result", s.EngineResult, "message", s.EngineResultMessage, "last_ledger", op.lastLedger())
 }

@@ -66,6 +66,26 @@ func (t *Transaction) sender() (account model.Address, sequence uint32, err erro
 	return account, sequence, number(number32, "Sequence", &sequence)
 }
 
+// usedSlot returns the sequence or ticket that a transaction of account used.
+func (t *Transaction) usedSlot(account model.Address) (slot, error) {
+	sender, sequence, err := t.sender()
+	if err != nil {
+		return slot{}, err
+	}
+	if sender != account {
+		return slot{}, errors.New("another account sent it")
+	}
+	if sequence != 0 {
+		return slot{n: sequence}, nil
+	}
+	var raw json.RawMessage
+	s := slot{ticket: true}
+	if err := scanObject(t.TxJSON, member{"TicketSequence", &raw}); err != nil {
+		return slot{}, err
+	}
+	return s, number(raw, "TicketSequence", &s.n)
+}
+
 // finalResult is how the stream's text for a final success reads on every node.
 const finalResult = "The transaction was applied. Only final in a validated ledger."
 

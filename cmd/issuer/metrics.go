@@ -209,6 +209,9 @@ var (
 	anewDesc      = prometheus.NewDesc("issuer_signed_anew_total", "Operations that this process has signed anew: absent (one before is proved to be on no ledger) or fee (the same sequence, and a higher fee).", []string{"why"}, nil)
 	flightDesc    = prometheus.NewDesc("issuer_lane_in_flight", "Transactions that this process has signed and that are not validated.", nil, nil)
 	ticketsDesc   = prometheus.NewDesc("issuer_tickets", "Tickets in stock.", nil, nil)
+	undecidedDesc = prometheus.NewDesc("issuer_operations_undecided", "Operations that the node cannot decide, as it lacks the history. They hold up no others.", nil, nil)
+	holesDesc     = prometheus.NewDesc("issuer_history_holes_total", "Operations whose transaction the node did not show, and that the ledger entry decided.", nil, nil)
+	refusalsDesc  = prometheus.NewDesc("issuer_submissions_refused_total", "Submissions that the node refused for good, by its provisional answer.", nil, nil)
 	workingDesc   = prometheus.NewDesc("issuer_lane_held", "1 where this process has the issuing account's lane.", nil, nil)
 	reserveDesc   = prometheus.NewDesc("issuer_reserve_left_drops", "What the issuing account holds beyond its reserve: each credential that nobody accepted yet takes one increment.", nil, nil)
 	roomDesc      = prometheus.NewDesc("issuer_room_for_credentials", "How many more credentials the issuing account's XRP suffices for.", nil, nil)
@@ -224,7 +227,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, undecidedDesc, holesDesc, refusalsDesc, workingDesc,
 		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc} {
 		ch <- d
 	}
@@ -254,6 +257,9 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 	counter(anewDesc, stats.Reprices, "fee")
 	gauge(flightDesc, float64(stats.InFlight))
 	gauge(ticketsDesc, float64(stats.Tickets))
+	gauge(undecidedDesc, float64(stats.Undecided))
+	counter(holesDesc, stats.HistoryHoles)
+	counter(refusalsDesc, stats.Refusals)
 	held := 0.0
 	if stats.Working {
 		held = 1
