@@ -134,6 +134,9 @@ func (l *Lane) pause(ctx context.Context, try int) bool {
 func (l *Lane) adopt(ops []model.Operation) {
 	resumed := 0
 	for i := range ops {
+		if ops[i].Unauthentic && ops[i].State == model.StateSigned && l.book.known[ops[i].ID] == nil {
+			l.log.Error("an operation in the database is not authentic: nothing more is signed for it", "operation", ops[i].ID)
+		}
 		o := &ops[i]
 		if o.State != model.StateSigned || l.book.known[o.ID] != nil {
 			continue
@@ -161,7 +164,7 @@ func (l *Lane) adopt(ops []model.Operation) {
 		l.accepted++
 		l.mu.Unlock()
 		if len(op.attempts) == 0 { // all of them absent: it stopped just before it was signed anew
-			if op.own || op.brief {
+			if op.own || op.brief || op.closed {
 				l.end(op, model.StateExpired, nil, &model.Error{Code: model.CodeNotValidated, Message: "it is not needed any more"})
 				continue
 			}
@@ -197,7 +200,7 @@ func (l *Lane) adopt(ops []model.Operation) {
 // take makes an operation of one in the journal.
 func (l *Lane) take(o *model.Operation) *operation {
 	op := &operation{id: o.ID, kind: o.Kind, batch: o.Batch != "", tx: o.Transaction(), ctx: context.Background(), since: o.Created, own: !o.Kind.Requested(),
-		brief: o.Actor == model.ActorJanitor}
+		brief: o.Actor == model.ActorJanitor, closed: o.Unauthentic}
 	switch o.Kind {
 	case model.KindFill:
 		op.tx = noop{}
@@ -284,7 +287,7 @@ func (l *Lane) feed() {
 			}
 			added := false
 			for i := range pending {
-				if o := &pending[i]; b.known[o.ID] == nil && !gone[o.ID] {
+				if o := &pending[i]; b.known[o.ID] == nil && !gone[o.ID] && !o.Unauthentic {
 					l.waiting = append(l.waiting, l.take(o))
 					added = true
 					l.mu.Lock()

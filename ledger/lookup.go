@@ -135,7 +135,7 @@ func (l *Lane) absent(c *lookUpCase) {
 	}
 	op.mu.Unlock()
 	switch {
-	case op.own, op.brief:
+	case op.own, op.brief, op.closed:
 	case left: // who was told "up to that ledger" must be able to rely on it
 	case refused:
 		e.Message = "the node refused the transaction, and no ledger has it: " + op.last.EngineResult

@@ -55,6 +55,9 @@ type operation struct {
 	own   bool            // made by the lane itself; nobody waits for it
 	brief bool            // the keeper's: what it was asked for on holds for a moment only
 
+	// closed says that nothing more may be signed: its row in the journal is not authentic.
+	closed bool
+
 	done   chan struct{} // closed when result and err are set; nil for what came from a journal
 	result model.Validated
 	err    error

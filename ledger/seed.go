@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -137,6 +139,19 @@ func (s Seed) Address() model.Address {
 		return ""
 	}
 	return s.keys().address
+}
+
+// Derive returns a secret for another use than signing, by HKDF-SHA256 (RFC 5869): the same for the same seed and use. It reveals
+// neither the seed nor the secret of another use. The zero Seed has none: the result is zero.
+func (s Seed) Derive(use string) (secret [32]byte) {
+	if s.Zero() {
+		return secret
+	}
+	b, err := hkdf.Key(sha256.New, []byte(s.keys().private), nil, "credential issuer seed 1: "+use, len(secret))
+	if err != nil {
+		panic(err) // it fails only for lengths beyond what the hash can give
+	}
+	return [32]byte(b)
 }
 
 // PublicKey returns the public key in hex, as transactions carry it.

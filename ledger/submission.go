@@ -409,7 +409,7 @@ func (l *Lane) raise(op *operation, a *attempt) {
 		l.full()
 		return
 	}
-	if !l.mayStore() || op.late(l.clock.Now()) {
+	if !l.mayStore() || op.late(l.clock.Now()) || op.closed {
 		return // the next ledger's answer says the same
 	}
 	signed, err := l.sign(op, fee)

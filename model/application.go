@@ -84,6 +84,8 @@ type Application struct {
 	// What follows is set by the store.
 
 	State ApplicationState
+	// Unauthentic says of a request that can be approved that its row has no valid MAC: it can only be rejected.
+	Unauthentic bool
 	// Operation is the latest one that an approval has made; empty where there is none. Its State goes along.
 	Operation      OperationID
 	OperationState State

@@ -38,6 +38,10 @@ const (
 	ActionRevoke = "credential.revoke"
 	// ActionCancel: an operation was dropped. The target is its id.
 	ActionCancel = "operation.cancel"
+	// ActionQuarantine: an operation in the database was not authentic, and was refused. The target is its id.
+	ActionQuarantine = "operation.quarantine"
+	// ActionAdopt: operations and requests of a release without MACs were given one. It is there at most once.
+	ActionAdopt = "journal.adopt"
 	// ActionRows and ActionCancelBatch: rows of a batch were stored, or dropped. The target is the batch's id.
 	ActionRows        = "batch.rows"
 	ActionCancelBatch = "batch.cancel"

@@ -66,6 +66,8 @@ const (
 	ActorPolicy    = "policy"
 	ActorJanitor   = "janitor"
 	ActorLedger    = "ledger"
+	// ActorService is the service itself.
+	ActorService = "service"
 	// ActorSandbox is everybody, on a sandbox without tokens.
 	ActorSandbox = "sandbox"
 )

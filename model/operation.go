@@ -33,6 +33,8 @@ const (
 	CodeNotApplied = CodeNotValidated
 	// CodeCancelled is the failure of an operation that was dropped before anything was signed.
 	CodeCancelled Code = "cancelled"
+	// CodeNotAuthentic is the failure of an operation whose row in the database is not the one that the service stored.
+	CodeNotAuthentic Code = "notAuthentic"
 	// CodeRefused is the failure of an operation that no ledger can ever take.
 	CodeRefused Code = "refused"
 )
@@ -188,6 +190,8 @@ type Operation struct {
 	// What follows is set by the store.
 
 	State State
+	// Unauthentic says of an open operation that its row has no valid MAC: nothing may be signed for it.
+	Unauthentic bool
 	// Attempts are its signed blobs, in the order of signing. Look-ups of many leave them out where they say so.
 	Attempts []Attempt
 	// Result is the validated transaction of one that succeeded or failed.

@@ -55,7 +55,7 @@ func (s *Store) CreateApplication(ctx context.Context, a model.Application) (sto
 			}
 		}
 		var err error
-		if standing, err = t.insertApplication(&a); err != nil || standing != "" {
+		if standing, err = s.insertApplication(t, &a); err != nil || standing != "" {
 			return err
 		}
 		return t.checkWaiting(a)
@@ -129,7 +129,7 @@ func tooFast() error {
 
 // insertApplication stores an application, with its event and its audit entry. It returns its id where it was stored
 // before: the confirmation of a commit was lost.
-func (t *txn) insertApplication(a *model.Application) (model.OperationID, error) {
+func (s *Store) insertApplication(t *txn, a *model.Application) (model.OperationID, error) {
 	var documents, expiration any
 	if a.Documents != nil {
 		documents = []byte(a.Documents)
@@ -138,10 +138,10 @@ func (t *txn) insertApplication(a *model.Application) (model.OperationID, error)
 		expiration = int64(*a.Expiration)
 	}
 	for range rounds {
-		n, err := t.exec("INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, decide_by, state, request_id, created, updated, documents, size)"+
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, $13, $13, $14, $15) ON CONFLICT DO NOTHING",
+		n, err := t.exec("INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, decide_by, state, request_id, created, updated, documents, size, mac)"+
+			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, $13, $13, $14, $15, $16) ON CONFLICT DO NOTHING",
 			string(a.ID), string(a.Issuer), string(a.Subject), a.Type.Hex(), expiration, nullable(upperHex([]byte(a.URI))), bit(a.Renew), bit(a.Proven),
-			hex.EncodeToString(a.SecretHash[:]), a.Keep.Microseconds(), a.DecideBy.UnixMicro(), a.RequestID, t.now.UnixMicro(), documents, len(a.Documents))
+			hex.EncodeToString(a.SecretHash[:]), a.Keep.Microseconds(), a.DecideBy.UnixMicro(), a.RequestID, t.now.UnixMicro(), documents, len(a.Documents), s.applicationMAC(a))
 		if err != nil {
 			return "", err
 		}
@@ -222,25 +222,25 @@ func (s *Store) applications(query querying, documents bool, condition string, a
 	var out []model.Application
 	rows, err := query("SELECT a.id, a.issuer, a.subject, a.type, a.expiration, a.uri, a.renew, a.proven, a.secret_hash, a.keep, a.decide_by, a.state,"+
 		" coalesce(a.operation, ''), coalesce(o.state, CASE WHEN a.operation IS NULL THEN '' ELSE 'pending' END), coalesce(a.decided_by, ''), coalesce(a.reason, ''), a.erase, a.request_id, a.created, a.updated,"+
-		" k.key, "+sealed+" FROM applications a LEFT JOIN operations o ON o.id = a.operation"+
+		" k.key, a.mac, "+sealed+" FROM applications a LEFT JOIN operations o ON o.id = a.operation"+
 		" LEFT JOIN idempotency_keys k ON k.application = a.id WHERE "+condition, args...)
 	err = each(rows, err, func(rows *sql.Rows) error {
-		a, err := scanApplication(rows)
+		a, err := s.scanApplication(rows)
 		out = append(out, a)
 		return err
 	})
 	return out, err
 }
 
-func scanApplication(rows *sql.Rows) (model.Application, error) {
+func (s *Store) scanApplication(rows *sql.Rows) (model.Application, error) {
 	var a model.Application
-	var typ, secret string
+	var typ, secret, mac string
 	var uri, key sql.NullString
 	var expiration, decideBy, erase, created, updated sql.NullInt64
 	var renew, proven, keep int64
 	var documents []byte
 	err := rows.Scan(&a.ID, &a.Issuer, &a.Subject, &typ, &expiration, &uri, &renew, &proven, &secret, &keep, &decideBy, &a.State,
-		&a.Operation, &a.OperationState, &a.DecidedBy, &a.Reason, &erase, &a.RequestID, &created, &updated, &key, &documents)
+		&a.Operation, &a.OperationState, &a.DecidedBy, &a.Reason, &erase, &a.RequestID, &created, &updated, &key, &mac, &documents)
 	if err != nil {
 		return a, err
 	}
@@ -261,6 +261,7 @@ func scanApplication(rows *sql.Rows) (model.Application, error) {
 		a.SecretHash, err = parseHash(secret)
 	}
 	a.Key = storedKey(key)
+	a.Unauthentic = (a.State == model.ApplicationWaiting || a.State == model.ApplicationApproved) && !s.authenticApplication(&a, mac)
 	if err != nil {
 		return a, fmt.Errorf("request %s: %w", a.ID, err)
 	}

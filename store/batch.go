@@ -277,7 +277,7 @@ func (s *Store) CancelBatch(ctx context.Context, id model.OperationID, why model
 			if err != nil {
 				return err
 			}
-			rows, err := t.query("UPDATE operations SET state = 'cancelled', failure_code = $2, failure_message = $3, updated = $4"+
+			rows, err := t.query("UPDATE operations SET state = 'cancelled', failure_code = $2, failure_message = $3, updated = $4, mac = ''"+
 				" WHERE id IN (SELECT id FROM operations WHERE batch = $1 AND state = 'pending' ORDER BY id LIMIT $5"+t.forUpdate+") RETURNING id",
 				string(id), text(string(f.Code)), text(f.Message), t.now.UnixMicro(), MaxRowsAtOnce)
 			err = each(rows, err, func(rows *sql.Rows) error {

@@ -82,6 +82,7 @@ func TestRenewalsKilled(t *testing.T) {
 		t.Skip("kills processes for seconds")
 	}
 	onBoth(t, func(t *testing.T, h *harness) {
+		h.clock.now = time.Now() // the clock of the processes that are killed
 		h.mirrored(10)
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 0))

@@ -33,7 +33,7 @@ func crashChild() {
 		if _, err := fmt.Sscan(os.Getenv(crashFrom), &n); err != nil {
 			return err
 		}
-		cfg := Config{URL: os.Getenv(crashURL)}
+		cfg := Config{URL: os.Getenv(crashURL), JournalKeys: [][32]byte{{1}}}
 		if cfg.URL == "" {
 			cfg.Path = os.Getenv(crashPath)
 		}
@@ -108,6 +108,7 @@ func TestKilled(t *testing.T) {
 		t.Skip("kills processes for seconds")
 	}
 	onBoth(t, func(t *testing.T, h *harness) {
+		h.clock.now = time.Now() // the clock of the processes that are killed
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 0))
 		const kills = 12

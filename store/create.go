@@ -303,15 +303,21 @@ func (s *Store) claim(t *txn, claims []keyClaim) error {
 	})
 }
 
-// operationColumns are what [operationRow] makes.
+// operationColumns are what [Store.operationRow] makes.
 var operationColumns = []string{"id text", "issuer text", "kind text", "subject text", "type text", "expiration bigint", "uri text",
-	"tickets bigint", "batch text", "batch_row bigint", "priority bigint", "state text", "created bigint", "actor text", "request_id text"}
+	"tickets bigint", "batch text", "batch_row bigint", "priority bigint", "state text", "created bigint", "actor text", "request_id text", "mac text"}
 
 func nullable(s string) any {
 	if s == "" {
 		return nil
 	}
 	return s
+}
+
+// operationRow is a row to insert, with its MAC.
+func (s *Store) operationRow(op *model.Operation, state model.State, now time.Time) row {
+	op.Created = now
+	return append(operationRow(op, state, now), s.operationMAC(op))
 }
 
 func operationRow(op *model.Operation, state model.State, now time.Time) row {
@@ -329,8 +335,8 @@ func operationRow(op *model.Operation, state model.State, now time.Time) row {
 	return r
 }
 
-const insertOperations = "INSERT INTO operations (id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, updated, actor, request_id)" +
-	" SELECT id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, created, actor, request_id FROM "
+const insertOperations = "INSERT INTO operations (id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, updated, actor, request_id, mac)" +
+	" SELECT id, issuer, kind, subject, type, expiration, uri, tickets, batch, batch_row, priority, state, created, created, actor, request_id, mac FROM "
 
 // rowID is the id of what is stored at once.
 func (c *creation) rowID() model.OperationID {
@@ -340,12 +346,12 @@ func (c *creation) rowID() model.OperationID {
 	return c.op.ID
 }
 
-func (c *creation) row(now time.Time) row {
+func (s *Store) creationRow(c *creation, now time.Time) row {
 	op := c.op
 	if op.Renew {
-		op.ID, op.Kind, op.Expiration, op.URI = c.deletion, model.KindRevoke, nil, ""
+		op.ID, op.Kind, op.Expiration, op.URI, op.Renew = c.deletion, model.KindRevoke, nil, "", false
 	}
-	return operationRow(&op, model.StatePending, now)
+	return s.operationRow(&op, model.StatePending, now)
 }
 
 // insertWithin is insertPending within the limits of those that have some.
@@ -358,7 +364,7 @@ func (s *Store) insertWithin(t *txn, group []*creation) (gone map[*creation]bool
 	if gone, err = s.insertPending(t, group); err != nil {
 		return nil, err
 	}
-	if err := t.insertRenewals(group); err != nil || len(tallies) == 0 {
+	if err := s.insertRenewals(t, group); err != nil || len(tallies) == 0 {
 		return gone, err
 	}
 	if gone == nil {
@@ -378,7 +384,7 @@ func (s *Store) insertPending(t *txn, group []*creation) (gone map[*creation]boo
 	rows := make([]row, len(group))
 	for i, c := range group {
 		byID[c.rowID()] = c
-		rows[i] = c.row(t.now)
+		rows[i] = s.creationRow(c, t.now)
 	}
 	arg := rowSet(rows)
 	inserted := map[model.OperationID]bool{}

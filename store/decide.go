@@ -16,7 +16,7 @@ import (
 // once the first counts. The same one again (the same actor, call and verdict) changes nothing, and returns the request
 // as it stands, which is always without its documents. Error codes: requestNotFound, alreadyDecided (the message says
 // what it is now, and not by whom), inProgress (another operation for the subject and type is open), tooManyUnaccepted
-// (the operation's Limits), badRequest (the reason's length), storeUnavailable.
+// (the operation's Limits), notAuthentic (the database changed the request), badRequest (the reason's length), storeUnavailable.
 func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application, error) {
 	d.Actor, d.RequestID, d.Reason = short(d.Actor), short(d.RequestID), text(d.Reason)
 	if err := checkDecision(d); err != nil {
@@ -36,6 +36,9 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 		}
 		state := model.ApplicationRejected
 		if d.Approve {
+			if a.Unauthentic {
+				return errNotAuthentic(a.ID)
+			}
 			state = model.ApplicationApproved
 			if a.Operation, err = s.approve(t, &a.Application, id, deletion, d); err != nil {
 				return err
@@ -67,7 +70,8 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 
 // storeVerdict stores what became of an application, and which call said so.
 func (t *txn) storeVerdict(a model.Application, call string) error {
-	_, err := t.exec("UPDATE applications SET state = $2, operation = $3, decided_by = $4, decision = $5, reason = $6, erase = $7, updated = $8 WHERE id = $1",
+	_, err := t.exec("UPDATE applications SET state = $2, operation = $3, decided_by = $4, decision = $5, reason = $6, erase = $7, updated = $8,"+
+		" mac = CASE WHEN $2 = 'approved' THEN mac ELSE '' END WHERE id = $1",
 		string(a.ID), string(a.State), nullable(string(a.Operation)), a.DecidedBy, call, nullable(a.Reason), a.Erase.UnixMicro(), a.Updated.UnixMicro())
 	return err
 }

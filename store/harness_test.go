@@ -102,6 +102,7 @@ const issuerA, issuerB = model.Address("rGtnKx7veDhV9CgYenkiCV5HMLpgU2BfcQ"), mo
 
 func newHarness(t testing.TB, cfg Config) *harness {
 	t.Helper()
+	cfg.JournalKeys = [][32]byte{{1}}
 	h := &harness{t: t, cfg: cfg, clock: &fakeClock{now: time.Date(2030, 1, 2, 3, 4, 5, 678901000, time.UTC)}}
 	h.cfg.Clock = h.clock
 	h.Store = h.open()

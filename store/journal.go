@@ -141,7 +141,7 @@ func (s *Store) SignOwn(ctx context.Context, fence model.Fence, ops []model.Oper
 				continue
 			}
 			out[i] = ops[i].ID
-			rows = append(rows, operationRow(&ops[i], model.StateSigned, t.now))
+			rows = append(rows, s.operationRow(&ops[i], model.StateSigned, t.now))
 			fresh = append(fresh, attempts[i])
 		}
 		if len(rows) == 0 {
@@ -553,7 +553,7 @@ func (c *conclusion) store(t *txn, issuer model.Address) error {
 		return nil
 	}
 	arg := rowSet(c.operations)
-	_, err := t.exec("UPDATE operations SET state = r.state, failure_code = r.code, failure_message = r.message, updated = $2 FROM "+
+	_, err := t.exec("UPDATE operations SET state = r.state, failure_code = r.code, failure_message = r.message, updated = $2, mac = '' FROM "+
 		t.rows(1, "id text", "state text", "code text", "message text")+" WHERE operations.id = r.id", arg, t.now.UnixMicro())
 	if err != nil {
 		return err

@@ -248,6 +248,9 @@ func TestMigrateRequests(t *testing.T) {
 			cfg.PollInterval, cfg.IdempotencyKeep = time.Hour, 1000*time.Hour
 			h := newHarness(t, cfg)
 			h.clock.now = kept
+			if n, err := h.Adopt(h.ctx()); err != nil || n.Requests != 2 {
+				t.Errorf("adopted %+v, %v", n, err)
+			}
 			const bound = 90 * 24 * time.Hour
 			for n, want := range []model.Application{
 				{State: model.ApplicationWaiting, DecideBy: kept.Add(bound)},

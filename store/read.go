@@ -13,31 +13,47 @@ import (
 // selectOperations is followed by a condition on o. scanOperation reads it.
 const selectOperations = "SELECT o.id, o.issuer, o.kind, o.subject, o.type, o.expiration, o.uri, o.tickets, o.batch, o.batch_row, o.state," +
 	" o.failure_code, o.failure_message, o.created, o.updated, o.actor, o.request_id," +
-	" CASE WHEN n.id IS NULL THEN 0 ELSE 1 END, k.key" +
+	" CASE WHEN n.id IS NULL THEN 0 ELSE 1 END, k.key, o.mac," +
+	// A row is signed or final once it has an attempt. A subquery that returns one value is never hashed over all attempts.
+	" CASE WHEN o.state = 'pending' AND (SELECT a.n FROM attempts a WHERE a.operation = o.id LIMIT 1) IS NOT NULL THEN 1 ELSE 0 END" +
 	" FROM operations o LEFT JOIN idempotency_keys k ON k.operation = o.id LEFT JOIN renewals n ON n.id = o.id WHERE "
 
-func scanOperation(rows *sql.Rows) (model.Operation, error) {
+// scanOperation reads an operation. One that is open and not authentic, or has fields that no operation can have, is marked, so
+// that it does not keep others from being read.
+func (s *Store) scanOperation(rows *sql.Rows) (model.Operation, error) {
+	op, mac, begun, err := scanRow(rows)
+	if op.ID == "" || op.State.Final() {
+		return op, err
+	}
+	if len(s.journalKeys) > 0 {
+		op.Unauthentic = err != nil || begun || !s.authenticOperation(&op, mac)
+		return op, nil
+	}
+	return op, err
+}
+
+func scanRow(rows *sql.Rows) (_ model.Operation, mac string, begun bool, err error) {
 	var op model.Operation
 	var subject, typ, uri, batch, code, message, key sql.NullString
 	var expiration, tickets, row sql.NullInt64
 	var created, updated int64
-	var renew int
-	err := rows.Scan(&op.ID, &op.Issuer, &op.Kind, &subject, &typ, &expiration, &uri, &tickets, &batch, &row, &op.State,
-		&code, &message, &created, &updated, &op.Actor, &op.RequestID, &renew, &key)
+	var renew, attempted int
+	err = rows.Scan(&op.ID, &op.Issuer, &op.Kind, &subject, &typ, &expiration, &uri, &tickets, &batch, &row, &op.State,
+		&code, &message, &created, &updated, &op.Actor, &op.RequestID, &renew, &key, &mac, &attempted)
 	if err != nil {
-		return op, err
+		return model.Operation{}, "", false, err
 	}
 	op.Subject, op.Batch, op.Row = model.Address(subject.String), model.OperationID(batch.String), row.Int64
 	op.Tickets, op.Renew = uint32(tickets.Int64), renew == 1
 	op.Created, op.Updated = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
 	if typ.Valid {
 		if op.Type, err = model.ParseTypeHex(typ.String); err != nil {
-			return op, err
+			return op, mac, attempted == 1, err
 		}
 	}
 	if uri.Valid {
 		if op.URI, err = model.ParseURIHex(uri.String); err != nil {
-			return op, err
+			return op, mac, attempted == 1, err
 		}
 	}
 	if expiration.Valid {
@@ -48,7 +64,7 @@ func scanOperation(rows *sql.Rows) (model.Operation, error) {
 		op.Failure = &model.Failure{Code: model.Code(code.String), Message: message.String}
 	}
 	op.Key = storedKey(key)
-	return op, nil
+	return op, mac, attempted == 1, nil
 }
 
 // storedKey is a key as it was stored, without the hash of its request, which nobody gets back; nil where there is none.
@@ -86,7 +102,7 @@ func (s *Store) operations(ctx context.Context, attempts bool, condition string,
 	var ops []model.Operation
 	rows, err := s.query(ctx, selectOperations+condition, args...)
 	err = each(rows, err, func(rows *sql.Rows) error {
-		op, err := scanOperation(rows)
+		op, err := s.scanOperation(rows)
 		ops = append(ops, op)
 		return err
 	})
@@ -160,20 +176,41 @@ func (s *Store) Open(ctx context.Context, issuer model.Address) ([]model.Operati
 }
 
 // InFlight returns an account's operations that are signed and not final, with their attempts, oldest first: what a
-// lane finishes before it begins anything. A lane bounds how many there can be.
+// lane finishes before it begins anything. A lane bounds how many there can be. Nothing more may be signed for one that is
+// Unauthentic: what was signed for it before is followed to its end.
 func (s *Store) InFlight(ctx context.Context, issuer model.Address) ([]model.Operation, error) {
 	ops, err := s.operations(ctx, true, "o.issuer = $1 AND o.state = 'signed' ORDER BY o.id", string(issuer))
 	return ops, fault("reading what is signed", err)
 }
 
 // Pending returns up to limit of an account's operations that nothing is signed for, in the order in which they are to
-// be: first those that somebody waits for, then the rows of batches; the oldest first.
+// be: first those that somebody waits for, then the rows of batches; the oldest first. One that is not authentic is not returned:
+// it becomes refused, with [model.CodeNotAuthentic].
 func (s *Store) Pending(ctx context.Context, issuer model.Address, limit int) ([]model.Operation, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	ops, err := s.operations(ctx, false, "o.issuer = $1 AND o.state = 'pending' ORDER BY o.priority, o.id LIMIT $2", string(issuer), limit)
-	return ops, fault("reading what is pending", err)
+	for {
+		ops, err := s.operations(ctx, false, "o.issuer = $1 AND o.state = 'pending' ORDER BY o.priority, o.id LIMIT $2", string(issuer), limit)
+		if err != nil {
+			return nil, fault("reading what is pending", err)
+		}
+		var forged []model.Operation
+		authentic := ops[:0]
+		for _, op := range ops {
+			if op.Unauthentic {
+				forged = append(forged, op)
+			} else {
+				authentic = append(authentic, op)
+			}
+		}
+		if len(forged) == 0 {
+			return authentic, nil
+		}
+		if err := s.quarantine(ctx, forged); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // Depth is how much of an account's work is open.

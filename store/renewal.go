@@ -16,14 +16,14 @@ import (
 // selectRenewals shows renewals that wait as the operations that they will be, and is followed by a condition on n.
 // scanOperation reads it.
 const selectRenewals = "SELECT n.id, n.issuer, 'issue', n.subject, n.type, n.expiration, n.uri, NULL, NULL, NULL, 'pending'," +
-	" NULL, NULL, n.created, n.created, n.actor, n.request_id, 1, k.key" +
+	" NULL, NULL, n.created, n.created, n.actor, n.request_id, 1, k.key, n.mac, 0" +
 	" FROM renewals n LEFT JOIN idempotency_keys k ON k.renewal = n.id WHERE n.state = 'waiting' AND "
 
 func (s *Store) renewals(ctx context.Context, condition string, args ...any) ([]model.Operation, error) {
 	var ops []model.Operation
 	rows, err := s.query(ctx, selectRenewals+condition, args...)
 	return ops, each(rows, err, func(rows *sql.Rows) error {
-		op, err := scanOperation(rows)
+		op, err := s.scanOperation(rows)
 		ops = append(ops, op)
 		return err
 	})
@@ -57,19 +57,19 @@ func (s *Store) byID(ctx context.Context, ids []string) ([]model.Operation, erro
 }
 
 // insertRenewals stores what those of a group that renew will issue, beside the operations that delete.
-func (t *txn) insertRenewals(group []*creation) error {
+func (s *Store) insertRenewals(t *txn, group []*creation) error {
 	var rows []row
 	for _, c := range group {
 		if c.inserted && c.op.Renew {
 			r := operationRow(&c.op, model.StatePending, t.now)
-			rows = append(rows, row{r[0], string(c.deletion), r[1], r[3], r[4], r[5], r[6], "waiting", c.op.Actor, c.op.RequestID, t.now.UnixMicro()})
+			rows = append(rows, row{r[0], string(c.deletion), r[1], r[3], r[4], r[5], r[6], "waiting", c.op.Actor, c.op.RequestID, t.now.UnixMicro(), s.operationMAC(&c.op)})
 		}
 	}
 	if len(rows) == 0 {
 		return nil
 	}
 	return t.insertRows("renewals", rows, "id text", "deletion text", "issuer text", "subject text", "type text", "expiration bigint", "uri text",
-		"state text", "actor text", "request_id text", "created bigint")
+		"state text", "actor text", "request_id text", "created bigint", "mac text")
 }
 
 // renew stores the second operations of renewals whose first ones are concluded, and returns the first ones, with what became
@@ -117,8 +117,8 @@ func (t *txn) renew(concluded []row, issuer model.Address) (map[model.OperationI
 	}
 	arg := rowSet(rows)
 	_, err = t.exec("INSERT INTO operations (id, issuer, kind, subject, type, expiration, uri, priority, state, failure_code, failure_message,"+
-		" created, updated, actor, request_id) SELECT n.id, n.issuer, 'issue', n.subject, n.type, n.expiration, n.uri, 0, r.state, r.code, r.message,"+
-		" n.created, $2, n.actor, n.request_id FROM "+t.rows(1, "id text", "state text", "code text", "message text")+
+		" created, updated, actor, request_id, mac) SELECT n.id, n.issuer, 'issue', n.subject, n.type, n.expiration, n.uri, 0, r.state, r.code, r.message,"+
+		" n.created, $2, n.actor, n.request_id, CASE WHEN r.state = 'pending' THEN n.mac ELSE '' END FROM "+t.rows(1, "id text", "state text", "code text", "message text")+
 		" CROSS JOIN renewals n WHERE n.id = r.id", arg, t.now.UnixMicro())
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (t *txn) renew(concluded []row, issuer model.Address) (map[model.OperationI
 	if list, err = t.list(renewed); err != nil {
 		return nil, err
 	}
-	if _, err := t.exec("UPDATE renewals SET state = 'over' WHERE "+t.in("id", 1), list); err != nil {
+	if _, err := t.exec("UPDATE renewals SET state = 'over', mac = '' WHERE "+t.in("id", 1), list); err != nil {
 		return nil, err
 	}
 	_, err = t.exec("UPDATE idempotency_keys SET operation = renewal, renewal = NULL WHERE "+t.in("renewal", 1), list)

@@ -49,6 +49,9 @@ type Config struct {
 	// what came: the first one for new ones, all to compare with. Without any, a secret of the database itself stands in, which
 	// keeps guesses only from those who read a part of it.
 	HashKeys [][32]byte
+	// JournalKeys authenticate operations and review requests: the first one makes MACs, all verify them. A store for a
+	// submitter needs one; without any, every row counts as authentic.
+	JournalKeys [][32]byte
 	// EventKeep is how long events are kept that are of no request; 30 days by default.
 	EventKeep time.Duration
 	// PollInterval is how often what somebody waits for is read again, in case that a notification was lost; 2 s by
@@ -102,9 +105,13 @@ type Store struct {
 	pooled   bool   // a connection pooler is in front of PostgreSQL
 	settings string // a statement at the start of each transaction that writes; empty for none
 
-	prepared prepared    // for readDB
-	hashKeys []hashKey   // the first one for new hashes
-	failing  atomic.Bool // the last write failed for want of the database
+	prepared prepared  // for readDB
+	hashKeys []hashKey // the first one for new hashes
+	// journalKeys make and verify MACs; none where operations are only read.
+	journalKeys []hashKey
+	quarantined atomic.Uint64
+
+	failing atomic.Bool // the last write failed for want of the database
 	// scrubbed says that the write-ahead log holds no documents that were erased.
 	scrubbed atomic.Bool
 
@@ -132,7 +139,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.PollInterval <= 0 {
 		cfg.PollInterval = 2 * time.Second
 	}
-	s := &Store{cfg: cfg, log: cfg.Logger, clock: cfg.Clock, creates: newGathering[*creation](), reads: newGathering[*reading]()}
+	s := &Store{cfg: cfg, journalKeys: journalKeys(cfg.JournalKeys), log: cfg.Logger, clock: cfg.Clock, creates: newGathering[*creation](), reads: newGathering[*reading]()}
 	s.hub = newHub(s)
 	var listen func(context.Context)
 	var err error

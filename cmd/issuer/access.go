@@ -77,8 +77,9 @@ func readAccess(v *config.Values, onSandbox bool) accessSettings {
 	return s
 }
 
-func readDocumentsKeys(v *config.Values) []vault.Key {
-	text, name := secretOrFile(v, "DOCUMENTS_KEY")
+// readKeys reads the keys of a setting, or of the file that it names.
+func readKeys(v *config.Values, setting string) []vault.Key {
+	text, name := secretOrFile(v, setting)
 	if text == "" {
 		return nil
 	}
@@ -99,14 +100,9 @@ func readDocumentsKeys(v *config.Values) []vault.Key {
 func documentsVault(s settings) (*vault.Vault, error) {
 	keys := s.documentsKeys
 	if len(keys) == 0 && s.onSandbox() {
-		path := filepath.Join(s.dataDir, "sandbox", "documents.key")
-		text, err := keptSecret(path, func() (string, error) { return vault.NewKey().Reveal(), nil })
+		k, err := sandboxKey(s, "documents.key")
 		if err != nil {
 			return nil, err
-		}
-		k, err := vault.ParseKey(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s %w", path, err)
 		}
 		keys = []vault.Key{k}
 	}
@@ -114,6 +110,44 @@ func documentsVault(s settings) (*vault.Vault, error) {
 		return nil, nil
 	}
 	return vault.New(keys...)
+}
+
+// sandboxKey reads a key that the sandbox keeps beside the wallets, or makes it.
+func sandboxKey(s settings, file string) (vault.Key, error) {
+	path := filepath.Join(s.dataDir, "sandbox", file)
+	text, err := keptSecret(path, func() (string, error) { return vault.NewKey().Reveal(), nil })
+	if err != nil {
+		return vault.Key{}, err
+	}
+	k, err := vault.ParseKey(text)
+	if err != nil {
+		return vault.Key{}, fmt.Errorf("%s %w", path, err)
+	}
+	return k, nil
+}
+
+// journalUse is what the keys are for that authenticate the journal.
+const journalUse = "operations"
+
+// journalKeys returns the keys that authenticate operations: those of JOURNAL_KEY, then the one that the seed gives, so that
+// JOURNAL_KEY can be set, or the seed replaced, while operations are open. The sandbox, whose seed is made later, keeps a key.
+func journalKeys(s settings) ([][32]byte, error) {
+	given := s.journalKeys
+	if s.onSandbox() && len(given) == 0 {
+		k, err := sandboxKey(s, "journal.key")
+		if err != nil {
+			return nil, err
+		}
+		given = []vault.Key{k}
+	}
+	var keys [][32]byte
+	for _, k := range given {
+		keys = append(keys, k.Derive(journalUse))
+	}
+	if s.seed != nil {
+		keys = append(keys, s.seed.Derive(journalUse))
+	}
+	return keys, nil
 }
 
 // errOpenBeyond says why a sandbox without tokens is not for other machines.

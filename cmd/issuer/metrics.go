@@ -185,17 +185,21 @@ type senderReader interface {
 	Status() []webhook.EndpointStatus
 }
 
+// quarantineReader counts operations that were refused because the database changed them.
+type quarantineReader interface{ Quarantined() uint64 }
+
 type laneReader interface{ Stats() ledger.Stats }
 
 // scraped is a [prometheus.Collector].
 type scraped struct {
-	account model.Address
-	node    nodeReader
-	depth   depthReader
-	lane    laneReader
-	keeper  keeperReader
-	sender  senderReader
-	now     func() time.Time
+	account   model.Address
+	node      nodeReader
+	depth     depthReader
+	lane      laneReader
+	keeper    keeperReader
+	sender    senderReader
+	now       func() time.Time
+	authentic quarantineReader
 }
 
 var (
@@ -222,13 +226,14 @@ var (
 	erasableDesc  = prometheus.NewDesc("issuer_documents_overdue", "Requests whose documents are to be erased now.", nil, nil)
 	keeperDesc    = prometheus.NewDesc("issuer_keeper_actions_total", "What this process has done to keep house.", []string{"action"}, nil)
 	backlogDesc   = prometheus.NewDesc("issuer_webhook_backlog", "Events that a webhook is still to be told of.", []string{"webhook"}, nil)
+	forgedDesc    = prometheus.NewDesc("issuer_operations_quarantined_total", "Pending operations that this process has refused because their rows in the database were not authentic.", nil, nil)
 	deliveredDesc = prometheus.NewDesc("issuer_webhook_deliveries_total", "Attempts of this process to tell a webhook of an event: delivered, or failed; and events that were given up.", []string{"webhook", "result"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, undecidedDesc, holesDesc, refusalsDesc, workingDesc,
-		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc} {
+		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc} {
 		ch <- d
 	}
 }
@@ -253,6 +258,7 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
 	counter(resentDesc, stats.Resubmissions)
+	counter(forgedDesc, s.authentic.Quarantined())
 	counter(anewDesc, stats.Resignings, "absent")
 	counter(anewDesc, stats.Reprices, "fee")
 	gauge(flightDesc, float64(stats.InFlight))

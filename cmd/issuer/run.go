@@ -175,7 +175,14 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err != nil {
 		return p, err
 	}
-	if p.store, err = openStore(ctx, s, store.AccessService, sealing, log); err != nil {
+	keys, err := journalKeys(s)
+	if err != nil {
+		return p, err
+	}
+	if p.store, err = openStore(ctx, s, store.AccessService, sealing, keys, log); err != nil {
+		return p, err
+	}
+	if err := adopt(ctx, p.store, log); err != nil {
 		return p, err
 	}
 	if n, err := p.store.KeyHashes(ctx); err != nil {
@@ -261,7 +268,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err != nil {
 		return p, wrongSettings(fmt.Errorf("WEBHOOK_URLS: %w", err))
 	}
-	counted.watch(&scraped{account, p.client, p.store, p.lane, p.keeper, p.sender, time.Now})
+	counted.watch(&scraped{account, p.client, p.store, p.lane, p.keeper, p.sender, time.Now, p.store})
 	var guardContext, laneContext context.Context
 	guardContext, p.stopGuard = context.WithCancel(context.WithoutCancel(ctx))
 	p.guardDone = make(chan error, 1)
@@ -355,9 +362,10 @@ func holder() string {
 func journalFile(dataDir string) string { return filepath.Join(dataDir, "issuer.db") }
 
 // openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
-// The hashes in it are made with keys of the vault; it is nil where there is none.
-func openStore(ctx context.Context, s settings, access store.Access, sealing *vault.Vault, log *slog.Logger) (*store.Store, error) {
-	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), Access: access, IdempotencyKeep: s.keepKeys, Logger: log.With("room", "store")}
+// The hashes in it are made with keys of the vault; it is nil where there is none. Operations are authenticated with keys; a command
+// that stores none needs none.
+func openStore(ctx context.Context, s settings, access store.Access, sealing *vault.Vault, keys [][32]byte, log *slog.Logger) (*store.Store, error) {
+	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), Access: access, IdempotencyKeep: s.keepKeys, JournalKeys: keys, Logger: log.With("room", "store")}
 	if sealing != nil {
 		cfg.HashKeys = sealing.HashKeys()
 	}
@@ -384,6 +392,16 @@ func openStore(ctx context.Context, s settings, access store.Access, sealing *va
 		return nil, fmt.Errorf("DATA_DIR: the journal cannot be kept in %s: set DATA_DIR to a folder that this user may write to (%w)", cfg.Path, why)
 	}
 	return nil, fmt.Errorf("the journal in %s cannot be used: %w", cfg.Path, why)
+}
+
+// adopt authenticates what an earlier release left open, once.
+func adopt(ctx context.Context, st *store.Store, log *slog.Logger) error {
+	n, err := st.Adopt(ctx)
+	if err == nil && n != (store.Adopted{}) {
+		log.Warn("adopted open operations of an earlier release as they are in the database: this happens once, after an upgrade",
+			"operations", n.Operations, "renewals", n.Renewals, "requests", n.Requests)
+	}
+	return err
 }
 
 // serve answers requests until ctx ends or something that it needs does, and stops everything.

@@ -25,7 +25,7 @@ var known = config.Pick(
 	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS", "ISSUER_SUBMIT_MODE",
 	"SANDBOX_LISTEN", "SANDBOX_CLOSE_INTERVAL",
 	"MAX_FEE_DROPS", "WAIT_LIMIT", "HTTP_STOP_LIMIT",
-	"POLICY_DIR", "DOCUMENTS_KEY", "DOCUMENTS_KEY_FILE",
+	"POLICY_DIR", "DOCUMENTS_KEY", "DOCUMENTS_KEY_FILE", "JOURNAL_KEY", "JOURNAL_KEY_FILE",
 	"OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_ROLE_CLAIM", "OIDC_ROLES",
 	"RATE_LIMIT_CLIENT", "RATE_LIMIT_SUBJECT", "RATE_LIMIT_LOGIN", "TRUSTED_PROXIES", "TLS_CERT_FILE", "TLS_KEY_FILE",
 	"WEBHOOK_URLS", "WEBHOOK_SECRET", "WEBHOOKS_FILE", "WEBHOOK_ALLOW_PRIVATE", "RESERVE_WARNING", "INDEX_RECONCILE",
@@ -62,6 +62,7 @@ type settings struct {
 
 	policyDir      string      // empty: none
 	documentsKeys  []vault.Key // the first encrypts; empty: none is set
+	journalKeys    []vault.Key // the first makes MACs; empty: derived from the seed
 	accessSettings accessSettings
 	webhooks       webhookSettings
 	reserveWarning uint32 // in credentials
@@ -113,7 +114,7 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 	checkDatabaseURL(v, s.databaseURL)
 	readIssuer(v, &s)
 	s.policyDir = v.String("POLICY_DIR")
-	s.documentsKeys = readDocumentsKeys(v)
+	s.documentsKeys, s.journalKeys = readKeys(v, "DOCUMENTS_KEY"), readKeys(v, "JOURNAL_KEY")
 	s.accessSettings = readAccess(v, s.onSandbox())
 	s.webhooks = readWebhooks(v)
 	if len(s.webhooks.endpoints) == 0 && v.String("WEBHOOK_SECRET") != "" {

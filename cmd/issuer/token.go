@@ -161,7 +161,7 @@ func (s storeSettings) open(ctx context.Context, v *config.Values, c console, wo
 	if may == reads {
 		how = store.AccessRead
 	}
-	return openStore(ctx, s.settings, how, nil, discard)
+	return openStore(ctx, s.settings, how, nil, nil, discard)
 }
 
 func (s storeSettings) createToken(ctx context.Context, v *config.Values, c console, name, role, expires string) (err error) {

@@ -57,6 +57,7 @@ var outcomes = map[model.Code]struct {
 	model.CodeExpired:             {http.StatusUnprocessableEntity, "the expiration passed before the ledger closed"},
 	model.CodeKeyReused:           {http.StatusUnprocessableEntity, "this Idempotency-Key came before with another request: use a new key for a new request"},
 	model.CodeInternal:            {http.StatusInternalServerError, "something went wrong on our side; the log has the cause under this request id"},
+	model.CodeNotAuthentic:        {http.StatusConflict, "the database changed this after the service stored it: nothing was signed; ask again"},
 	model.CodeRefused:             {http.StatusInternalServerError, "no ledger can ever take the transaction, and nothing of it is under way; the log has the cause"},
 	model.CodeInsufficientReserve: {http.StatusServiceUnavailable, "the issuer's account holds too little XRP to carry one more credential"},
 	model.CodeLedgerUnavailable:   {http.StatusServiceUnavailable, "the ledger does not answer now: ask again later"},

@@ -75,6 +75,16 @@ func (Key) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText redacts.
 func (Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
+// Derive returns a secret for a use outside this package, by HKDF-SHA256 (RFC 5869). It reveals neither the key nor the secret of
+// another use.
+func (k Key) Derive(use string) [KeyLen]byte {
+	b, err := hkdf.Key(sha256.New, k.bytes[:], nil, "credential issuer key 1: "+use, KeyLen)
+	if err != nil {
+		panic(err) // it fails only for lengths beyond what the hash can give
+	}
+	return [KeyLen]byte(b)
+}
+
 // Vault seals and opens. It is safe for simultaneous use.
 type Vault struct{ rings []ring }
 

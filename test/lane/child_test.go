@@ -29,7 +29,7 @@ const (
 // child has a lane work until it is killed.
 func child() int {
 	err := func() error {
-		s, err := store.Open(context.Background(), store.Config{Path: os.Getenv(childStore), URL: os.Getenv(childURL), PollInterval: 100 * time.Millisecond, Logger: logger()})
+		s, err := store.Open(context.Background(), store.Config{JournalKeys: [][32]byte{{1}}, Path: os.Getenv(childStore), URL: os.Getenv(childURL), PollInterval: 100 * time.Millisecond, Logger: logger()})
 		if err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ var databases = []string{"sqlite", "postgres"}
 // database returns the configuration of an empty one.
 func database(t testing.TB, kind string) store.Config {
 	t.Helper()
-	cfg := store.Config{PollInterval: 200 * time.Millisecond, Logger: logger()}
+	cfg := store.Config{JournalKeys: [][32]byte{{1}}, PollInterval: 200 * time.Millisecond, Logger: logger()}
 	if kind == "sqlite" {
 		cfg.Path = filepath.Join(t.TempDir(), "journal.db")
 		return cfg

@@ -36,6 +36,11 @@ var Catalogue = []Setting{
 	{Key: "DOCUMENTS_KEY_FILE",
 		Usage: "file with that key, which only its owner may read"},
 
+	{Key: "JOURNAL_KEY", Secret: true,
+		Usage: "key that authenticates operations and review requests in the database, so that write access to it is not the right to issue: 32 random bytes in base64, as openssl rand -base64 32 prints them; several, separated by commas, to replace one: the first makes codes, all verify them; where it is not set, it is derived from the issuing account's seed"},
+	{Key: "JOURNAL_KEY_FILE",
+		Usage: "file with that key, which only its owner may read"},
+
 	{Key: "OIDC_ISSUER",
 		Usage: "URL of the organisation's identity provider (OpenID Connect), whose tokens are then taken beside those that issuer token makes"},
 	{Key: "OIDC_AUDIENCE",

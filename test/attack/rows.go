@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/internal/programs"
+)
+
+// Somebody who can write to the database tries to have something issued.
+var rows = []attack{
+	{name: "operation inserted into the database", on: onPlain, run: insertedOperation},
+	{name: "operation changed in the database", on: onPlain, run: changedOperation},
+}
+
+// writable opens a service's database for changes.
+func (r *round) writable() (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+filepath.Join(r.dataDir(), "issuer.db")+"?_pragma=busy_timeout(10000)")
+}
+
+const insertedID = "01JD8Q4Z7T9XW3V5K2M6N8P0RS"
+
+// insertedOperation stores a pending operation without the service, which must refuse it.
+func insertedOperation(ctx context.Context, r *round) error {
+	db, err := r.writable()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	who, err := newWallet(ed25519Seed)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `INSERT INTO operations (id, issuer, kind, subject, type, priority, state, created, updated, actor)
+		VALUES (?, ?, 'issue', ?, '4D656D626572', 0, 'pending', unixepoch() * 1000000, unixepoch() * 1000000, 'policy')`, insertedID, r.issuer.address, who.address)
+	if err != nil {
+		return err
+	}
+	return r.refusedRow(ctx, db, insertedID, true)
+}
+
+// changedOperation makes operations that have ended pending again, for the same and for another subject.
+func changedOperation(ctx context.Context, r *round) error {
+	db, err := r.writable()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	for _, change := range []string{"", ", subject = 'rrrrrrrrrrrrrrrrrrrrBZbvji'"} {
+		if _, err := r.good(ctx, r.client); err != nil {
+			return err
+		}
+		var id string
+		err := db.QueryRowContext(ctx, "SELECT id FROM operations WHERE kind = 'issue' AND state = 'succeeded' ORDER BY id DESC LIMIT 1").Scan(&id)
+		if err != nil {
+			return err
+		}
+		if _, err := db.ExecContext(ctx, "UPDATE operations SET state = 'pending'"+change+" WHERE id = ?", id); err != nil {
+			return err
+		}
+		if err := r.refusedRow(ctx, db, id, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusedRow awaits that the service refuses an operation. It finds the row with the next one that it is asked for.
+func (r *round) refusedRow(ctx context.Context, db *sql.DB, id string, remove bool) error {
+	if _, err := r.good(ctx, r.client); err != nil {
+		return fmt.Errorf("a good request behind the row: %w", err)
+	}
+	quiet, cancel := context.WithTimeout(ctx, goodTime)
+	defer cancel()
+	for {
+		var state, code string
+		if err := db.QueryRowContext(quiet, "SELECT state, coalesce(failure_code, '') FROM operations WHERE id = ?", id).Scan(&state, &code); err != nil {
+			return err
+		}
+		if state != "pending" {
+			r.answers[state+" "+code]++
+			if state != "refused" || code != "notAuthentic" {
+				r.fault("the operation became %s %s", state, code)
+			}
+			break
+		}
+		programs.Sleep(quiet, 20*time.Millisecond)
+	}
+	if remove {
+		_, err := db.ExecContext(ctx, "DELETE FROM operations WHERE id = ?", id)
+		return err
+	}
+	return nil
+}
