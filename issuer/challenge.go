@@ -21,59 +21,60 @@ const (
 	challengeSecret = "challenges"
 
 	nonceRandom = 16
-	nonceMAC    = 16
-	nonceLen    = 8 + nonceRandom + nonceMAC
+	nonceMACLen = 16
+	nonceLen    = 8 + nonceRandom + nonceMACLen
 )
 
-// Challenge returns what a subject signs to show that they hold its key. Nothing is stored: the nonce carries its own end and
-// a MAC over the subject, so that asking for many costs nothing; what is stored is that one was used. Error code:
-// storeUnavailable.
-func (i *Issuer) Challenge(ctx context.Context, subject model.Address) (model.Challenge, error) {
+// Challenge returns what the subject of a request signs to consent to it; c names subject, type, renewal and the request's digest.
+// Nothing is stored: the nonce carries its own end and a MAC over these, so that asking for many costs nothing; what is stored is
+// that one was used. Error code: storeUnavailable.
+func (i *Issuer) Challenge(ctx context.Context, c model.Challenge) (model.Challenge, error) {
 	secret, err := i.cfg.Journal.Secret(ctx, challengeSecret)
 	if err != nil {
 		return model.Challenge{}, err
 	}
-	expires := i.cfg.Now().Add(ChallengeTime).Truncate(time.Second)
+	c.Issuer, c.Expires = i.cfg.Account, i.cfg.Now().Add(ChallengeTime).Truncate(time.Second).UTC()
 	nonce := make([]byte, 8+nonceRandom, nonceLen)
-	binary.BigEndian.PutUint64(nonce, uint64(expires.Unix()))
+	binary.BigEndian.PutUint64(nonce, uint64(c.Expires.Unix()))
 	_, _ = rand.Read(nonce[8:])
-	nonce = append(nonce, i.nonceMAC(secret, subject, nonce)...)
-	return i.challenge(subject, base64.RawURLEncoding.EncodeToString(nonce), expires), nil
+	nonce = append(nonce, nonceMAC(secret, c, nonce)...)
+	c.Nonce = base64.RawURLEncoding.EncodeToString(nonce)
+	return c, nil
 }
 
-func (i *Issuer) challenge(subject model.Address, nonce string, expires time.Time) model.Challenge {
-	return model.Challenge{Issuer: i.cfg.Account, Subject: subject, Nonce: nonce, Expires: expires.UTC()}
-}
-
-func (i *Issuer) nonceMAC(secret [32]byte, subject model.Address, head []byte) []byte {
+// nonceMAC binds a nonce to everything that its challenge names.
+func nonceMAC(secret [32]byte, c model.Challenge, head []byte) []byte {
 	mac := hmac.New(sha256.New, secret[:])
-	_, _ = fmt.Fprintf(mac, "challenge 1 %s %s ", i.cfg.Account, subject) // addresses have no spaces
+	_, _ = fmt.Fprintf(mac, "challenge 2 %s %s %x %t %s ", c.Issuer, c.Subject, string(c.Type), c.Renew, c.Request) // no part has spaces
 	_, _ = mac.Write(head)
-	return mac.Sum(nil)[:nonceMAC]
+	return mac.Sum(nil)[:nonceMACLen]
 }
 
-// prove checks that whoever asked holds the subject's key, and returns the nonce that is to be spent with what they asked
-// for. Error codes: proofRefused, ledgerUnavailable, storeUnavailable.
-func (i *Issuer) prove(ctx context.Context, subject model.Address, p model.Proof) (*model.SpentNonce, error) {
+// prove checks that the holder of the subject's key consented to exactly this request, and returns the nonce to be spent with it.
+// The signed message is derived from the request itself, so that a proof for another request is never valid. Error codes:
+// proofRefused, ledgerUnavailable, storeUnavailable.
+func (i *Issuer) prove(ctx context.Context, r model.CredentialRequest) (*model.SpentNonce, error) {
 	secret, err := i.cfg.Journal.Secret(ctx, challengeSecret)
 	if err != nil {
 		return nil, err
 	}
+	p := r.Proof
+	c := model.Challenge{Issuer: i.cfg.Account, Subject: r.Subject, Type: r.Type, Renew: r.Renew, Request: r.Digest, Nonce: p.Nonce}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(p.Nonce)
-	if err != nil || len(raw) != nonceLen || !hmac.Equal(raw[8+nonceRandom:], i.nonceMAC(secret, subject, raw[:8+nonceRandom])) {
-		return nil, refusedProof("the nonce must be that of a challenge for this subject", err)
+	if err != nil || len(raw) != nonceLen || !hmac.Equal(raw[8+nonceRandom:], nonceMAC(secret, c, raw[:8+nonceRandom])) {
+		return nil, refusedProof("the nonce must be that of a challenge for this subject and this request, "+
+			"unchanged (subject, credential, renew, and the request_hash of everything but the proof)", err)
 	}
-	expires := time.Unix(int64(binary.BigEndian.Uint64(raw)), 0)
-	if now := i.cfg.Now(); !now.Before(expires) {
-		return nil, refusedProof("the challenge expired at "+expires.UTC().Format(time.RFC3339), nil)
+	c.Expires = time.Unix(int64(binary.BigEndian.Uint64(raw)), 0).UTC()
+	if now := i.cfg.Now(); !now.Before(c.Expires) {
+		return nil, refusedProof("the challenge expired at "+c.Expires.Format(time.RFC3339), nil)
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
-	message := i.challenge(subject, p.Nonce, expires).Message()
-	if err := i.cfg.Ledger.CheckProof(ctx, subject, p.PublicKey, p.Signature, []byte(message)); err != nil {
+	if err := i.cfg.Ledger.CheckProof(ctx, r.Subject, p.PublicKey, p.Signature, []byte(c.Message())); err != nil {
 		return nil, unavailable(err)
 	}
-	return &model.SpentNonce{Nonce: p.Nonce, Expires: expires}, nil
+	return &model.SpentNonce{Nonce: p.Nonce, Expires: c.Expires}, nil
 }
 
 func refusedProof(why string, cause error) error {

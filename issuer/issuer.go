@@ -34,8 +34,9 @@
 //
 // # Proof
 //
-// A challenge ([Issuer.Challenge]) is kept nowhere: its nonce carries its own end and a MAC over issuer and subject, by a
-// secret that all replicas share. What is signed names both accounts and can be no transaction. The key must be the subject's
+// A challenge ([Issuer.Challenge]) is not stored: its nonce carries its own end and a MAC, by a secret that all replicas share, over
+// issuer, subject, type, renewal and the digest of the request. The signed message names the same, so that a proof for one request
+// is worthless for every other; it can be no transaction. The key must be the subject's
 // master key, unless that is disabled, or its regular key, in a validated ledger; a signer list cannot prove. The nonce is used
 // up in the transaction that stores what it was answered for, and by nothing that is refused.
 //

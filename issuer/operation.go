@@ -18,6 +18,8 @@ type Ask struct {
 	// Wait is how long to wait for the operation's end: 0 is [Config.WaitLimit], which is also the most; less than 0,
 	// such as [NoWait], is not at all.
 	Wait time.Duration
+	// Proven is called once a request's proof is verified, before anything is stored. Its error ends the request. nil for none.
+	Proven func(*model.SpentNonce) error
 }
 
 // NoWait has an operation returned as soon as it is stored.
@@ -63,7 +65,7 @@ func (i *Issuer) Repeated(ctx context.Context, a Ask) (reply Reply, found bool, 
 // be), proofRefused, tooManyUnaccepted, tecDUPLICATE, tecNO_TARGET, tecEXPIRED, tecINSUFFICIENT_RESERVE, other final `tec`
 // results, inProgress, idempotencyKeyReused, ledgerUnavailable, storeUnavailable, notValidated, refused.
 func (i *Issuer) Issue(ctx context.Context, r model.CredentialRequest, a Ask) (Reply, error) {
-	t, err := i.settle(ctx, r)
+	t, err := i.settle(ctx, r, a.Proven)
 	if err != nil {
 		return Reply{}, err
 	}

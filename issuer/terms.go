@@ -34,8 +34,9 @@ type terms struct {
 }
 
 // settle looks into all of a request that needs no look at the credential's place on the ledger: documents, validity, URI
-// and proof, by the policy of its type. Error codes: badRequest, proofRefused, ledgerUnavailable, storeUnavailable.
-func (i *Issuer) settle(ctx context.Context, r model.CredentialRequest) (terms, error) {
+// and proof, by the policy of its type. proven is as [Ask.Proven]. Error codes: badRequest, proofRefused, ledgerUnavailable,
+// storeUnavailable, and those of proven.
+func (i *Issuer) settle(ctx context.Context, r model.CredentialRequest, proven func(*model.SpentNonce) error) (terms, error) {
 	t, err := i.granted(ctx, r, i.lastLedger)
 	if err != nil {
 		return t, err
@@ -43,8 +44,11 @@ func (i *Issuer) settle(ctx context.Context, r model.CredentialRequest) (terms, 
 	if t.proof && r.Proof == nil {
 		return t, model.BadRequest("proof", "must be given for "+r.Type.Text()+": ask POST /challenge for what to sign with the subject's key")
 	}
-	if r.Proof != nil {
-		t.nonce, err = i.prove(ctx, r.Subject, *r.Proof)
+	if r.Proof == nil {
+		return t, nil
+	}
+	if t.nonce, err = i.prove(ctx, r); err == nil && proven != nil {
+		err = proven(t.nonce)
 	}
 	return t, err
 }

@@ -16,11 +16,16 @@ type Proof struct {
 	PublicKey, Signature string
 }
 
-// Challenge is what is to be signed as a [Proof].
+// Challenge is what is to be signed as a [Proof]: consent to one request, and to nothing else.
 type Challenge struct {
 	Issuer, Subject Address
-	Nonce           string
-	Expires         time.Time // whole seconds
+	Type            CredentialType
+	// Renew says that the request replaces an existing credential.
+	Renew bool
+	// Request is the request's digest; see [RequestDigest].
+	Request string
+	Nonce   string
+	Expires time.Time // whole seconds
 }
 
 // SpentNonce is the nonce of a challenge that was answered. It is stored, as a hash, with what it was answered for, so that
@@ -30,13 +35,20 @@ type SpentNonce struct {
 	Expires time.Time
 }
 
-// Message is the text whose bytes are signed. It begins like no transaction does, names what it is for, and is shown to
-// people by wallets.
+// Message is the text whose bytes are signed. Its first line separates it from transactions and from every other signed message.
+// Wallets show it to people, so that it names the credential and what happens to an existing one.
 func (c Challenge) Message() string {
+	renewal := "no"
+	if c.Renew {
+		renewal = "yes, it replaces the credential that I have"
+	}
 	return strings.Join([]string{
 		"Credential request",
 		"I hold the key of " + string(c.Subject),
-		"and ask " + string(c.Issuer) + " for a credential.",
+		"and ask " + string(c.Issuer) + " for this credential, and no other.",
+		"Credential: " + string(c.Type),
+		"Renewal: " + renewal,
+		"Request (SHA-256): " + c.Request,
 		"Nonce: " + c.Nonce,
 		"Valid until: " + c.Expires.UTC().Format(time.RFC3339),
 	}, "\n")
@@ -117,16 +129,31 @@ func (f *faultsOf) required(o object, name string, parse func(string) (string, e
 	return required(&f.faults, o, name, parse)
 }
 
-// ParseChallengeRequest reads the JSON of a request for a challenge, {"subject": …}. The error is as
-// [ParseCredentialRequest]'s.
-func ParseChallengeRequest(body []byte) (Address, error) {
-	o, err := parseObject(theBody, body, fieldSubject)
-	if err != nil {
-		return "", err
+const fieldRequestHash = "request_hash"
+
+var errRequestHash = errors.New("must be the SHA-256 of the request without its proof, in canonical JSON (RFC 8785): 64 hex digits")
+
+func parseRequestHash(s string) (string, error) {
+	if len(s) != 64 || !only(strings.ToUpper(s), upperHex) {
+		return "", errRequestHash
 	}
+	return strings.ToLower(s), nil
+}
+
+// ParseChallengeRequest reads the JSON of a request for a challenge, {"subject", "credential", "renew"?, "request_hash"}. Issuer,
+// Nonce and Expires of the result are zero. The error is as [ParseCredentialRequest]'s.
+func ParseChallengeRequest(body []byte) (Challenge, error) {
+	o, err := parseObject(theBody, body, fieldSubject, fieldCredential, fieldRenew, fieldRequestHash)
+	if err != nil {
+		return Challenge{}, err
+	}
+	var c Challenge
 	var faults faults
-	subject := required(&faults, o, fieldSubject, parseSubject)
-	return subject, faults.err()
+	c.Subject = required(&faults, o, fieldSubject, parseSubject)
+	c.Type = required(&faults, o, fieldCredential, ParseType)
+	c.Renew = parseRenew(&faults, o)
+	c.Request = required(&faults, o, fieldRequestHash, parseRequestHash)
+	return c, faults.err()
 }
 
 // ParseEmpty reads a body that has nothing to say: none, or an object without fields. The error is as

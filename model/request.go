@@ -23,6 +23,8 @@ type CredentialRequest struct {
 	Renew bool
 	// Proof is nil for none.
 	Proof *Proof
+	// Digest is the request's [RequestDigest] if it has a proof.
+	Digest string
 }
 
 // Create returns the transaction that grants the request.
@@ -106,7 +108,11 @@ func ParseCredentialRequest(body []byte) (CredentialRequest, error) {
 	}
 	r.URI, _ = optional(&faults, o, fieldURI, ParseURI)
 	r.Renew = parseRenew(&faults, o)
-	r.Proof = parseProof(&faults, o)
+	if r.Proof = parseProof(&faults, o); r.Proof != nil {
+		if r.Digest, err = RequestDigest(body); err != nil {
+			faults.add(err)
+		}
+	}
 	if err := faults.err(); err != nil {
 		return CredentialRequest{}, err
 	}

@@ -12,9 +12,15 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// challenge asks for what is to be signed. issuer is who must be asking; empty for anyone.
-func (s *service) challenge(ctx context.Context, subject, issuer model.Address) (model.Challenge, error) {
-	body, err := json.Marshal(map[string]any{"subject": subject})
+// challenge asks for what is to be signed for a request. want has its subject, type, renewal and digest; its Issuer is the only one
+// accepted, or empty for any.
+func (s *service) challenge(ctx context.Context, want model.Challenge) (model.Challenge, error) {
+	body, err := json.Marshal(struct {
+		Subject    model.Address        `json:"subject"`
+		Credential model.CredentialType `json:"credential"`
+		Renew      bool                 `json:"renew,omitempty"`
+		Request    string               `json:"request_hash"`
+	}{want.Subject, want.Type, want.Renew, want.Request})
 	if err != nil {
 		return model.Challenge{}, err
 	}
@@ -22,31 +28,31 @@ func (s *service) challenge(ctx context.Context, subject, issuer model.Address) 
 	if err != nil {
 		return model.Challenge{}, err
 	}
-	c, err := readChallenge(a.body, subject, issuer)
+	c, err := readChallenge(a.body, want)
 	if err != nil {
 		return c, &model.Error{Code: codeOddChallenge, Cause: err,
-			Message: fmt.Sprintf("nothing was signed: what %s wants signed is no challenge for %s (%v)", s.url, subject, err)}
+			Message: fmt.Sprintf("nothing was signed: the challenge of %s is not for this request of %s (%v)", s.url, want.Subject, err)}
 	}
 	return c, nil
 }
 
-// readChallenge takes a challenge apart and puts its message together anew: what is signed is never what somebody else
-// chose freely, but always the text of [model.Challenge], about this account.
-func readChallenge(body []byte, subject, issuer model.Address) (model.Challenge, error) {
+// readChallenge takes issuer, nonce and expiry from a challenge and composes the message itself: what is signed is always the text of
+// [model.Challenge] about the request that this program sends.
+func readChallenge(body []byte, want model.Challenge) (model.Challenge, error) {
 	var a struct{ Subject, Issuer, Nonce, Message, Expires string }
 	if err := json.Unmarshal(body, &a); err != nil {
 		return model.Challenge{}, errors.New("it is not of the form of one")
 	}
-	c := model.Challenge{Subject: subject}
-	if a.Subject != string(subject) {
+	c := want
+	if a.Subject != string(want.Subject) {
 		return c, errors.New("it is for another account")
 	}
 	var err error
 	if c.Issuer, err = model.ParseAddress(a.Issuer); err != nil {
 		return c, fmt.Errorf("its issuer %w", err)
 	}
-	if issuer != "" && c.Issuer != issuer {
-		return c, fmt.Errorf("it is for a credential of %s, and --issuer is %s", c.Issuer, issuer)
+	if want.Issuer != "" && c.Issuer != want.Issuer {
+		return c, fmt.Errorf("it is for a credential of %s, and --issuer is %s", c.Issuer, want.Issuer)
 	}
 	if c.Nonce, err = model.ParseNonce(a.Nonce); err != nil {
 		return c, fmt.Errorf("its nonce %w", err)
@@ -55,7 +61,7 @@ func readChallenge(body []byte, subject, issuer model.Address) (model.Challenge,
 		return c, errors.New("its expiry is no time")
 	}
 	if a.Message != c.Message() {
-		return c, errors.New("its message is another one than its fields make")
+		return c, errors.New("its message is another one than this request and its fields make")
 	}
 	return c, nil
 }

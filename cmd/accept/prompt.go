@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 )
@@ -37,4 +39,26 @@ func askSeed(ctx context.Context, w io.Writer, in *os.File) (string, error) {
 func isTerminal(f any) bool {
 	file, ok := f.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// errDeclined is the end of a request that the user did not confirm.
+var errDeclined = errors.New("declined: nothing was signed or sent")
+
+// confirm asks a question on a terminal. Everything but y or yes declines.
+func confirm(ctx context.Context, w io.Writer, in *os.File, question string) error {
+	if _, err := fmt.Fprint(w, question); err != nil {
+		return err
+	}
+	line, err := newLineReader(in).read(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return errInterrupted
+	case err != nil && !errors.Is(err, io.EOF):
+		return fmt.Errorf("read the confirmation: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return nil
+	}
+	return errDeclined
 }

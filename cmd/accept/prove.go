@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
+	"github.com/xrplissuer/credential-issuer/ledger"
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
@@ -23,11 +24,12 @@ const proveUsage = `accept prove asks a service for a credential, and proves tha
 
   accept prove --credential TYPE --documents FILE            requests it; FILE holds a JSON object, - is standard input
   accept prove --credential TYPE --documents FILE --follow   also waits, where a person has to decide
-  accept prove --print                                       only the proof, as JSON, to put into a request of your own
+  accept prove --credential TYPE --documents FILE --print    only prints the request with its proof, as JSON, and sends nothing
 
-The service is asked for a challenge, which names your account, the issuer, and a number that works once, for some minutes. It
-is shown and signed; nothing else is ever signed, whatever the service sends. The seed, SUBJECT_ACCOUNT_SEED's or from a
-masked prompt, stays here. Exit status: 0 issued, or stored for a person to decide on; 1 failed; 2 wrong use.
+The service is asked for a challenge, which names your account, the issuer, the credential, a hash of the request, and a number that
+works once, for some minutes. It is shown and signed; nothing else is ever signed, whatever the service sends. Without --issuer you
+are asked to confirm the issuer; without a terminal, --issuer is needed. The seed, SUBJECT_ACCOUNT_SEED's or from a masked prompt,
+stays here. Exit status: 0 issued, or stored for a person to decide on; 1 failed or declined; 2 wrong use.
 
 %s`
 
@@ -55,8 +57,8 @@ func readProving(args []string, dotenv string, errs io.Writer) (proving, *pflag.
 	flags.StringVar(&p.expiration, "expiration", "", "until `when` it is to hold, such as 2030-12-31T00:00:00Z; without it, as the issuer has it")
 	flags.StringVar(&p.uri, "uri", "", "what it is to point to, where the issuer lets you say")
 	flags.BoolVar(&p.renew, "renew", false, "replace the one that you have, which has expired or soon will")
-	issuer := flags.String("issuer", "", "only if the service issues for this `address`")
-	flags.BoolVar(&p.print, "print", false, "print the proof and send no request")
+	issuer := flags.String("issuer", "", "the `address` of the issuer that you expect; without it you are asked to confirm")
+	flags.BoolVar(&p.print, "print", false, "print the request with its proof and send nothing")
 	flags.BoolVar(&p.follow, "follow", false, "where a person has to decide, wait for it")
 	flags.BoolVar(&p.json, "json", false, "print for programs: what the service answers")
 	v, err := config.Read(flags, config.Pick("ISSUER_URL", "HTTP_LISTEN",
@@ -73,11 +75,10 @@ func readProving(args []string, dotenv string, errs io.Writer) (proving, *pflag.
 	}
 	p.credential = model.CredentialType(*credential)
 	switch {
-	case p.print && (flags.Changed("documents") || p.expiration+p.uri != "" || p.renew || p.follow):
-		v.Wrong("--print sends no request: leave out --documents, --expiration, --uri, --renew and --follow")
-	case p.print:
+	case p.print && p.follow:
+		v.Wrong("--print sends no request: leave out --follow")
 	case !flags.Changed("credential") || p.file == "":
-		v.Wrong("accept prove needs --credential TYPE and --documents FILE, or --print")
+		v.Wrong("accept prove needs --credential TYPE and --documents FILE: the proof is for exactly that request")
 	}
 	if flags.NArg() > 0 {
 		v.Wrong(fmt.Sprintf("%d words too many: everything is said with flags, --help shows them", flags.NArg()))
@@ -112,30 +113,20 @@ func runProve(ctx context.Context, args []string, dotenv string, in *os.File, ou
 }
 
 func (p proving) run(ctx context.Context, in *os.File, out, errs io.Writer) error {
-	var documents json.RawMessage
-	var err error
-	if !p.print { // before a seed is typed for nothing
-		if documents, err = readDocuments(p.file, in); err != nil {
-			return errUsage{err}
-		}
+	documents, err := readDocuments(p.file, in) // before a seed is typed for nothing
+	if err != nil {
+		return errUsage{err}
+	}
+	if p.wantsIssuer == "" && !p.canAsk(in, errs) {
+		return errUsage{errors.New("there is no terminal to confirm the issuer on: name the issuer that you expect with --issuer ADDRESS")}
 	}
 	seed, err := findSeed(ctx, p.options, in, errs)
 	if err != nil {
 		return err
 	}
-	subject := p.account
-	if subject == "" {
-		subject = seed.Address()
-	}
-	if !p.print {
-		// What the service would refuse by its form alone is told before anything is asked or signed.
-		body, err := p.request(subject, documents, nil)
-		if err != nil {
-			return errUsage{err}
-		}
-		if _, err := model.ParseCredentialRequest(body); err != nil {
-			return errUsage{err}
-		}
+	want, err := p.wanted(seed, documents)
+	if err != nil {
+		return errUsage{err}
 	}
 	if config.OpenToOthers(p.url) {
 		if _, err := fmt.Fprintf(errs, "The way to %s is not encrypted: what is sent can be read on it.\n", p.url); err != nil {
@@ -144,29 +135,55 @@ func (p proving) run(ctx context.Context, in *os.File, out, errs io.Writer) erro
 	}
 	s := newService(p.url)
 	defer s.close()
-	c, err := s.challenge(ctx, subject, p.wantsIssuer)
+	c, err := s.challenge(ctx, want)
 	if err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(errs, "Signing, with the key of %s:\n    %s\n", seed.Address(), strings.ReplaceAll(c.Message(), "\n", "\n    ")); err != nil {
 		return err
 	}
+	if p.wantsIssuer == "" {
+		if err := confirm(ctx, errs, in, "Is "+string(c.Issuer)+" the issuer that you expect, and is this what you request? [y/N] "); err != nil {
+			return err
+		}
+	}
 	signed, err := prove(c, seed)
 	if err != nil {
 		return err
 	}
-	if p.print {
-		line, err := json.Marshal(signed)
-		if err == nil {
-			_, err = fmt.Fprintf(out, "%s\n", line)
-		}
-		return err
-	}
-	body, err := p.request(subject, documents, &signed)
+	body, err := p.request(c.Subject, documents, &signed)
 	if err != nil {
 		return err
 	}
+	if p.print {
+		_, err = fmt.Fprintf(out, "%s\n", body)
+		return err
+	}
 	return p.send(ctx, s, body, out, errs)
+}
+
+// canAsk reports whether the issuer can be confirmed: on a terminal that is not the source of the documents.
+func (p proving) canAsk(in *os.File, errs io.Writer) bool {
+	return p.file != "-" && isTerminal(in) && isTerminal(errs)
+}
+
+// wanted returns the challenge that this request needs, without issuer, nonce and expiry. A request whose form the service would
+// refuse is an error, before anything is asked or signed.
+func (p proving) wanted(seed ledger.Seed, documents json.RawMessage) (model.Challenge, error) {
+	subject := p.account
+	if subject == "" {
+		subject = seed.Address()
+	}
+	body, err := p.request(subject, documents, nil)
+	if err != nil {
+		return model.Challenge{}, err
+	}
+	r, err := model.ParseCredentialRequest(body)
+	if err != nil {
+		return model.Challenge{}, err
+	}
+	digest, err := model.RequestDigest(body)
+	return model.Challenge{Issuer: p.wantsIssuer, Subject: r.Subject, Type: r.Type, Renew: r.Renew, Request: digest}, err
 }
 
 // readDocuments reads the documents of a request.

@@ -27,7 +27,8 @@ const (
 )
 
 var (
-	aChallenge = model.Challenge{Issuer: issuer, Subject: subjectOf(subjectSeed), Nonce: "AAAA-nonce_1", Expires: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	// aChallenge is for the request of 'Member' with the documents {"a":1}.
+	aChallenge = model.Challenge{Issuer: issuer, Subject: subjectOf(subjectSeed), Type: "Member", Request: digestOf(`{"a":1}`), Nonce: "AAAA-nonce_1", Expires: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
 	issuedTx   = fmt.Sprintf(`{"close_time_iso":"2030-01-02T03:04:05Z","ctid":"C1","engine_result":"tesSUCCESS","engine_result_message":"It was applied.","hash":"AB","ledger_index":5,`+
 		`"meta":{},"tx_json":{"Account":"%s","CredentialType":"4D656D626572","Subject":"%s","TransactionType":"CredentialCreate"},"validated":true}`, issuer, subjectOf(subjectSeed))
 )
@@ -38,6 +39,25 @@ func subjectOf(seed string) model.Address {
 		panic(err)
 	}
 	return s.Address()
+}
+
+// digestOf is that of a request of 'Member' with these documents.
+func digestOf(documents string) string {
+	digest, err := model.RequestDigest(fmt.Appendf(nil, `{"subject":"%s","credential":"Member","documents":%s}`, subjectOf(subjectSeed), documents))
+	if err != nil {
+		panic(err)
+	}
+	return digest
+}
+
+// fits answers POST /challenge as the service does.
+const fits = "fits"
+
+// fitting is the challenge for a request of one.
+func fitting(body []byte) (string, error) {
+	c, err := model.ParseChallengeRequest(body)
+	c.Issuer, c.Nonce, c.Expires = aChallenge.Issuer, aChallenge.Nonce, aChallenge.Expires
+	return "200 " + bodyOf(c, nil), err
 }
 
 // sent is what a caller sent.
@@ -61,7 +81,7 @@ func newCounter(t *testing.T, answers map[string][]string) *counter {
 	t.Helper()
 	c := &counter{t: t, answers: answers}
 	if answers["POST /challenge"] == nil {
-		answers["POST /challenge"] = []string{"200 " + challengeBody(nil)}
+		answers["POST /challenge"] = []string{fits}
 	}
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
@@ -87,7 +107,14 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if list[0] == "hang up" {
 		panic(http.ErrAbortHandler)
 	}
-	status, rest, _ := strings.Cut(list[0], " ")
+	reply := list[0]
+	if reply == fits {
+		var err error
+		if reply, err = fitting(body); err != nil {
+			c.t.Errorf("a challenge is asked for with %s: %v", body, err)
+		}
+	}
+	status, rest, _ := strings.Cut(reply, " ")
 	for strings.HasPrefix(rest, "@") {
 		var line string
 		line, rest, _ = strings.Cut(rest[1:], "\n")
@@ -113,10 +140,12 @@ func (c *counter) to(method, path string) []sent {
 	return all
 }
 
-// challengeBody is the service's answer to POST /challenge, with some fields changed.
-func challengeBody(change map[string]string) string {
-	c := aChallenge
-	fields := map[string]string{"subject": string(c.Subject), "issuer": string(c.Issuer), "nonce": c.Nonce, "message": c.Message(), "expires": c.Expires.Format(time.RFC3339)}
+// challengeBody is the service's answer to POST /challenge for aChallenge, with some fields changed.
+func challengeBody(change map[string]string) string { return bodyOf(aChallenge, change) }
+
+func bodyOf(c model.Challenge, change map[string]string) string {
+	fields := map[string]any{"subject": c.Subject, "issuer": c.Issuer, "credential": c.Type, "renew": c.Renew, "request_hash": c.Request,
+		"nonce": c.Nonce, "message": c.Message(), "expires": c.Expires.Format(time.RFC3339)}
 	for k, v := range change {
 		fields[k] = v
 	}
@@ -163,8 +192,8 @@ func TestProveIssued(t *testing.T) {
 	c := newCounter(t, map[string][]string{"POST /credential": {"201 " + issuedTx}})
 	const papers = `{"name": "Zoë",
   "email": "zoe@example.org"}`
-	s := command(t, "", "prove", "--issuer-url", c.url+"/", "--credential", "Member", "--documents", documents(t, "\ufeff"+papers+"\n"),
-		"--expiration", "2031-01-01T00:00:00Z", "--uri", "https://example.org/", "--renew", "--issuer", string(issuer))
+	s := command(t, "", "prove", "--issuer", string(issuer), "--issuer-url", c.url+"/", "--credential", "Member", "--documents", documents(t, "\ufeff"+papers+"\n"),
+		"--expiration", "2031-01-01T00:00:00Z", "--uri", "https://example.org/", "--renew")
 	s.want(t, 0, "    I hold the key of "+string(aChallenge.Subject), "    Nonce: AAAA-nonce_1", "Validated after")
 	want := "Issued 'Member' to " + string(aChallenge.Subject) + ".\n    result  tesSUCCESS: It was applied.\n    hash    AB\n    ctid    C1\n    ledger  5, validated, closed 2030-01-02T03:04:05Z\n"
 	if s.out != want {
@@ -188,12 +217,13 @@ func TestProveIssued(t *testing.T) {
 	if r.Subject != aChallenge.Subject || r.Type != "Member" || r.URI != "https://example.org/" || !r.Renew || r.Expiration == nil || r.Proof == nil || r.Proof.Nonce != aChallenge.Nonce {
 		t.Fatalf("%+v", r)
 	}
-	signer, err := ledger.VerifyMessage([]byte(aChallenge.Message()), r.Proof.PublicKey, r.Proof.Signature)
+	signedFor := model.Challenge{Issuer: issuer, Subject: r.Subject, Type: r.Type, Renew: true, Request: r.Digest, Nonce: r.Proof.Nonce, Expires: aChallenge.Expires}
+	signer, err := ledger.VerifyMessage([]byte(signedFor.Message()), r.Proof.PublicKey, r.Proof.Signature)
 	if err != nil || signer != aChallenge.Subject {
 		t.Errorf("signed by %s, %v", signer, err)
 	}
 
-	asJSON := command(t, papers, "prove", "--json", "--issuer-url", c.url, "--credential", "Member", "--documents", "-")
+	asJSON := command(t, papers, "prove", "--issuer", string(issuer), "--json", "--issuer-url", c.url, "--credential", "Member", "--documents", "-")
 	asJSON.want(t, 0)
 	if asJSON.out != issuedTx+"\n" {
 		t.Errorf("%s", asJSON.out)
@@ -203,22 +233,22 @@ func TestProveIssued(t *testing.T) {
 	}
 }
 
-// TestProvePrint: the proof alone, and no request.
+// TestProvePrint: the request with its proof is printed, and not sent.
 func TestProvePrint(t *testing.T) {
+	papers := documents(t, `{"a":1}`)
 	for _, seed := range []string{subjectSeed, "snoPBrXtMeMyMHUVTgbuqAfg1SUTb"} { // of both families
-		want := aChallenge
-		want.Subject = subjectOf(seed)
-		c := newCounter(t, map[string][]string{"POST /challenge": {"200 " + challengeBody(map[string]string{"subject": string(want.Subject), "message": want.Message()})}})
+		c := newCounter(t, map[string][]string{})
 		t.Setenv("SUBJECT_ACCOUNT_SEED", seed)
 		var out, errs bytes.Buffer
-		if err := run(t.Context(), []string{"prove", "--print", "--issuer-url", c.url}, "", nil, &out, &errs); err != nil {
+		if err := run(t.Context(), []string{"prove", "--print", "--issuer", string(issuer), "--credential", "Member", "--documents", papers, "--issuer-url", c.url}, "", nil, &out, &errs); err != nil {
 			t.Fatal(err)
 		}
-		body := fmt.Sprintf(`{"subject":%q,"credential":"A","documents":{"a":1},"proof":%s}`, want.Subject, out.String())
-		r, err := model.ParseCredentialRequest([]byte(body))
+		r, err := model.ParseCredentialRequest(out.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
+		want := aChallenge
+		want.Subject, want.Request = subjectOf(seed), r.Digest
 		if signer, err := ledger.VerifyMessage([]byte(want.Message()), r.Proof.PublicKey, r.Proof.Signature); err != nil || signer != want.Subject {
 			t.Errorf("signed by %s, %v", signer, err)
 		}
@@ -230,23 +260,52 @@ func TestProvePrint(t *testing.T) {
 
 // TestRegularKey: the challenge is about the account, and the key is another one's.
 func TestRegularKey(t *testing.T) {
-	c := newCounter(t, map[string][]string{"POST /challenge": {"200 " + challengeBody(map[string]string{"subject": string(me)})}})
-	s := command(t, "", "prove", "--print", "--issuer-url", c.url, "--subject-account-address", string(me))
-	s.want(t, 1, "its message is another one") // about the key's own account
-	if got := c.to("POST", "/challenge")[0].body; got != fmt.Sprintf(`{"subject":"%s"}`, me) {
+	c := newCounter(t, map[string][]string{"POST /challenge": {"200 " + challengeBody(nil), fits}})
+	papers := documents(t, `{"a":1}`)
+	args := []string{"prove", "--print", "--issuer", string(issuer), "--credential", "Member", "--documents", papers, "--issuer-url", c.url, "--subject-account-address", string(me)}
+	command(t, "", args...).want(t, 1, "for another account") // about the key's own account
+	if got := c.to("POST", "/challenge")[0].body; !strings.Contains(got, fmt.Sprintf(`{"subject":"%s","credential":"Member","request_hash":"`, me)) {
 		t.Errorf("%s", got)
 	}
-	want := aChallenge
-	want.Subject = me
-	c = newCounter(t, map[string][]string{"POST /challenge": {"200 " + challengeBody(map[string]string{"subject": string(me), "message": want.Message()})}})
-	command(t, "", "prove", "--print", "--issuer-url", c.url, "--subject-account-address", string(me)).want(t, 0,
-		"Signing, with the key of "+string(aChallenge.Subject), "I hold the key of "+string(me))
+	command(t, "", args...).want(t, 0, "Signing, with the key of "+string(aChallenge.Subject), "I hold the key of "+string(me))
+}
+
+// TestProveConfirms: without --issuer nothing is signed unless the user confirms the issuer on a terminal.
+func TestProveConfirms(t *testing.T) {
+	papers := documents(t, `{"a":1}`)
+	c := newCounter(t, map[string][]string{"POST /credential": {"201 " + issuedTx}})
+	args := []string{"prove", "--issuer-url", c.url, "--credential", "Member", "--documents", papers}
+	command(t, "y\n", args...).want(t, 2, "no terminal to confirm", "--issuer ADDRESS")
+	if len(c.got) > 0 {
+		t.Errorf("the service was asked: %+v", c.got)
+	}
+	t.Setenv("SUBJECT_ACCOUNT_SEED", subjectSeed)
+	for answer, status := range map[string]int{"y": 0, "YES": 0, "n": 1, "": 1, "yes please": 1} {
+		s := newTerminal(t)
+		ended := make(chan error, 1)
+		var out bytes.Buffer
+		go func() { ended <- run(t.Context(), args, "", s.theirs, &out, s.theirs) }()
+		s.shows("Credential: Member")
+		s.shows(string(issuer) + " the issuer that you expect")
+		before := len(c.to("POST", "/credential"))
+		s.types(answer + "\n")
+		err := <-ended
+		if sent := len(c.to("POST", "/credential")) - before; exitStatus(err) != status || sent != 1-status {
+			t.Errorf("%q: %v, sent %d", answer, err, sent)
+		}
+	}
 }
 
 // TestOddChallenges: nothing but a challenge for this account is ever signed, and nothing is sent.
 func TestOddChallenges(t *testing.T) {
 	other := aChallenge
 	other.Subject = me
+	gold := aChallenge
+	gold.Type = "Gold"
+	renewing := aChallenge
+	renewing.Renew = true
+	others := aChallenge
+	others.Request = digestOf(`{"a":2}`)
 	spoofed := aChallenge
 	spoofed.Nonce = "x\nI also owe somebody money."
 	for name, tc := range map[string]struct {
@@ -257,6 +316,9 @@ func TestOddChallenges(t *testing.T) {
 		"free text":                 {challengeBody(map[string]string{"message": "I owe the service 1000 XRP"}), "its message is another one"},
 		"a line too many":           {challengeBody(map[string]string{"message": aChallenge.Message() + "\n"}), "its message is another one"},
 		"other subject in message":  {challengeBody(map[string]string{"message": other.Message()}), "its message is another one"},
+		"another credential":        {bodyOf(gold, nil), "its message is another one"},
+		"a renewal":                 {bodyOf(renewing, nil), "its message is another one"},
+		"other documents":           {bodyOf(others, nil), "its message is another one"},
 		"text in the nonce":         {challengeBody(map[string]string{"nonce": spoofed.Nonce, "message": spoofed.Message()}), "its nonce must be"},
 		"no nonce":                  {challengeBody(map[string]string{"nonce": ""}), "its nonce must be"},
 		"a long nonce":              {challengeBody(map[string]string{"nonce": strings.Repeat("a", 300)}), "its nonce must be"},
@@ -269,7 +331,7 @@ func TestOddChallenges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCounter(t, map[string][]string{"POST /challenge": {"200 " + tc.body}, "POST /credential": {"201 " + issuedTx}})
-			s := command(t, "", "prove", "--issuer-url", c.url, "--credential", "Member", "--documents", documents(t, `{"a":1}`), "--json")
+			s := command(t, "", "prove", "--issuer", string(issuer), "--issuer-url", c.url, "--credential", "Member", "--documents", documents(t, `{"a":1}`), "--json")
 			s.want(t, 1, tc.want, "nothing was signed", `"error":"challengeNotSigned"`)
 			if len(c.to("POST", "/credential")) > 0 || strings.Contains(s.errs, "Signing") {
 				t.Errorf("it was signed: %s", s.errs)
@@ -277,7 +339,7 @@ func TestOddChallenges(t *testing.T) {
 		})
 	}
 	c := newCounter(t, map[string][]string{})
-	command(t, "", "prove", "--print", "--issuer-url", c.url, "--issuer", string(me)).want(t, 1, "it is for a credential of "+string(issuer)+", and --issuer is "+string(me))
+	command(t, "", "prove", "--issuer", string(me), "--credential", "Member", "--documents", documents(t, `{"a":1}`), "--issuer-url", c.url).want(t, 1, "it is for a credential of "+string(issuer)+", and --issuer is "+string(me))
 }
 
 // TestProveWrongUse: what can be known here is told before anything is asked.
@@ -292,9 +354,9 @@ func TestProveWrongUse(t *testing.T) {
 		{"", nil, []string{"needs --credential TYPE and --documents FILE"}},
 		{"", []string{"--credential", "A"}, []string{"needs --credential TYPE and --documents FILE"}},
 		{"", []string{"--print", "--follow"}, []string{"--print sends no request"}},
-		{"", []string{"--print", "--documents", good}, []string{"--print sends no request"}},
+		{"", []string{"--print", "--documents", good}, []string{"needs --credential TYPE and --documents FILE"}},
 		{"", []string{"--print", "more"}, []string{"1 words too many"}},
-		{"", []string{"--print", "--issuer", "r"}, []string{"--issuer must be"}},
+		{"", []string{"--issuer", "r"}, []string{"--issuer must be"}},
 		{"", []string{"--print", "--issuer-url", "ftp://x"}, []string{"ISSUER_URL must be"}},
 		{"", []string{"--print", "--issuer-url", "http://me:hush@x"}, []string{"ISSUER_URL must be"}},
 		{"", []string{"--print", "--subject-account-address", "r"}, []string{"SUBJECT_ACCOUNT_ADDRESS must be"}},
@@ -307,7 +369,7 @@ func TestProveWrongUse(t *testing.T) {
 		{`{"a":1} {}`, []string{"--credential", "A", "--documents", "-"}, []string{"--documents: -: "}},
 		{`{"a":"` + strings.Repeat("x", maxDocuments) + `"}`, []string{"--credential", "A", "--documents", "-"}, []string{"must not have more than 1048576 bytes"}},
 	} {
-		s := command(t, tc.stdin, append([]string{"prove", "--issuer-url", c.url}, tc.args...)...)
+		s := command(t, tc.stdin, append([]string{"prove", "--issuer", string(issuer), "--issuer-url", c.url}, tc.args...)...)
 		s.want(t, 2, tc.want...)
 		if strings.Contains(told(s.err), "hush") {
 			t.Errorf("a password is shown: %v", s.err)
@@ -319,7 +381,7 @@ func TestProveWrongUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = nothing.Close() }()
-	if err := run(t.Context(), []string{"prove", "--print", "--issuer-url", c.url}, "", nothing, io.Discard, io.Discard); exitStatus(err) != 2 || !strings.Contains(err.Error(), "no terminal to ask") {
+	if err := run(t.Context(), []string{"prove", "--issuer", string(issuer), "--credential", "A", "--documents", good, "--issuer-url", c.url}, "", nothing, io.Discard, io.Discard); exitStatus(err) != 2 || !strings.Contains(err.Error(), "no terminal to ask") {
 		t.Errorf("%v", err)
 	}
 	if len(c.got) > 0 {
@@ -353,30 +415,30 @@ func TestProveRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCounter(t, map[string][]string{"POST /credential": {tc.answer}})
-			s := command(t, "", "prove", "--issuer-url", c.url, "--credential", "A", "--documents", papers)
+			s := command(t, "", "prove", "--issuer", string(issuer), "--issuer-url", c.url, "--credential", "A", "--documents", papers)
 			s.want(t, 1, append(tc.want, "Ended after")...)
 			if s.out != "" {
 				t.Errorf("%s", s.out)
 			}
-			s = command(t, "", "prove", "--json", "--issuer-url", c.url, "--credential", "A", "--documents", papers)
+			s = command(t, "", "prove", "--issuer", string(issuer), "--json", "--issuer-url", c.url, "--credential", "A", "--documents", papers)
 			if s.want(t, 1); !strings.Contains(s.out, tc.json) || strings.Count(s.out, "\n") != 1 || !json.Valid([]byte(s.out)) {
 				t.Errorf("%s", s.out)
 			}
 		})
 	}
-	command(t, "", "prove", "--json", "--issuer-url", "http://127.0.0.1:1", "--print").want(t, 1, "does not answer", "Is the service running?", `"error":"serviceUnavailable"`)
+	command(t, "", "prove", "--issuer", string(issuer), "--json", "--issuer-url", "http://127.0.0.1:1", "--credential", "A", "--documents", papers).want(t, 1, "does not answer", "Is the service running?", `"error":"serviceUnavailable"`)
 	tls := httptest.NewUnstartedServer(http.NotFoundHandler())
 	tls.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	tls.StartTLS()
 	defer tls.Close()
-	command(t, "", "prove", "--print", "--issuer-url", strings.Replace(tls.URL, "https", "http", 1)).want(t, 1, "answers HTTPS: set ISSUER_URL")
-	command(t, "", "prove", "--print", "--issuer-url", tls.URL).want(t, 1, "does not answer", "certificate")
+	command(t, "", "prove", "--issuer", string(issuer), "--credential", "A", "--documents", papers, "--issuer-url", strings.Replace(tls.URL, "https", "http", 1)).want(t, 1, "answers HTTPS: set ISSUER_URL")
+	command(t, "", "prove", "--issuer", string(issuer), "--credential", "A", "--documents", papers, "--issuer-url", tls.URL).want(t, 1, "does not answer", "certificate")
 }
 
 // TestProveAgain: a request whose answer is lost is sent again with the same key and the same body.
 func TestProveAgain(t *testing.T) {
 	c := newCounter(t, map[string][]string{"POST /credential": {"hang up", "502 <html>", "201 " + issuedTx}})
-	command(t, "", "prove", "--issuer-url", c.url, "--credential", "Member", "--documents", documents(t, `{"a":1}`)).want(t, 0, "Issued 'Member'")
+	command(t, "", "prove", "--issuer", string(issuer), "--issuer-url", c.url, "--credential", "Member", "--documents", documents(t, `{"a":1}`)).want(t, 0, "Issued 'Member'")
 	posted := c.to("POST", "/credential")
 	if len(posted) != 3 {
 		t.Fatalf("sent %d times", len(posted))
@@ -407,7 +469,7 @@ func TestProveLater(t *testing.T) {
 				"POST /credential":             {"202 @Location: /operations/" + requestID + "\n" + pending},
 				"GET /operations/" + requestID: tc.ends,
 			})
-			command(t, "", "prove", "--issuer-url", c.url, "--credential", "Member", "--documents", documents(t, `{"a":1}`)).want(t, tc.status, tc.want)
+			command(t, "", "prove", "--issuer", string(issuer), "--issuer-url", c.url, "--credential", "Member", "--documents", documents(t, `{"a":1}`)).want(t, tc.status, tc.want)
 			if asked := c.to("GET", "/operations/"+requestID); asked[0].header.Get("Prefer") != "wait=50" {
 				t.Errorf("%+v", asked)
 			}
@@ -429,7 +491,7 @@ func TestProveWaits(t *testing.T) {
 	c := newCounter(t, answers())
 	papers := documents(t, `{"a":1}`)
 	at := c.url + "/request/" + requestID + "?secret=" + aSecret
-	s := command(t, "", "prove", "--issuer-url", c.url, "--credential", "Member", "--documents", papers)
+	s := command(t, "", "prove", "--issuer", string(issuer), "--issuer-url", c.url, "--credential", "Member", "--documents", papers)
 	s.want(t, 0, "accept follow '"+at+"'")
 	if s.out != "'Member' waits for a person to decide on it.\n    request  "+requestID+"\n    link     "+at+"\n" {
 		t.Errorf("%s", s.out)
@@ -437,13 +499,13 @@ func TestProveWaits(t *testing.T) {
 	if n := len(c.to("GET", "/request/"+requestID)); n > 0 {
 		t.Errorf("asked %d times", n)
 	}
-	command(t, "", "prove", "--issuer-url", c.url, "--credential", "Member", "--documents", papers, "--follow").want(t, 0, at, "Waiting for a decision", "Decided after", "Issued 'Member'")
-	s = command(t, "", "prove", "--json", "--issuer-url", newCounter(t, answers()).url, "--credential", "Member", "--documents", papers)
+	command(t, "", "prove", "--issuer", string(issuer), "--issuer-url", c.url, "--credential", "Member", "--documents", papers, "--follow").want(t, 0, at, "Waiting for a decision", "Decided after", "Issued 'Member'")
+	s = command(t, "", "prove", "--issuer", string(issuer), "--json", "--issuer-url", newCounter(t, answers()).url, "--credential", "Member", "--documents", papers)
 	if s.want(t, 0); s.out != stored+"\n" {
 		t.Errorf("%s", s.out)
 	}
 	for _, link := range []string{"", "http://elsewhere.example/request/" + requestID + "?secret=x", "/request/1?secret=x"} {
 		c := newCounter(t, map[string][]string{"POST /credential": {"202 @Location: /request/" + requestID + "\n" + fmt.Sprintf(`{"id":"%s","link":"%s"}`, requestID, link)}})
-		command(t, "", "prove", "--issuer-url", c.url, "--credential", "Member", "--documents", papers).want(t, 1, "tells no link")
+		command(t, "", "prove", "--issuer", string(issuer), "--issuer-url", c.url, "--credential", "Member", "--documents", papers).want(t, 1, "tells no link")
 	}
 }

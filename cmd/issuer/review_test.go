@@ -83,7 +83,7 @@ func TestReview(t *testing.T) {
 	}
 	ask := func() (id, link string) {
 		t.Helper()
-		out, log, status := alice.run("prove", "--credential", "Accredited", "--documents", papers)
+		out, log, status := alice.run("prove", "--issuer", issuing, "--credential", "Accredited", "--documents", papers)
 		m := regexp.MustCompile(`^'Accredited' waits for a person to decide on it\.\n    request  (\w{26})\n    link     (http://\S+)\n$`).FindStringSubmatch(out)
 		if status != 0 || m == nil || !strings.Contains(log, "I hold the key of "+subject) {
 			t.Fatalf("%d %s%s", status, out, log)
@@ -157,22 +157,17 @@ func TestReview(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	// At once where no person is needed; and with a proof that was printed, which works once.
-	if out, log, status := alice.run("prove", "--json", "--credential", "Member", "--documents", filepath.Join(examples, "documents", "member.json")); status != 0 || !strings.Contains(out, `"engine_result":"tesSUCCESS"`) {
+	if out, log, status := alice.run("prove", "--issuer", issuing, "--json", "--credential", "Member", "--documents", filepath.Join(examples, "documents", "member.json")); status != 0 || !strings.Contains(out, `"engine_result":"tesSUCCESS"`) {
 		t.Errorf("%d %s%s", status, out, log)
 	}
-	proof, _, status := alice.run("prove", "--print")
-	if status != 0 || !json.Valid([]byte(proof)) {
-		t.Fatalf("%d %s", status, proof)
+	proven, _, status := alice.run("prove", "--issuer", issuing, "--print", "--credential", "Accredited", "--documents", papers)
+	if status != 0 || !json.Valid([]byte(proven)) {
+		t.Fatalf("%d %s", status, proven)
 	}
-	request := func(credential string) int {
-		body := `{"subject":"` + subject + `","credential":"` + credential + `","documents":` + readFile(t, papers) + `,"proof":` + proof + `}`
-		status, _ := paste(t, []string{"", "Content-Type: application/json", "POST", body, url + "/credential"})
-		return status
-	}
-	if _, log, status := alice.run("prove", "--credential", "Accredited", "--documents", filepath.Join(examples, "documents", "member.json")); status != 1 || !strings.Contains(log, "documents") || !strings.Contains(log, "badRequest") {
+	if _, log, status := alice.run("prove", "--issuer", issuing, "--credential", "Accredited", "--documents", filepath.Join(examples, "documents", "member.json")); status != 1 || !strings.Contains(log, "documents") || !strings.Contains(log, "badRequest") {
 		t.Errorf("documents of another type: %d %s", status, log)
 	}
-	if got := request("Accredited"); got != http.StatusConflict { // it stands already, so that the proof is not spent
+	if got, _ := paste(t, []string{"", "Content-Type: application/json", "POST", proven, url + "/credential"}); got != http.StatusConflict { // it stands already, so that the proof is not spent
 		t.Errorf("asked again: %d", got)
 	}
 	if err := s.stop(); err != nil {

@@ -64,7 +64,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 		status, refusal int // for those who may; for those who may not, 401 where they are nobody
 	}{
 		{method: post, path: "/credential", target: "/credential", headers: jsonType, body: `{}`, status: 400},
-		{method: post, path: "/challenge", target: "/challenge", headers: jsonType, body: `{"subject":"` + absent + `"}`, status: 200},
+		{method: post, path: "/challenge", target: "/challenge", headers: jsonType, body: challengeBody(t, absent, "A", `{"x":1}`, ""), status: 200},
 		{method: get, path: "/credential/:issuer/:subject/:type", target: "/credential/self/" + string(w.subject) + "/Member", status: 200},
 		{method: get, path: "/request/:id", target: "/request/" + id + "?secret=" + secret, status: 200},
 		{method: http.MethodDelete, path: "/request/:id", target: "/request/" + id + "?secret=" + secret, status: 409},
@@ -181,7 +181,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 	if after := w.account(); after != before {
 		t.Errorf("it cost something: the issuer was %+v and is %+v", before, after)
 	}
-	if a := proven("", proof(t, w.challenge(t, w.subject), w.subjectSeed)); a.status != http.StatusCreated {
+	if a := proven("", proof(t, w.challenge(t, w.subject, "Proven", `{"x":1}`, ""), w.subjectSeed)); a.status != http.StatusCreated {
 		t.Errorf("with a proof: %d %s", a.status, a.body)
 	}
 	if got := w.as(t, d, "reviewer", get, "/admin/request/"+id, "", ""); got.str("reason") != "blurred" {
@@ -579,10 +579,12 @@ func TestRates(t *testing.T) {
 	d := &door{}
 	now := time.Now()
 	clock := func() time.Time { return now } // moved between requests
-	w := newWorld(t, guarded(d), under(memberPolicy, reviewedPolicy), func(c *worldConfig) {
+	w := newWorld(t, guarded(d), under(append(provenPolicies(3), memberPolicy, reviewedPolicy)...), func(c *worldConfig) {
 		c.furnish = append(c.furnish, func(_ *world, _ *issuer.Config, api *httpapi.Config) {
 			api.ClientLimit = access.NewLimiter(access.Rate{Count: 5, Per: time.Minute}, 0, clock)
+			api.UnprovenLimit = access.NewLimiter(access.Rate{Count: 2, Per: time.Minute}, 0, clock)
 			api.SubjectLimit = access.NewLimiter(access.Rate{Count: 2, Per: time.Minute}, 0, clock)
+			api.ProofLimit = access.NewLimiter(access.Rate{Count: 1, Per: issuer.ChallengeTime}, 0, clock)
 			proxies, err := access.ParseProxies("127.0.0.1")
 			if err != nil {
 				t.Fatal(err)
@@ -634,14 +636,14 @@ func TestRates(t *testing.T) {
 	}
 	limited("later, and once more", w.send(t, get, check, from(1), ""), 12)
 
-	// A subject, whoever asks for it.
+	// A client's requests for one subject without a proof.
 	first := w.ask(t, from(10)+"\nIdempotency-Key: a", w.subject, "Member", memberDocuments, "")
-	second := w.ask(t, from(11)+"\nIdempotency-Key: b", w.subject, "Reviewed", `{"x":1}`, "")
+	second := w.ask(t, from(10)+"\nIdempotency-Key: b", w.subject, "Reviewed", `{"x":1}`, "")
 	if first.status != http.StatusCreated || second.status != http.StatusAccepted {
 		t.Fatalf("%d %s, %d %s", first.status, first.body, second.status, second.body)
 	}
-	limited("the subject's third", w.ask(t, from(12), w.subject, "Member", memberDocuments, ""), 30)
-	limited("a challenge for it", w.send(t, post, "/challenge", jsonType+"\n"+from(13), `{"subject":"`+string(w.subject)+`"}`), 30)
+	limited("the client's third for the subject", w.ask(t, from(10), w.subject, "Member", memberDocuments, ""), 30)
+	limited("a challenge for it", w.send(t, post, "/challenge", jsonType+"\n"+from(10), challengeBody(t, w.subject, "P0", `{"x":1}`, "")), 30)
 	for range 3 {
 		if a := w.ask(t, from(14)+"\nIdempotency-Key: a", w.subject, "Member", memberDocuments, ""); a.status != http.StatusCreated || a.header.Get("Idempotent-Replayed") != "true" {
 			t.Errorf("a replay: %d %s", a.status, a.body)
@@ -659,8 +661,39 @@ func TestRates(t *testing.T) {
 	if a := w.send(t, get, check, from(18), ""); a.status != http.StatusOK { // looking is free
 		t.Errorf("%d %s", a.status, a.body)
 	}
+	// The subject's requests, proven, from wherever they come. Nothing that others did counts.
+	signed := map[string]string{}
+	for n, credential := range []string{"P0", "P1", "P2"} {
+		a := w.send(t, post, "/challenge", jsonType+"\n"+from(20+n), challengeBody(t, w.subject, credential, `{"x":1}`, ""))
+		if a.status != http.StatusOK {
+			t.Fatalf("the subject's challenge: %d %s", a.status, a.body)
+		}
+		signed[credential] = proof(t, read[challenge](t, a), w.subjectSeed)
+	}
+	if a := w.ask(t, from(30), w.subject, "P0", `{"x":1}`, signed["P0"]); a.status != http.StatusCreated {
+		t.Errorf("proven: %d %s", a.status, a.body)
+	}
+	for n := range 4 { // whoever obtained the proof repeats it
+		if a := w.ask(t, from(31+n), w.subject, "P0", `{"x":1}`, signed["P0"]); a.status != http.StatusConflict {
+			t.Errorf("repeated: %d %s", a.status, a.body)
+		}
+		if a := w.ask(t, from(31+n), w.subject, "P1", `{"x":1}`, signed["P0"]); a.status != http.StatusForbidden {
+			t.Errorf("for another credential: %d %s", a.status, a.body)
+		}
+	}
+	if a := w.ask(t, from(40), w.subject, "P1", `{"x":1}`, signed["P1"]); a.status != http.StatusCreated {
+		t.Errorf("proven: %d %s", a.status, a.body)
+	}
+	limited("the subject's third", w.ask(t, from(41), w.subject, "P2", `{"x":1}`, signed["P2"]), 30)
+	refusedProof(t, "a wrong proof", w.ask(t, from(42), w.subject, "P2", `{"x":2}`, signed["P2"]), "this request")
+	refusedProof(t, "a wrong proof again", w.ask(t, from(42), w.subject, "P2", `{"x":2}`, signed["P2"]), "this request")
+	limited("wrong proofs of one client", w.ask(t, from(42), w.subject, "P2", `{"x":2}`, signed["P2"]), 30)
+
 	now = now.Add(30 * time.Second)
-	if a := w.ask(t, from(19), w.subject, "Member", memberDocuments, ""); a.status != http.StatusConflict {
+	if a := w.ask(t, from(41), w.subject, "P2", `{"x":1}`, signed["P2"]); a.status != http.StatusCreated {
+		t.Errorf("later: %d %s", a.status, a.body)
+	}
+	if a := w.ask(t, from(10), w.subject, "Member", memberDocuments, ""); a.status != http.StatusConflict {
 		t.Errorf("later: %d %s", a.status, a.body)
 	}
 	// Who was limited is in the log by the address that the proxy vouches for, and by no other.

@@ -22,8 +22,8 @@
 //
 // The table in routes.go is the whole interface, and says of each route what it needs:
 //
-//   - Nothing, and a rate for each client: the public side. What is asked for a subject counts against that subject's rate too,
-//     unless its key came before. An operation is shown to whoever knows its id, and a request that a person decides on to
+//   - Nothing, and a rate for each client: the public side. A request for a subject also counts against a rate of its client for that
+//     subject, and once its proof is verified against that of the subject, unless its key came before. An operation is shown to whoever knows its id, and a request that a person decides on to
 //     whoever knows its secret, as the parameter secret or as a bearer token, who can also withdraw it; with another one
 //     there is no such request.
 //   - A role, with a bearer token: all below /admin, and /metrics. Without one that holds it is 401, with one whose role does not
@@ -67,7 +67,7 @@ type Issuer interface {
 	Repeated(ctx context.Context, a issuer.Ask) (reply issuer.Reply, found bool, err error)
 	Issue(ctx context.Context, r model.CredentialRequest, a issuer.Ask) (issuer.Reply, error)
 	Revoke(ctx context.Context, r model.Revocation, a issuer.Ask) (issuer.Reply, error)
-	Challenge(ctx context.Context, subject model.Address) (model.Challenge, error)
+	Challenge(ctx context.Context, c model.Challenge) (model.Challenge, error)
 	Verify(ctx context.Context, subject, issuer model.Address, t model.CredentialType) (model.Verdict, error)
 	Followed(ctx context.Context, id model.OperationID, secret string) (issuer.Review, error)
 	Withdraw(ctx context.Context, id model.OperationID, secret string, a issuer.Ask) (issuer.Review, error)
@@ -97,8 +97,12 @@ type Config struct {
 	Access Access
 	// Audit keeps a log of their calls; none by default.
 	Audit Auditor
-	// ClientLimit bounds the requests of a client of the public side, SubjectLimit those for a subject; none by default.
-	ClientLimit, SubjectLimit Limiter
+	// ClientLimit bounds the requests of a client of the public side, UnprovenLimit those of a client for one subject, and
+	// SubjectLimit those for a subject whose proof is verified; none by default.
+	ClientLimit, UnprovenLimit, SubjectLimit Limiter
+	// ProofLimit recognises a proof that was counted already: it allows each nonce once in [issuer.ChallengeTime]. Without it
+	// each repetition counts.
+	ProofLimit Limiter
 	// ClientIP says which address a request comes from; that of the connection by default.
 	ClientIP func(*http.Request) string
 	// TLS has [API.Serve] answer HTTPS; plain HTTP without it.
@@ -223,10 +227,19 @@ func (a *API) issue(c echo.Context) error {
 			return reply, err
 		}
 		note(c, slog.String("subject", r.Subject.String()), slog.String("credential", r.Type.Text()))
-		if err := take(a.cfg.SubjectLimit, string(r.Subject)); err != nil {
-			return reply, err
+		if r.Proof == nil {
+			if err := a.takeUnproven(c, r.Subject); err != nil {
+				return reply, err
+			}
 		}
-		return a.cfg.Issuer.Issue(c.Request().Context(), r, asked)
+		asked.Proven = a.proven(r.Subject)
+		reply, err = a.cfg.Issuer.Issue(c.Request().Context(), r, asked)
+		if model.CodeOf(err) == model.CodeProofRefused {
+			if tooMany := a.takeUnproven(c, r.Subject); tooMany != nil {
+				return reply, tooMany
+			}
+		}
+		return reply, err
 	})
 }
 

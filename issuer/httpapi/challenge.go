@@ -10,7 +10,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-// challenge serves POST /challenge {subject}.
+// challenge serves POST /challenge {subject, credential, renew, request_hash}.
 func (a *API) challenge(c echo.Context) error {
 	if err := parameters(c); err != nil {
 		return err
@@ -19,24 +19,27 @@ func (a *API) challenge(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	subject, err := model.ParseChallengeRequest(body)
+	asked, err := model.ParseChallengeRequest(body)
 	if err != nil {
 		return err
 	}
-	note(c, slog.String("subject", subject.String()))
-	if err := take(a.cfg.SubjectLimit, string(subject)); err != nil {
+	note(c, slog.String("subject", asked.Subject.String()), slog.String("credential", asked.Type.Text()))
+	if err := a.takeUnproven(c, asked.Subject); err != nil {
 		return err
 	}
-	asked, err := a.cfg.Issuer.Challenge(c.Request().Context(), subject)
+	made, err := a.cfg.Issuer.Challenge(c.Request().Context(), asked)
 	if err != nil {
 		return err
 	}
 	return a.writeJSON(c, http.StatusOK, struct {
-		Subject model.Address `json:"subject"`
-		Issuer  model.Address `json:"issuer"`
-		Nonce   string        `json:"nonce"`
+		Subject    model.Address `json:"subject"`
+		Issuer     model.Address `json:"issuer"`
+		Credential string        `json:"credential"`
+		Renew      bool          `json:"renew"`
+		Request    string        `json:"request_hash"`
+		Nonce      string        `json:"nonce"`
 		// Message is what is to be signed: its bytes in UTF-8.
 		Message string `json:"message"`
 		Expires string `json:"expires"`
-	}{asked.Subject, asked.Issuer, asked.Nonce, asked.Message(), asked.Expires.Format(time.RFC3339)})
+	}{made.Subject, made.Issuer, made.Type.Text(), made.Renew, made.Request, made.Nonce, made.Message(), made.Expires.Format(time.RFC3339)})
 }

@@ -43,7 +43,8 @@ func TestRenewalOfAnAccepted(t *testing.T) {
 	if !accepted("Soon") {
 		t.Error("it was taken from its subject")
 	}
-	if a := w.ask(t, "", w.subject, "Soon", `{"x":1}`, expires(9)+`,"renew":true`+proof(t, w.challenge(t, w.subject), w.subjectSeed)); a.status != http.StatusCreated {
+	renewed := expires(9) + `,"renew":true`
+	if a := w.ask(t, "", w.subject, "Soon", `{"x":1}`, renewed+proof(t, w.challenge(t, w.subject, "Soon", `{"x":1}`, renewed), w.subjectSeed)); a.status != http.StatusCreated {
 		t.Errorf("by its subject: %d %s", a.status, a.body)
 	}
 

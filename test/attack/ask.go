@@ -10,11 +10,13 @@ import (
 
 // ask makes a request that a person decides on, as it is meant to be done, and returns its id and the secret of its link.
 func (r *round) ask(ctx context.Context, who wallet, documents string) (id, secret string, err error) {
-	c, err := r.challenge(ctx, r.client, who.address)
+	request := map[string]any{"subject": who.address, "credential": "Accredited", "documents": json.RawMessage(documents)}
+	c, err := r.challengeFor(ctx, r.client, text(request))
 	if err != nil {
 		return "", "", err
 	}
-	body := text(map[string]any{"subject": who.address, "credential": "Accredited", "documents": json.RawMessage(documents), "proof": proof(c, who.public, who.sign(c.Message))})
+	request["proof"] = proof(c, who.public, who.sign(c.Message))
+	body := text(request)
 	a, err := r.send(ctx, http.MethodPost, "/credential", body)
 	if err != nil {
 		return "", "", err

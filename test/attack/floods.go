@@ -11,6 +11,7 @@ import (
 
 var floods = []attack{
 	{name: "1000 requests for one subject", on: onPlain, run: oneSubject},
+	{name: "a subject locked out by others", on: onTLS, run: lockOut},
 	{name: "many subjects, one client", on: onTLS, run: manySubjects},
 	{name: "X-Forwarded-For made up", on: onTLS, run: forwarded},
 	{name: "requests' ids and secrets guessed", on: onPlain, run: guessedRequests},
@@ -47,6 +48,46 @@ func oneSubject(ctx context.Context, r *round) error {
 	if most := subjectRate + int64(time.Since(began)/time.Second) + 1; passed.Load() > most {
 		r.fault("%d requests passed the rate of %d a minute", passed.Load(), subjectRate)
 	}
+	r.grant(1, 0)
+	return nil
+}
+
+// lockOut asks for challenges, and sends requests with no proof and with wrong ones, for a subject, from many addresses; the subject's
+// own are served meanwhile.
+func lockOut(ctx context.Context, r *round) error {
+	if !manyAddresses {
+		return oneAddress
+	}
+	who, other, err := r.w.take()
+	if err != nil {
+		return err
+	}
+	r.w.subjects <- other
+	asking := r.w.asking(who.address, "Member", nil)
+	body, err := challengeBody(asking)
+	if err != nil {
+		return err
+	}
+	for n := range 5 {
+		client := r.newClient(fmt.Sprintf("127.0.0.%d", 30+n))
+		atOnce(20, 2*subjectRate, func(i int) {
+			a, err := r.sendBy(ctx, client, http.MethodPost, "/challenge", body)
+			if i%2 == 1 {
+				wrong := proof(challenge{Nonce: "x"}, who.public, who.sign("Credential request"))
+				a, err = r.sendBy(ctx, client, http.MethodPost, "/credential", r.w.asking(who.address, "Member", wrong))
+			}
+			r.expect("others", a, err, http.StatusOK, http.StatusForbidden, http.StatusTooManyRequests)
+		})
+		client.CloseIdleConnections()
+	}
+	own := r.newClient("127.0.0.40")
+	defer own.CloseIdleConnections()
+	c, err := r.challengeFor(ctx, own, asking)
+	if err != nil {
+		return fmt.Errorf("the subject's own challenge: %w", err)
+	}
+	a, err := r.sendBy(ctx, own, http.MethodPost, "/credential", r.w.asking(who.address, "Member", proof(c, who.public, who.sign(c.Message))))
+	r.expect("the subject's own request", a, err, http.StatusCreated)
 	r.grant(1, 0)
 	return nil
 }

@@ -24,6 +24,7 @@ var proofs = []attack{
 	{name: "proof forged", on: onPlain, run: forgedProofs},
 	{name: "proof replayed, one after another", on: onPlain, run: replayedProofs},
 	{name: "proof replayed, all at once", on: onPlain, run: racedProofs},
+	{name: "proof relayed to another request", on: onPlain, run: relayedProofs},
 }
 
 // take takes subjects that nothing was asked for yet; one key is on secp256k1 and the next is Ed25519.
@@ -86,11 +87,11 @@ func forgedProofs(ctx context.Context, r *round) error {
 		if who.address == ed.address {
 			other = secp
 		}
-		c, err := r.challenge(ctx, r.client, who.address)
+		c, err := r.challenge(ctx, r.client, who.address, "Member")
 		if err != nil {
 			return err
 		}
-		foreign, err := r.challenge(ctx, r.client, other.address)
+		foreign, err := r.challenge(ctx, r.client, other.address, "Member")
 		if err != nil {
 			return err
 		}
@@ -157,10 +158,8 @@ func forgedProofs(ctx context.Context, r *round) error {
 			}
 			forged["as a hash"] = proof(c, who.public, upperHex(ed25519.Sign(who.ed25519, half([]byte(c.Message)))))
 		}
-		turn := 0 // both credentials for each would be more than the subject's rate
 		for name, p := range forged {
-			turn++
-			a := r.refuse(ctx, name, []int{http.StatusForbidden, http.StatusBadRequest}, http.MethodPost, "/credential", r.w.asking(who.address, []string{"Member", "Accredited"}[turn%2], p))
+			a := r.refuse(ctx, name, []int{http.StatusForbidden, http.StatusBadRequest}, http.MethodPost, "/credential", r.w.asking(who.address, "Member", p))
 			if a.status == http.StatusForbidden && a.code() != "proofRefused" {
 				r.fault("%s: %s", name, a)
 			}
@@ -185,7 +184,7 @@ func replayedProofs(ctx context.Context, r *round) error {
 		return err
 	}
 	for _, who := range []wallet{secp, ed} {
-		c, err := r.challenge(ctx, r.client, who.address)
+		c, err := r.challenge(ctx, r.client, who.address, "Member")
 		if err != nil {
 			return err
 		}
@@ -203,21 +202,53 @@ func replayedProofs(ctx context.Context, r *round) error {
 	return nil
 }
 
-// racedProofs sends one proof many times at once, for two credentials: one of them is granted, or stored, once.
+// relayedProofs uses a proof that somebody obtained for one request with other requests of its subject.
+func relayedProofs(ctx context.Context, r *round) error {
+	secp, ed, err := r.w.take()
+	if err != nil {
+		return err
+	}
+	for _, who := range []wallet{secp, ed} {
+		right := r.w.asking(who.address, "Member", nil)
+		c, err := r.challengeFor(ctx, r.client, right)
+		if err != nil {
+			return err
+		}
+		p := text(proof(c, who.public, who.sign(c.Message)))
+		with := func(request, more string) string {
+			return strings.TrimSuffix(request, "}") + more + `,"proof":` + p + "}"
+		}
+		for name, body := range map[string]string{
+			"another credential":     with(r.w.asking(who.address, "Accredited", nil), ""),
+			"other documents":        with(`{"subject":"`+who.address+`","credential":"Member","documents":{"name":"Mallory","email":"m@example.org"}}`, ""),
+			"a renewal":              with(right, `,"renew":true`),
+			"another expiration":     with(right, `,"expiration":"2099-01-01T00:00:00Z"`),
+			"the type in lower case": with(strings.Replace(right, "Member", "member", 1), ""),
+		} {
+			r.refuse(ctx, name, []int{http.StatusForbidden, http.StatusBadRequest}, http.MethodPost, "/credential", body)
+		}
+		a, err := r.send(ctx, http.MethodPost, "/credential", with(right, ""))
+		r.expect("what was consented to", a, err, http.StatusCreated)
+		r.grant(1, 0)
+	}
+	return nil
+}
+
+// racedProofs sends one proof many times at once: its request is granted once.
 func racedProofs(ctx context.Context, r *round) error {
 	secp, ed, err := r.w.take()
 	if err != nil {
 		return err
 	}
 	for _, who := range []wallet{secp, ed} {
-		c, err := r.challenge(ctx, r.client, who.address)
+		c, err := r.challenge(ctx, r.client, who.address, "Member")
 		if err != nil {
 			return err
 		}
 		p := proof(c, who.public, who.sign(c.Message))
 		var granted, waiting atomic.Int64
 		atOnce(50, 50, func(i int) {
-			credential := []string{"Member", "Accredited"}[i%2]
+			credential := []string{"Member", "Member", "Accredited"}[i%3]
 			a, err := r.send(ctx, http.MethodPost, "/credential", r.w.asking(who.address, credential, p))
 			r.expect("at once", a, err, http.StatusCreated, http.StatusAccepted, http.StatusConflict, http.StatusForbidden)
 			switch a.status {

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/test/internal/programs"
 )
 
@@ -250,8 +251,17 @@ func (w *world) close() error {
 // challenge asks for what a subject has to sign.
 type challenge struct{ Nonce, Message string }
 
-func (r *round) challenge(ctx context.Context, client *http.Client, subject string) (challenge, error) {
-	a, err := r.sendBy(ctx, client, http.MethodPost, "/challenge", text(map[string]any{"subject": subject}))
+func (r *round) challenge(ctx context.Context, client *http.Client, subject, credential string) (challenge, error) {
+	return r.challengeFor(ctx, client, r.w.asking(subject, credential, nil))
+}
+
+// challengeFor asks for what a subject has to sign for a request.
+func (r *round) challengeFor(ctx context.Context, client *http.Client, request string) (challenge, error) {
+	body, err := challengeBody(request)
+	if err != nil {
+		return challenge{}, err
+	}
+	a, err := r.sendBy(ctx, client, http.MethodPost, "/challenge", body)
 	if err != nil {
 		return challenge{}, err
 	}
@@ -260,6 +270,19 @@ func (r *round) challenge(ctx context.Context, client *http.Client, subject stri
 		return c, fmt.Errorf("POST /challenge: %s", a)
 	}
 	return c, nil
+}
+
+// challengeBody is what asks for the challenge of a request.
+func challengeBody(request string) (string, error) {
+	var asked struct {
+		Subject, Credential string
+		Renew               bool
+	}
+	if err := json.Unmarshal([]byte(request), &asked); err != nil {
+		return "", err
+	}
+	digest, err := model.RequestDigest([]byte(request))
+	return text(map[string]any{"subject": asked.Subject, "credential": asked.Credential, "renew": asked.Renew, "request_hash": digest}), err
 }
 
 // asking is the body of a request for a credential.
@@ -295,7 +318,7 @@ func (r *round) good(ctx context.Context, client *http.Client) (time.Duration, e
 		return 0, errors.New("there are no more subjects: make more at the start")
 	}
 	began := time.Now()
-	c, err := r.challenge(ctx, client, s.address)
+	c, err := r.challenge(ctx, client, s.address, "Member")
 	if err != nil {
 		return 0, err
 	}

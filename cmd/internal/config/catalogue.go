@@ -52,7 +52,7 @@ var Catalogue = []Setting{
 	{Key: "RATE_LIMIT_CLIENT",
 		Usage: "most requests of one client to the public side in a time, such as 600/1m; 0 for no limit; where it is not set, 600/1m, and no limit on the sandbox"},
 	{Key: "RATE_LIMIT_SUBJECT",
-		Usage: "most requests for one subject in a time; where it is not set, 60/1m, and no limit on the sandbox"},
+		Usage: "most requests for one subject in a time: with its proof, and of each client without; where it is not set, 60/1m, and no limit on the sandbox"},
 	{Key: "RATE_LIMIT_LOGIN",
 		Usage: "most tokens that do not hold of one client in a time; where it is not set, 20/1m, and no limit on the sandbox"},
 	{Key: "TRUSTED_PROXIES",
