@@ -204,7 +204,7 @@ func readDocuments(file string, in *os.File) (json.RawMessage, error) {
 	case len(text) > maxDocuments:
 		return nil, fmt.Errorf("--documents: %s must not have more than %d bytes", file, maxDocuments)
 	}
-	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
+	text = bytes.TrimSpace([]byte(config.Text(text)))
 	if _, err := model.DocumentsOf(text); err != nil {
 		return nil, fmt.Errorf("--documents: %s: %s", file, told(err))
 	}

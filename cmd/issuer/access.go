@@ -197,7 +197,7 @@ func (c *certificate) reload() error {
 	if err != nil {
 		return fmt.Errorf("TLS_KEY_FILE: %w", err)
 	}
-	pair, err := tls.X509KeyPair(chain, []byte(key))
+	pair, err := tls.X509KeyPair([]byte(config.Text(chain)), []byte(key))
 	if err != nil {
 		return fmt.Errorf("TLS_CERT_FILE and TLS_KEY_FILE: the certificate cannot be used: %w", err)
 	}

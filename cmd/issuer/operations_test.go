@@ -262,6 +262,9 @@ func TestOperationsPage(t *testing.T) {
 			t.Errorf("the runbook does not have %q", m[1])
 		}
 	}
+	if unit := readFile(t, "../../examples/operations/credential-issuer.service"); !strings.Contains(unit, "\nLimitCORE=0\n") {
+		t.Error("the unit allows core dumps, which hold keys")
+	}
 	// The unit sets what is a setting.
 	for _, m := range regexp.MustCompile(`(?m)^Environment=([A-Z_]+)=`).FindAllStringSubmatch(readFile(t, "../../examples/operations/credential-issuer.service"), -1) {
 		if !slices.ContainsFunc(known, func(s config.Setting) bool { return s.Key == m[1] }) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -52,7 +53,7 @@ func (a *API) readBody(c echo.Context) ([]byte, error) {
 	// The server's time limit for reading is for the request alone. Left standing, it would end the wait for the
 	// ledger too: net/http takes a read that fails for a client that went away.
 	endReading(c)
-	return body, nil
+	return bytes.TrimPrefix(body, []byte(byteOrderMark)), nil // which a reader may ignore (RFC 8259, 8.1)
 }
 
 // hold reads to the end, into so many bytes at first, no more than [freeBody]. What it takes of the room that all share is given

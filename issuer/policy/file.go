@@ -218,6 +218,7 @@ var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 // parse reads a file that must be one YAML document, whose top is a mapping without aliases. It returns nil after a
 // fault.
 func (f *file) parse(text []byte) *yaml.Node {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if !utf8.Valid(text) {
 		f.faults.add(f.name, 0, wholeFile+" must be UTF-8; it holds other bytes")
 		return nil

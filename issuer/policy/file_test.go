@@ -33,6 +33,13 @@ func TestAllFields(t *testing.T) {
 	}
 }
 
+// TestByteOrderMark: a policy may begin with one.
+func TestByteOrderMark(t *testing.T) {
+	if p := parsed(t, "\ufeff"+least); p.Type != "Member" {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestFewFields(t *testing.T) {
 	p := parsed(t, least)
 	if p.Type != "Member" || p.Decision != Automatic || p.ProofRequired || p.Validity != (Validity{}) || p.Unaccepted != (Unaccepted{}) ||

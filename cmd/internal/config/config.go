@@ -111,7 +111,10 @@ func (c *Values) readDotenv(path string) {
 	}
 	c.v.SetConfigFile(path)
 	c.v.SetConfigType("env")
-	err := c.v.ReadInConfig()
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		err = c.v.ReadConfig(strings.NewReader(Text(raw)))
+	}
 	var cause *fs.PathError
 	switch {
 	case errors.As(err, &cause):
@@ -130,7 +133,7 @@ func badLine(path string) string {
 	if err != nil {
 		return ""
 	}
-	for i, line := range strings.Split(string(text), "\n") {
+	for i, line := range strings.Split(Text(text), "\n") {
 		line = strings.TrimSpace(line)
 		if line != "" && line[0] != '#' && !strings.ContainsAny(line, "=:") {
 			return fmt.Sprintf("; line %d is not", i+1)

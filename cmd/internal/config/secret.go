@@ -63,5 +63,5 @@ func PrivateFile(path string, most int64) (string, error) {
 	if int64(len(text)) > most {
 		return "", fmt.Errorf("%s is too long: it must have at most %d bytes", path, most)
 	}
-	return string(text), nil
+	return Text(text), nil
 }

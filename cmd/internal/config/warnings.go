@@ -123,7 +123,7 @@ func (c *Values) mistaken() []string {
 		return nil
 	}
 	var told []string
-	lines := strings.NewReplacer("\ufeff", "", "\r\n", "\n", "\r", "\n").Replace(string(text))
+	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(Text(text))
 	for i, line := range strings.Split(lines, "\n") {
 		m := bareValue.FindStringSubmatch(line)
 		if m == nil {
