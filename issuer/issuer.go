@@ -90,6 +90,9 @@ type Config struct {
 	Account model.Address
 	Ledger  Ledger
 	Journal Journal
+	// Index is the credential index: it answers lists, and is compared with the ledger before a limit refuses a request. nil
+	// has lists read from the ledger.
+	Index CredentialIndex
 	// Policies say what is offered and on what terms. Without them every type is, and Check decides on documents.
 	Policies Policies
 	// Check decides on an applicant's documents; nil is [SaysPlease].
@@ -112,6 +115,8 @@ type Config struct {
 type Issuer struct {
 	cfg  Config
 	keys keyedLock
+	// limits are those comparisons that limits have brought about.
+	limits limitChecks
 	// verdicts are those of the last validated ledger.
 	verdicts verdicts
 	// released ends when nobody is to wait any more.

@@ -280,11 +280,17 @@ func (k *Keeper) list(ctx context.Context) error {
 	}
 	k.compareAt = k.cfg.Now().Add(k.cfg.Reconcile) // this was one
 	k.cfg.Logger.Info("listed the credentials that stand", "ledger", at.Index, "credentials", n)
-	if corrected += gone; corrected > 0 {
-		k.count(ActionCorrected, corrected)
-		k.cfg.Logger.Warn("the credential index was corrected", "ledger", at.Index, "differences", corrected)
-	}
+	k.corrected(at.Index, corrected+gone)
 	return nil
+}
+
+// corrected reports corrections of the credential index.
+func (k *Keeper) corrected(ledger uint32, differences int) {
+	if differences == 0 {
+		return
+	}
+	k.count(ActionCorrected, differences)
+	k.cfg.Logger.Warn("the credential index was corrected", "ledger", ledger, "differences", differences)
 }
 
 // chore is one thing that the keeper does each time a ledger closes. One that fails rests for a while.

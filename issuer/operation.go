@@ -224,7 +224,10 @@ func (i *Issuer) begin(ctx context.Context, op model.Operation, check check) (st
 	if err := ctx.Err(); err != nil {
 		return model.Operation{}, false, err
 	}
-	stored, _, err = i.cfg.Journal.Create(ctx, op)
+	err = i.underLimits(ctx, op, func() (err error) {
+		stored, _, err = i.cfg.Journal.Create(ctx, op)
+		return err
+	})
 	var standing *model.StandingError
 	if errors.As(err, &standing) { // of another process
 		stored, err = i.cfg.Journal.Operation(ctx, standing.Operation)

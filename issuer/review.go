@@ -189,7 +189,10 @@ func (i *Issuer) Approve(ctx context.Context, id model.OperationID, a Ask) (Revi
 		err = &model.Error{Code: model.CodeExpired, Cause: err, Message: "the expiration that was asked for is past: reject the request, so that its " +
 			"applicant can ask again"}
 	case err == nil:
-		app, err = i.cfg.Journal.Decide(ctx, model.Decision{Application: id, Actor: a.Actor, Approve: true, Operation: &op, RequestID: a.RequestID})
+		err = i.underLimits(ctx, op, func() (err error) {
+			app, err = i.cfg.Journal.Decide(ctx, model.Decision{Application: id, Actor: a.Actor, Approve: true, Operation: &op, RequestID: a.RequestID})
+			return err
+		})
 	}
 	unlock()
 	if err != nil {

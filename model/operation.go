@@ -362,6 +362,20 @@ func (e *StandingError) Error() string {
 	return fmt.Sprintf("operation %s (%s) is %s", e.Operation, e.Kind, e.State)
 }
 
+// LimitError is the cause of a [CodeTooManyUnaccepted]: which of the [UnacceptedLimits] refuses the operation.
+type LimitError struct {
+	// InAll: the limit of a type; else that of a subject.
+	InAll bool
+	Limit int
+}
+
+func (e *LimitError) Error() string {
+	if e.InAll {
+		return fmt.Sprintf("the type has reached its limit of %d unaccepted credentials", e.Limit)
+	}
+	return fmt.Sprintf("the subject has reached its limit of %d unaccepted credentials", e.Limit)
+}
+
 // LaneHeldError says who holds a lane.
 type LaneHeldError struct{ LaneStatus }
 

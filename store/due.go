@@ -54,6 +54,13 @@ func (s *Store) Unaccepted(ctx context.Context, issuer model.Address, t model.Cr
 		string(issuer), t.Hex(), int64(issuedBefore), int64(after.Issued), string(after.Subject), page(limit))
 }
 
+// UnacceptedOf returns up to limit unaccepted credentials of one subject, by type. after is the last one of the page before, or
+// zero. At most 1,000 are returned. Error code: storeUnavailable.
+func (s *Store) UnacceptedOf(ctx context.Context, issuer, subject model.Address, after model.CredentialRecord, limit int) ([]model.CredentialRecord, error) {
+	return s.dueRecords(ctx, "WHERE c.issuer = $1 AND c.subject = $2 AND c.type > $3 AND c.deleted = 0 AND c.accepted = 0 ORDER BY c.type LIMIT $4",
+		string(issuer), string(subject), after.Type.Hex(), page(limit))
+}
+
 // Expired returns up to limit of an account's credentials whose expiration is before a time (in seconds since the Ripple
 // Epoch), of one type or of all where it is empty, the longest expired first. after is the last one of the page before, or
 // zero. At most 1,000 are returned. Error code: storeUnavailable.

@@ -105,3 +105,54 @@ func TestIndexedSortsNothing(t *testing.T) {
 		return err
 	}))
 }
+
+func TestCorrect(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		correct := func(want int, ledger uint32, found []model.ListedCredential, absent ...model.Credential) {
+			t.Helper()
+			for _, want := range []int{want, 0} { // an answer is lost
+				corrected, err := h.Correct(h.ctx(), issuerA, ledger, ledgerTime(ledger), found, absent)
+				h.equal([]any{corrected, err}, []any{want, nil})
+			}
+		}
+		open := credential(subject())
+		_, err := h.Correct(h.ctx(), issuerA, 9, ledgerTime(9), nil, []model.Credential{open})
+		h.code(err, model.CodeWrongState)
+		h.mirrored(10)
+		var seq int64
+		accepted, gone, anew, later := credential(subject()), credential(subject()), credential(subject()), credential(subject())
+		h.move(20, change(model.ChangeCreated, open, 11, 0), change(model.ChangeCreated, accepted, 11, 1), change(model.ChangeCreated, gone, 11, 2),
+			change(model.ChangeCreated, anew, 11, 3), change(model.ChangeCreated, later, 20, 0))
+		h.kinds(&seq)
+		h.mirrorCounts(5, 5, 0)
+		accepted.Accepted = true
+		correct(3, 19, []model.ListedCredential{{Credential: open, Changed: 11}, {Credential: accepted, Changed: 15}, {Credential: anew, Changed: 16}}, gone, later)
+		h.equal(h.kinds(&seq), []string{"credential.accepted " + string(accepted.Subject),
+			"credential.deleted " + string(anew.Subject), "credential.issued " + string(anew.Subject), "credential.deleted " + string(gone.Subject)})
+		h.mirrorCounts(4, 3, 0)
+		limits, err := h.UnacceptedOf(h.ctx(), issuerA, open.Subject, model.CredentialRecord{}, 5)
+		h.ok(err)
+		h.equal(len(limits), 1)
+		limits, err = h.UnacceptedOf(h.ctx(), issuerA, open.Subject, limits[0], 5)
+		h.ok(err)
+		h.equal(len(limits), 0)
+
+		// What history tells later of those ledgers is no news; what came after them is.
+		h.move(22, change(model.ChangeAccepted, accepted, 15, 0), change(model.ChangeDeleted, gone, 18, 0), change(model.ChangeDeleted, accepted, 22, 0),
+			change(model.ChangeCreated, gone, 22, 1))
+		h.equal(h.kinds(&seq), []string{"credential.revoked " + string(accepted.Subject), "credential.issued " + string(gone.Subject)})
+
+		// A credential without a record may have been deleted since; one of another issuer is a mistake.
+		correct(0, 21, []model.ListedCredential{{Credential: accepted, Changed: 15}}, credential(subject()))
+		other := open
+		other.Issuer = issuerB
+		if _, err := h.Correct(h.ctx(), issuerA, 30, ledgerTime(30), []model.ListedCredential{{Credential: other}}, nil); err == nil {
+			t.Error("a credential of another issuer is taken")
+		}
+		// Ahead of the index.
+		correct(1, 25, nil, later)
+		h.move(26, change(model.ChangeAccepted, later, 23, 0), change(model.ChangeDeleted, later, 24, 0))
+		h.equal(h.kinds(&seq), []string{"credential.deleted " + string(later.Subject)})
+		h.mirrorCounts(3, 3, 0)
+	})
+}

@@ -209,10 +209,10 @@ func (y *tally) beyond(op *model.Operation, adds int) error {
 	l := op.Limits
 	switch n, all := y.subjects[op.Subject], y.types[op.Type]; {
 	case l.PerSubject > 0 && n+adds > l.PerSubject:
-		return &model.Error{Code: model.CodeTooManyUnaccepted, Message: fmt.Sprintf("%s has %s credentials of this issuer that it has not accepted"+
+		return &model.Error{Code: model.CodeTooManyUnaccepted, Cause: &model.LimitError{Limit: l.PerSubject}, Message: fmt.Sprintf("%s has %s credentials of this issuer that it has not accepted"+
 			" or that are under way, and %d at a time are allowed: accept one first", op.Subject, number(n), l.PerSubject)}
 	case l.InAll > 0 && all+adds > l.InAll:
-		return &model.Error{Code: model.CodeTooManyUnaccepted, Message: fmt.Sprintf("%s credentials of type %s are not accepted or under way,"+
+		return &model.Error{Code: model.CodeTooManyUnaccepted, Cause: &model.LimitError{InAll: true, Limit: l.InAll}, Message: fmt.Sprintf("%s credentials of type %s are not accepted or under way,"+
 			" and %d at a time are allowed: ask again when some were accepted", number(all), op.Type.Text(), l.InAll)}
 	}
 	return nil

@@ -93,6 +93,9 @@ func scanRecord(rows *sql.Rows) (*record, error) {
 
 // records reads those of an account's credentials that there are records of.
 func (t *txn) records(issuer model.Address, keys []credentialKey) (map[credentialKey]*record, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	rows := make([]row, len(keys))
 	for i, k := range keys {
 		rows[i] = row{string(k.subject), k.typ.Hex()}

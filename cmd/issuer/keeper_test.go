@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -501,5 +502,57 @@ func TestLimitsOfUnaccepted(t *testing.T) {
 	}
 	if status, body := h.ask(s, refused[1], "Few", ""); status != http.StatusConflict {
 		t.Errorf("one too many: %d %s", status, body)
+	}
+}
+
+// TestLimitsAskTheLedger: an index that lacks acceptances and deletions refuses nobody. It is corrected before a limit counts.
+func TestLimitsAskTheLedger(t *testing.T) {
+	h := newHouse(t, "credential: One\nunaccepted: {per_subject: 1}\n", "credential: Two\nunaccepted: {per_subject: 1}\n", "credential: Few\nunaccepted: {in_all: 2}\n")
+	alice, bob, carol, dora := h.account(), h.account(), h.account(), h.account()
+	h.close()
+	s := h.boot()
+	end := h.beat()
+	defer end()
+	ask := func(subject sandbox.Account, credential string, want int) {
+		t.Helper()
+		if status, body := h.ask(s, subject, credential, ""); status != want {
+			t.Fatalf("%s: %d %s, want %d", credential, status, body, want)
+		}
+	}
+	ask(alice, "One", http.StatusCreated)
+	h.accept(alice, "One")
+	ask(bob, "Few", http.StatusCreated)
+	h.accept(bob, "Few")
+	ask(carol, "Few", http.StatusCreated)
+	h.hook.await(t, "One", "issued policy", "accepted ledger")
+	h.hook.await(t, "Few", "issued policy", "accepted ledger", "issued policy")
+	ask(dora, "Few", http.StatusCreated)
+	ask(alice, "Few", http.StatusConflict) // the ledger says the same
+
+	// As if the messages of two acceptances had been lost, and of a deletion.
+	db, err := sql.Open("sqlite", journalFile(h.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, change := range []string{
+		"UPDATE credentials SET accepted = 0",
+		"INSERT INTO credentials SELECT issuer, subject, '46616B65', expiration, uri, 0, entry, issued, ledger, place, seen, deleted, told FROM credentials" +
+			" WHERE subject = '" + alice.Address + "'",
+		"UPDATE mirrors SET standing = standing + 1, unaccepted = standing + 1",
+	} {
+		if _, err := db.ExecContext(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(alice, "Two", http.StatusCreated)
+	h.hook.await(t, "Fake", "deleted ledger")
+	h.hook.await(t, "One", "issued policy", "accepted ledger", "accepted ledger")
+	h.submit(dora, fmt.Sprintf(`"TransactionType":"CredentialDelete","Issuer":%q,"CredentialType":"%X"`, h.issuer.Address, "Few"))
+	h.hook.await(t, "Few", "issued policy", "accepted ledger", "issued policy", "issued policy", "deleted ledger")
+	ask(alice, "Few", http.StatusCreated) // carol's counts, and bob's does not
+	ask(dora, "Few", http.StatusConflict)
+	if n := strings.Count(s.log.String(), "the credential index was corrected"); n != 2 {
+		t.Errorf("corrected %d times:\n%s", n, s.log.String())
 	}
 }

@@ -279,7 +279,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		p.laneDone <- p.store.HoldLane(laneContext, account, self, store.DefaultLease, p.work)
 	}()
 
-	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, WaitLimit: s.waitLimit,
+	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, WaitLimit: s.waitLimit,
 		House: issuer.HouseConfig{Records: p.store, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds}}
 	if policies != nil {
 		issuing.Policies = policies
@@ -342,6 +342,13 @@ func (r records) FinishListing(ctx context.Context, account model.Address, at, c
 		return 0, err
 	}
 	return r.Store.FinishListing(ctx, account, at, closeTime)
+}
+
+func (r records) Correct(ctx context.Context, account model.Address, at, closeTime uint32, found []model.ListedCredential, absent []model.Credential) (int, error) {
+	if err := r.guard.wait(ctx); err != nil {
+		return 0, err
+	}
+	return r.Store.Correct(ctx, account, at, closeTime, found, absent)
 }
 
 func (r records) ApplyChanges(ctx context.Context, account model.Address, progress model.MirrorProgress) error {
