@@ -16,26 +16,18 @@ const apiVersion = 2
 
 // refusal holds what an error answer consists of; over WebSocket beside the id, over HTTP inside the result.
 type refusal struct {
-	Error          string          `json:"error"`
+	Error          json.RawMessage `json:"error"` // a token, or a JSON-RPC 2.0 error object
 	ErrorCode      json.RawMessage `json:"error_code"`
 	ErrorMessage   string          `json:"error_message"`
 	ErrorException string          `json:"error_exception"`
 	SearchedAll    *bool           `json:"searched_all"`
 	Status         string          `json:"status"`
+	Warning        json.RawMessage `json:"warning"`
 }
 
 // verdict returns the node's refusal as an error, nil where it is none.
 func (r *refusal) verdict(method string) error {
-	if r.Error != "" {
-		e := &NodeError{Method: method, Code: excerpt([]byte(r.Error)), SearchedAll: r.SearchedAll}
-		text := r.ErrorMessage
-		if text == "" {
-			text = r.ErrorException
-		}
-		e.Message = excerpt([]byte(text))
-		if n, err := strconv.Atoi(string(r.ErrorCode)); err == nil {
-			e.Number = n
-		}
+	if e := r.nodeError(method); e != nil {
 		return e
 	}
 	switch r.Status {
@@ -54,11 +46,17 @@ func decodeHTTP(method string, body []byte) (json.RawMessage, error) {
 		refusal
 	}
 	if err := decodeObject(body, &envelope); err != nil {
+		if limit := limitIn(method, body); limit != nil {
+			return nil, limit
+		}
 		return nil, &AnswerError{Method: method, Reason: "no JSON object with a result", Cause: err}
 	}
 	if !isObject(envelope.Result) {
-		if envelope.Error != "" {
-			return nil, envelope.verdict(method)
+		if e := envelope.nodeError(method); e != nil {
+			return nil, e
+		}
+		if limit := limitIn(method, body); limit != nil {
+			return nil, limit
 		}
 		return nil, &AnswerError{Method: method, Reason: "it has no result"}
 	}
@@ -110,6 +108,7 @@ func (f *frame) decode(data []byte) error {
 	return scanObject(data, member{"id", &f.ID}, member{"type", &f.Type}, member{"result", &f.Result},
 		member{"error", &f.Error}, member{"error_code", &f.ErrorCode}, member{"error_message", &f.ErrorMessage},
 		member{"error_exception", &f.ErrorException}, member{"searched_all", &f.SearchedAll}, member{"status", &f.Status},
+		member{"warning", &f.Warning},
 		member{"ledger_index", &f.LedgerIndex}, member{"ledger_hash", &f.LedgerHash}, member{"ledger_time", &f.LedgerTime},
 		member{"fee_base", &f.FeeBase}, member{"reserve_base", &f.ReserveBase}, member{"reserve_inc", &f.ReserveInc},
 		member{"hash", &f.Hash}, member{"ctid", &f.CTID}, member{"close_time_iso", &f.CloseTimeISO},

@@ -103,6 +103,7 @@ type Client struct {
 	hub  *hub
 	host string
 	to   *target
+	pace *pacer
 	// ledgers asks for the last validated ledger, once for all who ask at the same moment.
 	ledgers together[model.Ledger]
 }
@@ -132,12 +133,12 @@ func New(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	cfg.URL = "" // from here on the address is in to alone
 	cfg.Logger = cfg.Logger.With("node", to.host)
-	c := &Client{cfg: cfg, host: to.host, to: to, hub: newHub(), ledgers: newTogether[model.Ledger]()}
+	c := &Client{cfg: cfg, host: to.host, to: to, hub: newHub(), pace: newPacer(cfg), ledgers: newTogether[model.Ledger]()}
 	switch to.scheme {
 	case "http", "https":
-		c.link = newHTTPLink(cfg, to, c.hub)
+		c.link = newHTTPLink(cfg, to, c.hub, c.pace)
 	default:
-		c.link = newWSLink(cfg, to, c.hub)
+		c.link = newWSLink(cfg, to, c.hub, c.pace)
 	}
 	return c, nil
 }
@@ -163,6 +164,9 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 		return fmt.Errorf("%s: %w", method, err)
 	}
 	began := c.cfg.Clock.Now()
+	if err := c.paused(ctx); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
 	var before error // why it is asked again
 	for try := 0; ; try++ {
 		raw, err := c.callOnce(ctx, method, body)
@@ -185,13 +189,35 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 			return err
 		}
 		c.cfg.Logger.DebugContext(ctx, "asking the node again", "method", method, "wait", wait, "error", err)
-		timer := c.cfg.Clock.NewTimer(wait)
-		select {
-		case <-timer.C():
-		case <-ctx.Done():
-			timer.Stop()
+		if !c.sleep(ctx, wait) {
 			return fmt.Errorf("%w, then %w", err, context.Cause(ctx))
 		}
+	}
+}
+
+// paused waits while the node is to be left alone. An error says that this takes longer than the call may.
+func (c *Client) paused(ctx context.Context) error {
+	left, why := c.pace.left()
+	switch {
+	case left == 0:
+		return nil
+	case left > c.cfg.RetryFor:
+		return why
+	case !c.sleep(ctx, left):
+		return fmt.Errorf("%w, then %w", why, context.Cause(ctx))
+	}
+	return nil
+}
+
+// sleep waits, and says whether ctx let it.
+func (c *Client) sleep(ctx context.Context, wait time.Duration) bool {
+	timer := c.cfg.Clock.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -202,7 +228,8 @@ func (c *Client) again(err error, try int) (time.Duration, bool) {
 	wait := backoff(try, c.cfg.MinBackoff, c.cfg.MaxBackoff, c.cfg.Rand)
 	var node *NodeError
 	if errors.As(err, &node) && node.Busy() {
-		return max(wait, node.RetryAfter), true
+		left, _ := c.pace.left()
+		return max(wait, left, node.RetryAfter), true
 	}
 	var lost *ConnectionError
 	if errors.As(err, &lost) && lost.Sent && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
@@ -226,3 +253,6 @@ func encodeParams(params map[string]any) (json.RawMessage, error) {
 	all["api_version"] = apiVersion
 	return json.Marshal(all)
 }
+
+// Limited returns how many requests the node has refused past its limit, or warned of, since the client was made.
+func (c *Client) Limited() uint64 { return c.pace.refused() }

@@ -36,7 +36,13 @@ func (e *NodeError) Error() string {
 }
 
 // Busy says whether the node asks to be left alone for a while; the same request may work later.
-func (e *NodeError) Busy() bool { return e.Code == "slowDown" || e.Code == "tooBusy" }
+func (e *NodeError) Busy() bool { return e.Code == codeSlowDown || e.Code == codeTooBusy }
+
+// isBusy says whether an error is a node's wish to be left alone.
+func isBusy(err error) bool {
+	var node *NodeError
+	return errors.As(err, &node) && node.Busy()
+}
 
 // Behind says whether the node does not follow its network at the moment, so that it cannot answer.
 func (e *NodeError) Behind() bool {
@@ -139,7 +145,14 @@ func unavailable(doing string, err error) error {
 // proxies: a short, harmless piece is kept for the log.
 func httpStatusError(method string, status int, body []byte, after time.Duration) error {
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		return &NodeError{Method: method, Code: "slowDown", Message: fmt.Sprintf("HTTP %d: %s", status, excerpt(body)), RetryAfter: after}
+		return &NodeError{Method: method, Code: codeSlowDown, Message: fmt.Sprintf("HTTP %d: %s", status, excerpt(body)), RetryAfter: after}
+	}
+	if _, err := decodeHTTP(method, body); err != nil { // a gateway's error object, with whatever status
+		var node *NodeError
+		if errors.As(err, &node) && node.Busy() {
+			node.RetryAfter = max(node.RetryAfter, after)
+			return node
+		}
 	}
 	return &AnswerError{Method: method, Reason: fmt.Sprintf("HTTP status %d: %s", status, excerpt(body))}
 }

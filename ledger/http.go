@@ -21,6 +21,7 @@ type httpLink struct {
 	cfg       Config
 	to        *target
 	hub       *hub
+	pace      *pacer
 	client    *http.Client
 	transport *http.Transport
 
@@ -42,7 +43,7 @@ type httpPost struct {
 // maxPosts bounds the requests that wait to be sent behind each other.
 const maxPosts = 4096
 
-func newHTTPLink(cfg Config, to *target, h *hub) *httpLink {
+func newHTTPLink(cfg Config, to *target, h *hub, pace *pacer) *httpLink {
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 15 * time.Second}).DialContext,
@@ -60,6 +61,7 @@ func newHTTPLink(cfg Config, to *target, h *hub) *httpLink {
 		cfg:       cfg,
 		to:        to,
 		hub:       h,
+		pace:      pace,
 		transport: transport,
 		client:    &http.Client{Transport: transport, CheckRedirect: noRedirect},
 		posts:     make(chan *httpPost, maxPosts),
@@ -92,7 +94,9 @@ func (l *httpLink) close() {
 
 func (l *httpLink) call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 	raw, err := l.exchange(ctx, method, params)
-	return raw, l.to.hide(err)
+	err = l.to.hide(err)
+	l.pace.heard(err)
+	return raw, err
 }
 
 // exchange is one request and its answer. Its error may hold parts of the node's address.
@@ -130,9 +134,14 @@ func (l *httpLink) exchange(ctx context.Context, method string, params json.RawM
 		return nil, redirected(method, resp.StatusCode, resp.Header)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, httpStatusError(method, resp.StatusCode, answer, parseRetryAfter(resp.Header.Get("Retry-After")))
+		return nil, httpStatusError(method, resp.StatusCode, answer, parseRetryAfter(resp.Header.Get("Retry-After"), l.cfg.Clock.Now()))
 	}
-	return decodeHTTP(method, answer)
+	raw, err := decodeHTTP(method, answer)
+	var node *NodeError
+	if errors.As(err, &node) && node.Busy() {
+		node.RetryAfter = max(node.RetryAfter, parseRetryAfter(resp.Header.Get("Retry-After"), l.cfg.Clock.Now()))
+	}
+	return raw, err
 }
 
 // ask is one request with its answer decoded, as a poll makes it: it comes again by itself.
@@ -177,12 +186,15 @@ func withoutURL(err error) error {
 // maxRetryAfter bounds what a foreign server can make us wait for.
 const maxRetryAfter = 30 * time.Second
 
-func parseRetryAfter(s string) time.Duration {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 {
-		return 0
+// parseRetryAfter reads the header (RFC 9110, 10.2.3): seconds, or a date.
+func parseRetryAfter(s string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+		return min(time.Duration(min(n, 3600))*time.Second, maxRetryAfter)
 	}
-	return min(time.Duration(min(n, 3600))*time.Second, maxRetryAfter)
+	if at, err := http.ParseTime(s); err == nil {
+		return min(max(0, at.Sub(now)), maxRetryAfter)
+	}
+	return 0
 }
 
 func (l *httpLink) post(ctx context.Context, method string, params json.RawMessage, done func(json.RawMessage, error)) func() {
@@ -232,6 +244,7 @@ func (l *httpLink) poll() {
 	defer l.wg.Done()
 	up, failures := false, 0
 	var last uint32
+	var heard time.Time // when the node last told its ledger
 	for {
 		if !l.hub.watched() {
 			up, failures, last = false, 0, 0
@@ -249,9 +262,17 @@ func (l *httpLink) poll() {
 		}
 		cancel()
 		wait := l.cfg.PollInterval
+		now := l.cfg.Clock.Now()
+		if err == nil {
+			heard = now
+		}
 		switch {
 		case l.ctx.Err() != nil:
 			return
+		case up && isBusy(err) && now.Sub(heard) < pollsLimitedFor: // a limit is no reason to begin again
+			left, _ := l.pace.left()
+			wait = max(wait, left, backoff(failures, l.cfg.MinBackoff, l.cfg.MaxBackoff, l.cfg.Rand))
+			failures++
 		case err != nil:
 			wait = max(wait, backoff(failures, l.cfg.MinBackoff, l.cfg.MaxBackoff, l.cfg.Rand))
 			failures++
@@ -265,6 +286,7 @@ func (l *httpLink) poll() {
 			l.hub.up(ledger, true)
 		default:
 			l.hub.up(ledger, false)
+			failures = 0
 			if ledger.Index != last {
 				last = ledger.Index
 				l.hub.ledger(ledger)

@@ -475,10 +475,12 @@ type Submission struct {
 	OpenLedgerCost int64
 }
 
+const methodSubmit = "submit"
+
 // Submit hands a signed transaction to the node once. Its outcome is decided by a validated ledger alone; where the
 // error is a [ConnectionError] that was sent, the node may have it all the same.
 func (c *Client) Submit(ctx context.Context, signed Signed) (Submission, error) {
-	raw, err := c.callOnce(ctx, "submit", submitParams(signed.Blob))
+	raw, err := c.callOnce(ctx, methodSubmit, submitParams(signed.Blob))
 	if err != nil {
 		return Submission{}, err
 	}

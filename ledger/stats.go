@@ -33,6 +33,8 @@ type Stats struct {
 	// ReserveLeft is how many more entries the account's balance can carry, and BalanceDrops what it holds, both as of a
 	// few ledgers ago; less than 0 while that is not known.
 	ReserveLeft, BalanceDrops int64
+	// NodeLimited counts requests that the node refused past its limit; see [Client.Limited].
+	NodeLimited uint64
 }
 
 // Durations is a cumulative histogram.
@@ -71,7 +73,7 @@ func (l *Lane) Stats() Stats {
 		Resubmissions: t.resubmissions.Load(), Resignings: t.resignings.Load(), Reprices: t.reprices.Load(), FeeDrops: t.fees.Load(),
 		Succeeded: t.succeeded.Load(), Failed: t.failed.Load(), Expired: t.expired.Load(), Refused: t.refused.Load(),
 		Waiting: st.Waiting, InFlight: st.InFlight, Tickets: st.Tickets, Undecided: st.Undecided, Up: st.Up,
-		Refusals: t.refusals.Load(), HistoryHoles: t.holes.Load(),
+		Refusals: t.refusals.Load(), HistoryHoles: t.holes.Load(), NodeLimited: l.client.Limited(),
 		LedgerAge: -1, ReserveLeft: -1, BalanceDrops: -1,
 	}
 	if st.Validated.CloseTime > 0 {

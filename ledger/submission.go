@@ -322,7 +322,7 @@ func (l *Lane) send(op *operation) {
 		op.state = stateSent
 	}
 	send, ctx := a.sends, l.ctx
-	a.giveUp = l.client.link.post(ctx, "submit", submitParams(a.Blob), func(raw json.RawMessage, err error) {
+	a.giveUp = l.client.link.post(ctx, methodSubmit, submitParams(a.Blob), func(raw json.RawMessage, err error) {
 		l.post(func() {
 			if l.ctx != ctx || op.state == stateFinal || op.state == stateWaiting || a.sends != send || !slices.Contains(op.attempts, a) {
 				return // decided, or sent again, in the meantime
@@ -352,7 +352,7 @@ func (l *Lane) unanswered(op *operation, err error) {
 	switch {
 	case errors.As(err, &node) && node.Busy():
 		l.resumeAt = l.clock.Now().Add(max(node.RetryAfter, laneTick))
-		l.log.Warn("the node is too busy; slowing down", "error", err)
+		l.log.Debug("the node is too busy; slowing down", "error", err) // the client warns once
 	case errors.As(err, &node) && node.Code == "invalidTransaction":
 		l.refused(op, Submission{EngineResult: node.Code, EngineResultMessage: node.Message})
 	case errors.As(err, &lost) && (errors.Is(err, context.Canceled) || !l.up):

@@ -2,10 +2,12 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -25,6 +27,7 @@ type wsLink struct {
 	cfg       Config
 	to        *target
 	hub       *hub
+	pace      *pacer
 	transport *http.Transport // of the handshake
 
 	ctx    context.Context // ends with close
@@ -42,8 +45,13 @@ type wsLink struct {
 type session struct {
 	conn *websocket.Conn
 	hide func(error) error
+	pace *pacer
 	out  chan *wsRequest
 	done chan struct{} // closed when the session is over
+
+	doubts  chan struct{} // receives when the node has refused a request without saying which
+	limited chan struct{} // receives when it has refused the subscription past its limit
+	fresh   bool          // nothing is subscribed to yet; owned by the goroutine that reads
 
 	subscribed []model.Address // owned by the goroutine that serves
 	listening  bool            // to the ledger stream; likewise
@@ -62,8 +70,10 @@ type wsRequest struct {
 	id     uint64
 	method string
 	body   []byte
-	sent   bool // handed to the connection; the session's mutex guards it
-	done   func(*frame, error)
+	// The session's mutex guards these: the request was handed to the connection; and a refusal that may be of this one.
+	sent  bool
+	doubt *NodeError
+	done  func(*frame, error)
 }
 
 // maxKept bounds the memory that a connection keeps for its next message, in bytes.
@@ -75,11 +85,12 @@ const maxHandshake = 64 << 10
 // maxOutgoing bounds the requests that wait to be written to a connection.
 const maxOutgoing = 1024
 
-func newWSLink(cfg Config, to *target, h *hub) *wsLink {
+func newWSLink(cfg Config, to *target, h *hub, pace *pacer) *wsLink {
 	l := &wsLink{
 		cfg:     cfg,
 		to:      to,
 		hub:     h,
+		pace:    pace,
 		done:    make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
@@ -126,6 +137,10 @@ func (l *wsLink) run() {
 		}
 		wait := backoff(failures, l.cfg.MinBackoff, l.cfg.MaxBackoff, l.cfg.Rand)
 		failures++
+		var node *NodeError
+		if errors.As(err, &node) {
+			wait = max(wait, node.RetryAfter)
+		}
 		if connected || failures == 1 {
 			l.cfg.Logger.Warn("no connection to the node", "error", err, "retry_in", wait)
 			l.hub.down(err)
@@ -148,35 +163,42 @@ func (l *wsLink) connect() (connected, useful bool, err error) {
 		HTTPClient: &http.Client{Transport: l.transport, CheckRedirect: noRedirect}})
 	cancel()
 	if err != nil {
-		err = l.to.hide(handshakeError(resp, err))
+		err = l.to.hide(l.handshakeError(resp, err))
+		l.pace.heard(err)
 		l.setSession(nil, err)
 		return false, false, err
 	}
 	conn.SetReadLimit(l.cfg.MaxAnswer)
-	s := &session{conn: conn, hide: l.to.hide, out: make(chan *wsRequest, maxOutgoing), done: make(chan struct{}), pending: map[uint64]*wsRequest{}}
+	s := &session{conn: conn, hide: l.to.hide, pace: l.pace, doubts: make(chan struct{}, 1), limited: make(chan struct{}, 1), fresh: true, out: make(chan *wsRequest, maxOutgoing), done: make(chan struct{}), pending: map[uint64]*wsRequest{}}
 	err = l.serve(s)
 	return true, s.useful.Load(), err
 }
 
 // handshakeError describes why no WebSocket came about. resp is the server's answer, nil where it gave none.
-func handshakeError(resp *http.Response, err error) error {
+func (l *wsLink) handshakeError(resp *http.Response, err error) error {
+	const method = "the WebSocket handshake"
 	switch {
 	case resp == nil:
 		return withoutURL(err)
 	case isRedirect(resp.StatusCode):
-		return redirected("the WebSocket handshake", resp.StatusCode, resp.Header)
+		return redirected(method, resp.StatusCode, resp.Header)
 	case resp.StatusCode != http.StatusSwitchingProtocols:
+		body, _ := io.ReadAll(resp.Body) // 1 KiB at most, in memory already
+		err := httpStatusError(method, resp.StatusCode, body, parseRetryAfter(resp.Header.Get("Retry-After"), l.cfg.Clock.Now()))
+		if isBusy(err) {
+			return err
+		}
 		return fmt.Errorf("the node answers HTTP %d instead of opening a WebSocket", resp.StatusCode)
 	}
 	return withoutURL(err)
 }
 
-// serve runs a session: one goroutine reads, one writes, one pings; the first that fails ends all three.
+// serve runs a session: one goroutine reads, one writes, one pings, one gives up what a refusal may be of; the first that fails ends all.
 func (l *wsLink) serve(s *session) error {
 	ctx, cancel := context.WithCancelCause(l.ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	for _, part := range []func(context.Context, *session) error{l.read, l.write, l.ping} {
+	for _, part := range []func(context.Context, *session) error{l.read, l.write, l.ping, l.askDoubted} {
 		wg.Go(func() {
 			if err := part(ctx, s); err != nil {
 				cancel(err)
@@ -184,11 +206,22 @@ func (l *wsLink) serve(s *session) error {
 		})
 	}
 	l.setSession(s, nil)
-	l.subscribe(ctx, s, true)
+	l.subscribe(ctx, s)
+	refusals := 0
+	var again <-chan time.Time
 	for ctx.Err() == nil {
 		select {
 		case <-l.wake:
-			l.subscribe(ctx, s, false)
+			l.subscribe(ctx, s)
+		case <-s.limited:
+			left, _ := l.pace.left()
+			timer := l.cfg.Clock.NewTimer(max(left, backoff(refusals, l.cfg.MinBackoff, l.cfg.MaxBackoff, l.cfg.Rand)))
+			defer timer.Stop() // there are few of them in a session
+			refusals++
+			again = timer.C()
+		case <-again:
+			again = nil
+			l.subscribe(ctx, s)
 		case <-ctx.Done():
 		}
 	}
@@ -324,7 +357,9 @@ func (s *session) answer(method string, f *frame, err error) (json.RawMessage, e
 	if err == nil {
 		s.useful.Store(true)
 	}
-	return raw, s.hide(err)
+	err = s.hide(err)
+	s.pace.heard(err)
+	return raw, err
 }
 
 // drop gives a request up: its answer, if one comes, is ignored.
@@ -410,37 +445,49 @@ func (l *wsLink) read(ctx context.Context, s *session) error {
 		if err != nil {
 			return fmt.Errorf("reading from the node: %w", err)
 		}
-		f, err := decodeFrame(bytes.Clone(message.Bytes()))
+		data := bytes.Clone(message.Bytes())
 		if message.Cap() > maxKept {
 			message = bytes.Buffer{}
 		}
-		if err != nil {
-			return &AnswerError{Method: "a WebSocket message", Reason: "it cannot be read", Cause: err}
-		}
-		if err := l.dispatch(s, f); err != nil {
+		if err := l.take(s, data); err != nil {
 			return err
 		}
 	}
 }
 
+// take reads a message and hands it on. Where it is none of a node's, it may still be a gateway's word of a limit.
+func (l *wsLink) take(s *session, data []byte) error {
+	f, err := decodeFrame(data)
+	if err != nil {
+		err = &AnswerError{Method: "a WebSocket message", Reason: "it cannot be read", Cause: err}
+	} else {
+		err = l.dispatch(s, f)
+	}
+	if err == nil || f.Type != "" {
+		return err
+	}
+	if limit := limitIn(unnamedRequest, data); limit != nil {
+		s.refusedOne(limit)
+		return nil
+	}
+	return err
+}
+
 // dispatch hands a message to whom it belongs. An error says that the other side does not speak the protocol, so that
 // nothing it says can be trusted to be about what was asked.
 func (l *wsLink) dispatch(s *session, f *frame) error {
+	if string(f.Warning) == loadWarning {
+		l.pace.heard(&NodeError{Method: unnamedRequest, Code: codeSlowDown, Message: "the node warns of the load that requests from here are"})
+	}
 	switch f.Type {
 	case "response":
-		id, err := strconv.ParseUint(string(f.ID), 10, 64)
-		s.mu.Lock()
-		r, waiting := s.pending[id]
-		delete(s.pending, id)
-		asked := err == nil && id > 0 && id <= s.nextID
-		s.mu.Unlock()
-		switch {
-		case waiting:
-			r.done(f, nil)
-		case !asked:
-			return &AnswerError{Method: "a request", Reason: "it answers what was never asked, id " + excerpt(f.ID)}
+		return s.respond(f)
+	case "", "error":
+		if e := f.nodeError(unnamedRequest); e != nil && (e.Busy() || f.Type == "") { // a gateway's, which has no types
+			return s.respond(f)
 		}
-		return nil // else it is late: whoever asked has gone
+	}
+	switch f.Type {
 	case "ledgerClosed":
 		ledger, err := f.ledger()
 		if err != nil {
@@ -459,9 +506,94 @@ func (l *wsLink) dispatch(s *session, f *frame) error {
 	case "":
 		return &AnswerError{Method: "a WebSocket message", Reason: "it has no type"}
 	case "error":
-		return &AnswerError{Method: "a WebSocket message", Reason: "the node could not read what it was sent: " + excerpt([]byte(f.Error))}
+		return &AnswerError{Method: "a WebSocket message", Reason: "the node could not read what it was sent: " + excerpt(bytes.Trim(f.Error, "\""))}
 	}
 	return nil // other streams were not asked for, and do no harm
+}
+
+// respond hands an answer to the request that it is about. A refusal past a limit that names no request is about one of
+// those that are not answered yet; any other answer without one shows that the other side does not speak the protocol.
+func (s *session) respond(f *frame) error {
+	id, err := strconv.ParseUint(string(f.ID), 10, 64)
+	s.mu.Lock()
+	r, waiting := s.pending[id]
+	delete(s.pending, id)
+	asked := err == nil && id > 0 && id <= s.nextID
+	s.mu.Unlock()
+	if waiting {
+		r.done(f, nil)
+		return nil
+	}
+	if asked {
+		return nil // it is late: whoever asked has gone
+	}
+	if e := f.nodeError(unnamedRequest); e != nil && e.Busy() {
+		s.refusedOne(e)
+		return nil
+	}
+	return &AnswerError{Method: unnamedRequest, Reason: "it answers what was never asked, id " + excerpt(f.ID)}
+}
+
+// refusedOne takes in that the node has refused a request without saying which: it is one of those that were sent. The
+// others are answered soon.
+func (s *session) refusedOne(e *NodeError) {
+	if clean, is := s.hide(e).(*NodeError); is {
+		e = clean
+	}
+	s.pace.heard(e)
+	s.mu.Lock()
+	for _, r := range s.pending {
+		if r.sent && r.doubt == nil {
+			r.doubt = e
+		}
+	}
+	s.mu.Unlock()
+	select {
+	case s.doubts <- struct{}{}:
+	default:
+	}
+}
+
+// askDoubted gives up what is not answered a moment after a refusal that may be of it. Its caller asks again; of a
+// submission nobody knows whether the node has taken it.
+func (l *wsLink) askDoubted(ctx context.Context, s *session) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.doubts:
+		}
+		timer := l.cfg.Clock.NewTimer(2 * l.cfg.MinBackoff)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C():
+		}
+		s.giveUpDoubted()
+	}
+}
+
+func (s *session) giveUpDoubted() {
+	var doubted []*wsRequest
+	s.mu.Lock()
+	for id, r := range s.pending {
+		if r.doubt != nil {
+			doubted = append(doubted, r)
+			delete(s.pending, id)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(doubted, func(a, b *wsRequest) int { return cmp.Compare(a.id, b.id) })
+	for _, r := range doubted {
+		e := *r.doubt
+		e.Method = r.method
+		if r.method == methodSubmit {
+			r.done(nil, &ConnectionError{Method: r.method, Sent: true, Cause: &e})
+		} else {
+			r.done(nil, &e)
+		}
+	}
 }
 
 // unsubscribe tells the node what is watched no more. Whether it listens does not matter: what nobody watches is dropped.
@@ -493,7 +625,7 @@ func (l *wsLink) unsubscribe(s *session, accounts []model.Address, watched bool)
 
 // subscribe asks for the ledger stream and all watched accounts. The node takes a repeated subscription as it takes
 // the first. Where it refuses or says nothing, the session is no use and ends.
-func (l *wsLink) subscribe(ctx context.Context, s *session, fresh bool) {
+func (l *wsLink) subscribe(ctx context.Context, s *session) {
 	accounts, watched := l.hub.accounts(), l.hub.watched()
 	l.unsubscribe(s, accounts, watched)
 	s.subscribed, s.listening = accounts, watched
@@ -513,9 +645,17 @@ func (l *wsLink) subscribe(ctx context.Context, s *session, fresh bool) {
 	r := s.add("subscribe", body, func(f *frame, err error) {
 		close(answered)
 		if err == nil {
-			err = s.hide(l.subscribed(s, f, fresh))
+			err = s.hide(l.subscribed(s, f))
 		}
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case isBusy(err): // it is asked for again over the same line
+			l.pace.heard(err)
+			select {
+			case s.limited <- struct{}{}:
+			default:
+			}
+		default:
 			l.cfg.Logger.Warn("node does not take the subscription", "error", err)
 			_ = s.conn.CloseNow() // the reader then ends the session
 		}
@@ -539,7 +679,7 @@ func (l *wsLink) subscribe(ctx context.Context, s *session, fresh bool) {
 }
 
 // subscribed runs on the reader's goroutine, so that watchers hear EventUp before all that was subscribed to.
-func (l *wsLink) subscribed(s *session, f *frame, fresh bool) error {
+func (l *wsLink) subscribed(s *session, f *frame) error {
 	raw, err := f.answer("subscribe")
 	if err != nil {
 		return err
@@ -553,6 +693,7 @@ func (l *wsLink) subscribed(s *session, f *frame, fresh bool) error {
 		return &AnswerError{Method: "subscribe", Reason: "unusable", Cause: err}
 	}
 	s.last = ledger.Index
-	l.hub.up(ledger, fresh)
+	l.hub.up(ledger, s.fresh)
+	s.fresh = false
 	return nil
 }

@@ -206,6 +206,7 @@ var (
 	openDesc      = prometheus.NewDesc("issuer_operations_open", "Operations of the issuing account that are not final, of all processes.", []string{"state"}, nil)
 	storeDesc     = prometheus.NewDesc("issuer_store_up", "1 where the database answers.", nil, nil)
 	nodeDesc      = prometheus.NewDesc("issuer_node_up", "1 where the node answers and is not behind.", nil, nil)
+	limitedDesc   = prometheus.NewDesc("issuer_node_limited_total", "Requests of this process that the node refused past its limit, and warnings of one.", nil, nil)
 	ledgerDesc    = prometheus.NewDesc("issuer_ledger_index", "The last validated ledger.", nil, nil)
 	ledgerAgeDesc = prometheus.NewDesc("issuer_ledger_age_seconds", "How long ago the last validated ledger closed, by this machine's clock.", nil, nil)
 	balanceDesc   = prometheus.NewDesc("issuer_balance_drops", "The issuing account's balance, the reserve included.", nil, nil)
@@ -232,7 +233,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, undecidedDesc, holesDesc, refusalsDesc, workingDesc,
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, undecidedDesc, holesDesc, refusalsDesc, workingDesc,
 		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc} {
 		ch <- d
 	}
@@ -259,6 +260,7 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 	}
 	counter(resentDesc, stats.Resubmissions)
 	counter(forgedDesc, s.authentic.Quarantined())
+	counter(limitedDesc, stats.NodeLimited)
 	counter(anewDesc, stats.Resignings, "absent")
 	counter(anewDesc, stats.Reprices, "fee")
 	gauge(flightDesc, float64(stats.InFlight))
