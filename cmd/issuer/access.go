@@ -25,13 +25,13 @@ var discard = slog.New(slog.DiscardHandler)
 type accessSettings struct {
 	oidc                     *access.OIDC // nil for none
 	clientRate, subjectRate  access.Rate
-	loginRate                access.Rate
+	loginRate, tokenRate     access.Rate
 	proxies                  access.Proxies
 	certificateFile, keyFile string // empty: plain HTTP
 }
 
 // Rates where none is set. On the sandbox there are none: whoever tries things out there is in nobody's way.
-const defaultClientRate, defaultSubjectRate, defaultLoginRate = "600/1m", "60/1m", "20/1m"
+const defaultClientRate, defaultSubjectRate, defaultLoginRate, defaultTokenRate = "600/1m", "60/1m", "20/1m", "6000/1m"
 
 func readAccess(v *config.Values, onSandbox bool) accessSettings {
 	var s accessSettings
@@ -50,7 +50,7 @@ func readAccess(v *config.Values, onSandbox bool) accessSettings {
 		return r
 	}
 	s.clientRate, s.subjectRate = rate("RATE_LIMIT_CLIENT", defaultClientRate), rate("RATE_LIMIT_SUBJECT", defaultSubjectRate)
-	s.loginRate = rate("RATE_LIMIT_LOGIN", defaultLoginRate)
+	s.loginRate, s.tokenRate = rate("RATE_LIMIT_LOGIN", defaultLoginRate), rate("RATE_LIMIT_TOKEN", defaultTokenRate)
 	var err error
 	if s.proxies, err = access.ParseProxies(v.String("TRUSTED_PROXIES")); err != nil {
 		v.Fault("TRUSTED_PROXIES", err.Error())

@@ -294,6 +294,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		Audit:          p.store,
 		ClientLimit:    access.NewLimiter(s.accessSettings.clientRate, 0, nil),
 		UnprovenLimit:  access.NewLimiter(s.accessSettings.subjectRate, 0, nil),
+		TokenLimit:     access.NewLimiter(s.accessSettings.tokenRate, 0, nil),
 		SubjectLimit:   access.NewLimiter(s.accessSettings.subjectRate, 0, nil),
 		ProofLimit:     access.NewLimiter(access.Rate{Count: 1, Per: issuer.ChallengeTime}, 0, nil),
 		ClientIP:       clientOf(s.accessSettings.proxies),

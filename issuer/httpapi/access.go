@@ -81,6 +81,9 @@ func (a *API) admit(c echo.Context, client string, need model.Role) error {
 		}
 	}
 	identify(c, who)
+	if err := take(a.cfg.TokenLimit, who.Actor); err != nil {
+		return err
+	}
 	if !who.Role.Allows(need) {
 		return &model.Error{Code: model.CodeForbidden, Message: "this needs the role " + string(need) + ", and the token has the role " + string(who.Role)}
 	}
@@ -125,6 +128,9 @@ func remoteAddress(r *http.Request) string {
 func (a *API) auditCall(c echo.Context, s *state) {
 	if a.cfg.Audit == nil || s.principal == nil || !strings.HasPrefix(c.Path(), "/admin/") {
 		return
+	}
+	if k, reading := readOf(c, s); reading && !a.reads.add(k, a.cfg.Now()) {
+		return // it is counted, and has an entry with others
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), auditTime)
 	defer cancel()

@@ -36,7 +36,8 @@
 // # What is audited
 //
 // Each call below /admin by somebody who is known is one entry of the audit log once it is over, with its status, also where
-// their role did not suffice. Calls by nobody are in the log alone, so that nobody can fill the audit log from outside; so are
+// their role did not suffice. Calls that changed nothing share an entry with a count: one for a caller, action and minute. A call
+// that shows documents names their request. Calls by nobody are in the log alone, so that nobody can fill the audit log from outside; so are
 // those of the public side: what comes of them is audited by whoever stores it. An entry that cannot be written is an error in
 // the log, and does not undo the call.
 package httpapi
@@ -103,6 +104,8 @@ type Config struct {
 	// ProofLimit recognises a proof that was counted already: it allows each nonce once in [issuer.ChallengeTime]. Without it
 	// each repetition counts.
 	ProofLimit Limiter
+	// TokenLimit bounds the requests of a caller of the administrators' side; none by default.
+	TokenLimit Limiter
 	// ClientIP says which address a request comes from; that of the connection by default.
 	ClientIP func(*http.Request) string
 	// TLS has [API.Serve] answer HTTPS; plain HTTP without it.
@@ -141,6 +144,7 @@ type API struct {
 	cfg      Config
 	echo     *echo.Echo
 	inFlight sync.WaitGroup
+	reads    reads
 	routes   map[string]bool // the patterns that there are
 	bodies   *semaphore.Weighted
 	// readiness is what /readyz answers.

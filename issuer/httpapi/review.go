@@ -18,6 +18,8 @@ import (
 
 const (
 	requestsPath = "/request/"
+	// adminRequestPath is the pattern of the one call that shows documents.
+	adminRequestPath = "/admin/request/:id"
 	// paramSecret is how the link that an applicant follows carries its secret. Queries are in no log of ours.
 	paramSecret = "secret"
 	// maxSecret bounds what is looked at.

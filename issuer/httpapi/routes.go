@@ -35,7 +35,7 @@ func (a *API) table() []route {
 		{method: http.MethodGet, path: batchesPath + ":id", role: model.RoleReader, serve: a.batch},
 		{method: http.MethodDelete, path: batchesPath + ":id", role: model.RoleAdmin, serve: a.cancelBatch},
 		{method: http.MethodGet, path: "/admin/request", role: model.RoleReader, serve: a.applications},
-		{method: http.MethodGet, path: "/admin/request/:id", role: model.RoleReviewer, serve: a.application},
+		{method: http.MethodGet, path: adminRequestPath, role: model.RoleReviewer, serve: a.application},
 		{method: http.MethodPost, path: "/admin/request/:id/approve", role: model.RoleReviewer, serve: a.approve},
 		{method: http.MethodPost, path: "/admin/request/:id/reject", role: model.RoleReviewer, serve: a.reject},
 		{method: http.MethodGet, path: "/admin/status", role: model.RoleReader, serve: a.status},

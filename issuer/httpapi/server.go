@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -42,6 +43,11 @@ func (a *API) Serve(ctx context.Context, ln net.Listener) error {
 		serve = func(ln net.Listener) error { return server.ServeTLS(ln, "", "") }
 	}
 	go func() { failed <- serve(ln) }()
+	counting, counted := context.WithCancel(base)
+	var counts sync.WaitGroup
+	counts.Go(func() { a.storeReads(counting) })
+	defer counts.Wait()
+	defer counted() // once no request is in progress
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP: %w", err)

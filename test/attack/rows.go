@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/http"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/test/internal/programs"
@@ -92,6 +95,55 @@ func (r *round) refusedRow(ctx context.Context, db *sql.DB, id string, remove bo
 	if remove {
 		_, err := db.ExecContext(ctx, "DELETE FROM operations WHERE id = ?", id)
 		return err
+	}
+	return nil
+}
+
+// insiders have a token.
+var insiders = []attack{
+	{name: "reads of an administrator, a flood", on: onPlain, run: readFlood, long: true},
+}
+
+// tokenRate is how often a caller of the administrators' side may ask in a minute, as it is set where nothing is.
+const tokenRate = 6000
+
+// readFlood reads with a token of its own as fast as it can: the audit log does not grow with it, and the rate holds.
+func readFlood(ctx context.Context, r *round) error {
+	out, said, err := r.command(ctx, "token", "create", "--name", "flood", "--role", "reader")
+	if err != nil {
+		return fmt.Errorf("issuer token create: %w %s", err, said)
+	}
+	before, err := r.journal.read(ctx)
+	if err != nil {
+		return err
+	}
+	token := bearer(strings.TrimSpace(out))
+	var passed atomic.Int64
+	began := time.Now()
+	atOnce(16, tokenRate+2000, func(int) {
+		a, err := r.send(ctx, http.MethodGet, "/admin/request?limit=1", "", token)
+		r.expect("a read", a, err, http.StatusOK, http.StatusTooManyRequests)
+		switch {
+		case a.status == http.StatusOK:
+			passed.Add(1)
+		case a.header.Get("Retry-After") == "":
+			r.fault("429 without Retry-After")
+		}
+	})
+	if most := tokenRate + int64(time.Since(began).Seconds()*tokenRate/60) + 1; passed.Load() > most {
+		r.fault("%d reads passed the rate of %d a minute", passed.Load(), tokenRate)
+	}
+	after, err := r.journal.read(ctx)
+	if err != nil {
+		return err
+	}
+	r.note("%d entries of the audit log for %d reads", after.entries-before.entries, tokenRate+2000)
+	if most := 10 + int(time.Since(began).Minutes()*2); after.entries-before.entries > most {
+		r.fault("%d entries were added to the audit log", after.entries-before.entries)
+	}
+	_, said, err = r.command(ctx, "token", "revoke", "flood")
+	if err != nil {
+		return fmt.Errorf("issuer token revoke: %w %s", err, said)
 	}
 	return nil
 }

@@ -160,7 +160,7 @@ func (b *bench) startIssuer(ctx context.Context, env ...string) (*program, strin
 	if err != nil {
 		return nil, "", err
 	}
-	env = append(env, "HTTP_LISTEN="+address, "RATE_LIMIT_CLIENT=0", "RATE_LIMIT_SUBJECT=0")
+	env = append(env, "HTTP_LISTEN="+address, "RATE_LIMIT_CLIENT=0", "RATE_LIMIT_SUBJECT=0", "RATE_LIMIT_TOKEN=0")
 	if !slices.Contains(env, "XRPL_NETWORK=sandbox") { // there nobody needs one
 		if err := b.makeToken(ctx, env); err != nil {
 			return nil, "", err

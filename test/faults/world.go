@@ -220,7 +220,7 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 	r.env = []string{
 		"HTTP_LISTEN=" + address, "XRPL_NETWORK=" + transport + "://" + toLedger.address(), "ISSUER_ACCOUNT_SEED=" + w.issuer.Seed,
 		"DATA_DIR=" + dataDir, "HTTP_STOP_LIMIT=10s", "LOG_LEVEL=" + w.run.logLevel,
-		"RATE_LIMIT_CLIENT=0", "RATE_LIMIT_SUBJECT=0",
+		"RATE_LIMIT_CLIENT=0", "RATE_LIMIT_SUBJECT=0", "RATE_LIMIT_TOKEN=0",
 	}
 	if w.row.clock {
 		if r.program, err = w.run.jumping(); err != nil {

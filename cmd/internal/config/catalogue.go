@@ -55,6 +55,8 @@ var Catalogue = []Setting{
 		Usage: "most requests for one subject in a time: with its proof, and of each client without; where it is not set, 60/1m, and no limit on the sandbox"},
 	{Key: "RATE_LIMIT_LOGIN",
 		Usage: "most tokens that do not hold of one client in a time; where it is not set, 20/1m, and no limit on the sandbox"},
+	{Key: "RATE_LIMIT_TOKEN",
+		Usage: "most requests of one caller to the administrators' side in a time; where it is not set, 6000/1m, and no limit on the sandbox"},
 	{Key: "TRUSTED_PROXIES",
 		Usage: "addresses or networks (CIDR) of proxies in front of the service, separated by commas, whose X-Forwarded-For is believed"},
 	{Key: "TLS_CERT_FILE",
