@@ -14,7 +14,7 @@ type Funds struct {
 	Balance int64
 }
 
-// Shortage is what an account's XRP is too little for.
+// Shortage is the kind of a [Warning].
 type Shortage string
 
 // The shortages.
@@ -23,6 +23,13 @@ const (
 	ShortReserve Shortage = "reserve"
 	// ShortFees: not even fees can be paid for much longer.
 	ShortFees Shortage = "fees"
+
+	// FeeAboveLimit: the ledger asks more for a transaction than may be paid.
+	FeeAboveLimit Shortage = "fee_above_limit"
+	// Stalled: nothing is validated while work is pending.
+	Stalled Shortage = "stalled"
+	// Undecided: the node lacks the history to decide operations.
+	Undecided Shortage = "undecided"
 )
 
 // Warning is what an operator should look at.

@@ -15,7 +15,7 @@ type Status struct {
 	Account model.Account
 	// Room is how many more credentials its XRP suffices for.
 	Room int64
-	// Warnings say what its XRP is too little for.
+	// Warnings say what its XRP is too little for, and what keeps its operations from being validated.
 	Warnings []Warning
 
 	// House is what the journal says, the same to all processes that share it.
@@ -78,6 +78,8 @@ type HouseConfig struct {
 	// Webhooks returns those that this process would send to, without what the journal knows of them; nil for none.
 	Webhooks func() []WebhookStatus
 	Funds    Funds
+	// Submitter returns the warnings of this process's submitter; nil for none.
+	Submitter func() []Warning
 }
 
 // Status returns how the issuing account stands. Any process can be asked. Error codes: actNotFound, ledgerUnavailable,
@@ -97,6 +99,9 @@ func (i *Issuer) Status(ctx context.Context) (Status, error) {
 	if k := i.cfg.House.Keeper; k != nil {
 		status := k.Status()
 		s.Keeper = &status
+	}
+	if i.cfg.House.Submitter != nil {
+		s.Warnings = append(s.Warnings, i.cfg.House.Submitter()...)
 	}
 	if i.cfg.House.Webhooks != nil {
 		s.Webhooks = i.cfg.House.Webhooks()

@@ -304,7 +304,7 @@ func (d decider) byThread(ctx context.Context, c *lookUpCase, entry entryState, 
 		}
 		switch ours := creates && slices.Contains(c.hashes, hash); {
 		case ours && t != nil:
-			c.found = t
+			c.found, c.evidence = t, "PreviousTxnID of the credential's entry, and transaction_entry"
 			return false, nil
 		case ours:
 			return false, c.prove(hash, ledger, "PreviousTxnID of the credential's entry")
@@ -336,7 +336,7 @@ func (d decider) byLedger(ctx context.Context, c *lookUpCase) error {
 				return err
 			}
 			if t != nil {
-				c.found = t
+				c.found, c.evidence = t, "transaction_entry"
 				return nil
 			}
 		}

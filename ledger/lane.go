@@ -138,23 +138,28 @@ type laneWork struct {
 	looking   bool
 	pricing   bool
 	networkID uint32
-	identity  bool // networkID is known
-	account   AccountInfo
-	next      uint32
-	free      []uint32 // sequences below next that no transaction holds, ascending
-	waiting   []*operation
-	inFlight  map[slot]*operation
-	limbo     map[slot]bool // of operations that are over, or absent, as soon as the journal says so
-	byHash    map[string]*operation
-	undecided map[*operation]*undecided // no longer in flight: see setAside
-	fee       Fee
-	askedAt   uint32 // the validated ledger when fee was last asked for
-	openCost  int64  // what gets into the open ledger, as last heard
-	room      int    // how many more fit into the open ledger at that cost, as far as is known here
-	hold      bool   // the ledger is full: nothing new until the next one is priced
-	holdAt    uint32 // validated ledger when hold was set
-	resumeAt  time.Time
-	trouble   string // why nothing moves, for callers
+	identity  bool // the node was asked for networkID; 0 is what it says where it names none
+	// networkAskedAt is the ledger that was validated then, and identifying says that it is being asked.
+	networkAskedAt uint32
+	identifying    bool
+	account        AccountInfo
+	next           uint32
+	free           []uint32 // sequences below next that no transaction holds, ascending
+	waiting        []*operation
+	inFlight       map[slot]*operation
+	limbo          map[slot]bool // of operations that are over, or absent, as soon as the journal says so
+	byHash         map[string]*operation
+	undecided      map[*operation]*undecided // no longer in flight: see setAside
+	fee            Fee
+	askedAt        uint32 // the validated ledger when fee was last asked for
+	openCost       int64  // what gets into the open ledger, as last heard
+	room           int    // how many more fit into the open ledger at that cost, as far as is known here
+	hold           bool   // the ledger is full: nothing new until the next one is priced
+	holdAt         uint32 // validated ledger when hold was set
+	resumeAt       time.Time
+	trouble        string // why nothing moves, for callers
+	feeOver        int64  // what the node asks, in drops, while that is above the limit
+	progress       progress
 
 	book  laneBook  // with a journal
 	stock laneStock // of tickets
@@ -174,6 +179,11 @@ type Status struct {
 	NextSequence uint32
 	// Tickets are in stock, unused. It is 0 where none are kept.
 	Tickets int
+	// Stalled says that nothing of the account was validated for several ledgers while work is pending. Trouble names the
+	// cause and what to do.
+	Stalled bool
+	// FeeDrops is what the node asks for a transaction while that is above the limit, MaxFeeDrops; 0 otherwise.
+	FeeDrops, MaxFeeDrops int64
 	// Undecided are operations that the node cannot decide: it lacks the history. They hold up no others.
 	Undecided int
 }
@@ -466,6 +476,8 @@ func (l *Lane) publish() {
 		refuse = trouble
 	case l.book.trouble != nil:
 		trouble = "the journal cannot be written at the moment: nothing new is signed until it can"
+	case trouble == "":
+		trouble = l.stallTrouble()
 	}
 	if l.account.LedgerIndex > 0 {
 		l.tally.account(l.account.Balance, l.canHold())
@@ -474,7 +486,8 @@ func (l *Lane) publish() {
 	defer l.mu.Unlock()
 	l.refuse = refuse
 	l.status = Status{Up: l.up && l.synced, Trouble: trouble, Waiting: len(l.waiting), InFlight: len(l.inFlight),
-		Validated: l.validated, NextSequence: l.next, Tickets: len(l.stock.tickets), Undecided: len(l.undecided)}
+		Validated: l.validated, NextSequence: l.next, Tickets: len(l.stock.tickets), Undecided: len(l.undecided),
+		Stalled: l.progress.stalled, FeeDrops: l.feeOver, MaxFeeDrops: l.cfg.MaxFeeDrops}
 }
 
 func (l *Lane) event(e Event) {
@@ -504,7 +517,11 @@ func (l *Lane) event(e Event) {
 // cameUp begins anew with a connection: what the node told in between was missed, and what was sent may be lost.
 func (l *Lane) cameUp(led model.Ledger) {
 	l.up, l.synced = true, false
+	if l.validated.Index > 0 && led.Index > l.validated.Index {
+		l.progress.missed(led.Index - l.validated.Index)
+	}
 	if led.Index < l.validated.Index {
+		l.progress = progress{}
 		l.log.Warn("the node's validated ledger is older than the one seen before", "ledger", led.Index, "seen", l.validated.Index)
 		if led.Index+uint32(resendAfter) < l.validated.Index { // not just a node that lags: another ledger
 			l.covered = 0
@@ -528,7 +545,7 @@ func (l *Lane) sync() {
 		return
 	}
 	l.syncing = true
-	identity, inFlight, covered := l.identity, len(l.inFlight), l.covered
+	identity, inFlight, covered := l.identity && l.networkID != 0, len(l.inFlight), l.covered
 	if inFlight == 0 || covered == 0 {
 		covered = l.validated.Index
 	}
@@ -582,8 +599,10 @@ func (l *Lane) sync() {
 				l.log.Error("nothing is sent", "cause", l.trouble)
 				return // looked at again by tick
 			}
+			l.trouble = ""
 			if !identity {
-				l.networkID, l.identity = info.NetworkID, true
+				l.networkLearned(info.NetworkID)
+				l.identity = true
 			}
 			for _, t := range found {
 				l.transaction(t)
@@ -593,6 +612,10 @@ func (l *Lane) sync() {
 				l.covered = max(l.covered, l.validated.Index)
 			}
 			l.account = settled
+			if open.Sequence > settled.Sequence+l.maxGap() {
+				l.log.Warn("the node's open ledger has a sequence that cannot be; counting from the validated one", "open", open.Sequence, "validated", settled.Sequence)
+				open.Sequence = settled.Sequence
+			}
 			next := max(open.Sequence, settled.Sequence)
 			if len(l.inFlight)+len(l.limbo) > 0 || settled.LedgerIndex < l.validated.Index {
 				next = max(next, l.next)
@@ -651,6 +674,7 @@ func (l *Lane) ledger(led model.Ledger) {
 	default:
 		l.fill(complete)
 	}
+	defer l.paced()
 	if !l.synced {
 		return
 	}
@@ -732,6 +756,8 @@ func (l *Lane) foreign(t *Transaction) {
 func (l *Lane) conclude(op *operation, v model.Validated) {
 	l.remove(op)
 	l.stock.changed = max(l.stock.changed, v.LedgerIndex)
+	l.progress.made(op.slot, v.LedgerIndex, l.validated.Index)
+	l.watchStall()
 	l.validatedNow(op, v)
 	if v.Succeeded() {
 		l.end(op, model.StateSucceeded, &v, nil)

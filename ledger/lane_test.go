@@ -612,7 +612,7 @@ func TestLaneFeeCeiling(t *testing.T) {
 	o := <-outcomes
 	var e *model.Error
 	if !errors.As(o.err, &e) || e.Code != model.CodeLedgerUnavailable || e.Pending != nil ||
-		!strings.Contains(e.Message, "2000 drops") || !strings.Contains(e.Message, "ceiling of 1000") {
+		!strings.Contains(e.Message, "2000 drops") || !strings.Contains(e.Message, "limit of 1000") {
 		t.Errorf("got %+v", o.err)
 	}
 	if submitted.Load() != 0 {

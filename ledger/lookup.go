@@ -183,4 +183,5 @@ func (l *Lane) caughtUp(settled AccountInfo) {
 		l.log.Warn("the account's sequence is ahead of the lane: another process sends from it", "next", l.next, "ledger", settled.Sequence)
 		l.next = settled.Sequence
 	}
+	l.closeGap(settled)
 }

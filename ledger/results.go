@@ -26,6 +26,9 @@ const (
 	// not sign for the account. That is the provisional word of one node, and the node may keep it and try it on later
 	// ledgers. So it fails only when its LastLedgerSequence is past and the ledger has been asked. It is not signed again.
 	actRefused
+	// actNetwork: its NetworkID is not the node's, or missing. Ask the node for its network id, and sign again with the same
+	// sequence where that differs. Else as actRefused.
+	actNetwork
 )
 
 // resultActions names the next action for every engine result that the codec knows; a test compares the two lists.
@@ -173,10 +176,10 @@ var resultActions = map[string]action{
 	"telFAILED_PROCESSING":                 actResend,
 	"telINSUF_FEE_P":                       actReprice,
 	"telLOCAL_ERROR":                       actResend,
-	"telNETWORK_ID_MAKES_TX_NON_CANONICAL": actRefused,
+	"telNETWORK_ID_MAKES_TX_NON_CANONICAL": actNetwork,
 	"telNO_DST_PARTIAL":                    actRefused,
-	"telREQUIRES_NETWORK_ID":               actRefused,
-	"telWRONG_NETWORK":                     actRefused,
+	"telREQUIRES_NETWORK_ID":               actNetwork,
+	"telWRONG_NETWORK":                     actNetwork,
 
 	// Malformed, by what this node says.
 	"temARRAY_EMPTY":              actRefused,

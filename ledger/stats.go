@@ -19,6 +19,9 @@ type Stats struct {
 	// Refusals counts submissions that the node refused for good, provisionally. HistoryHoles counts operations whose transaction
 	// the node did not show, and that the credential's ledger entry decided.
 	Refusals, HistoryHoles uint64
+	// GapsFilled counts gaps that other programs left in the account's sequences, and NetworkRefusals submissions that the node
+	// refused for their network id.
+	GapsFilled, NetworkRefusals uint64
 	// FeeDrops is what validated transactions have paid, in drops.
 	FeeDrops uint64
 	// Validation is how long transactions took from being asked for to the validated ledger, as it was heard of.
@@ -28,6 +31,8 @@ type Stats struct {
 	Waiting, InFlight, Tickets, Undecided int
 	// Working says whether this process has the lane, and Up whether the node answers too.
 	Working, Up bool
+	// Stalled is that of [Status], and FeeOver says that the node asks more than the limit.
+	Stalled, FeeOver bool
 	// LedgerAge is how long ago the last validated ledger closed; less than 0 while none is known.
 	LedgerAge time.Duration
 	// ReserveLeft is how many more entries the account's balance can carry, and BalanceDrops what it holds, both as of a
@@ -58,7 +63,7 @@ var durationBounds = []time.Duration{
 type tally struct {
 	resubmissions, resignings, reprices, fees atomic.Uint64
 	succeeded, failed, expired, refused       atomic.Uint64
-	refusals, holes                           atomic.Uint64
+	refusals, holes, gaps, networkRefusals    atomic.Uint64
 	mu                                        sync.Mutex
 	validation                                Durations
 	balance, reserveLeft                      int64
@@ -74,6 +79,7 @@ func (l *Lane) Stats() Stats {
 		Succeeded: t.succeeded.Load(), Failed: t.failed.Load(), Expired: t.expired.Load(), Refused: t.refused.Load(),
 		Waiting: st.Waiting, InFlight: st.InFlight, Tickets: st.Tickets, Undecided: st.Undecided, Up: st.Up,
 		Refusals: t.refusals.Load(), HistoryHoles: t.holes.Load(), NodeLimited: l.client.Limited(),
+		GapsFilled: t.gaps.Load(), NetworkRefusals: t.networkRefusals.Load(), Stalled: st.Stalled, FeeOver: st.FeeDrops > 0,
 		LedgerAge: -1, ReserveLeft: -1, BalanceDrops: -1,
 	}
 	if st.Validated.CloseTime > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 
@@ -42,6 +41,9 @@ func (l *Lane) reprice() {
 	at := l.validated.Index
 	l.askedAt = at
 	stale := l.cfg.Mode == Tickets || at >= l.account.LedgerIndex+accountEvery
+	if l.networkID == 0 && at >= l.networkAskedAt+networkEvery {
+		l.learnNetwork()
+	}
 	l.job(func(ctx context.Context) func() {
 		fee, err := l.client.Fee(ctx)
 		var account AccountInfo
@@ -71,11 +73,7 @@ func (l *Lane) priced(fee Fee, at uint32) {
 	if l.hold && at > l.holdAt {
 		l.hold = false
 	}
-	if cost := max(fee.Base, fee.OpenLedger); cost > l.cfg.MaxFeeDrops {
-		l.trouble = fmt.Sprintf("the XRP Ledger asks %d drops for a transaction, over the ceiling of %d", cost, l.cfg.MaxFeeDrops)
-	} else {
-		l.trouble = ""
-	}
+	l.feeAsked(max(fee.Base, fee.OpenLedger))
 }
 
 // expectRoom is what the lane goes by from the moment that a ledger is validated until the node says what the next one
@@ -146,7 +144,7 @@ func (l *Lane) mayBegin() bool {
 // that does nothing. The bounds that hold for new work do not hold for this, as nothing moves without it.
 func (l *Lane) fillGap() {
 	l.trimFree()
-	for len(l.free) > 0 && l.mayStore() && l.stock.refill == nil {
+	for len(l.free) > 0 && l.mayStore() && (l.stock.refill == nil || l.free[0] < l.stock.refill.slot.n) {
 		if _, ok := l.price(); !ok {
 			return
 		}
@@ -394,6 +392,8 @@ func (l *Lane) answered(op *operation, a *attempt, s Submission) {
 		op.state = stateLookUp
 	case actRefused:
 		l.refused(op, s)
+	case actNetwork:
+		l.wrongNetwork(op)
 	case actResend:
 		op.state = stateRetry
 	default:
@@ -405,20 +405,30 @@ func (l *Lane) answered(op *operation, a *attempt, s Submission) {
 // raise signs an operation again with the same sequence and a higher fee.
 func (l *Lane) raise(op *operation, a *attempt) {
 	fee := max(a.Fee+a.Fee/4+1, l.fee.Base, l.openCost) // rippled replaces what is queued only for a quarter more
-	if fee > l.cfg.MaxFeeDrops || len(op.attempts) >= 8 {
+	if fee > l.cfg.MaxFeeDrops || len(op.attempts) >= maxAttempts {
 		l.full()
 		return
 	}
+	if l.replace(op, fee) {
+		l.tally.reprices.Add(1)
+	}
+}
+
+// maxAttempts is how many blobs an operation may have with one sequence or ticket.
+const maxAttempts = 8
+
+// replace signs an operation again with the same sequence or ticket. Only one of its blobs can be validated.
+func (l *Lane) replace(op *operation, fee int64) bool {
 	if !l.mayStore() || op.late(l.clock.Now()) || op.closed {
-		return // the next ledger's answer says the same
+		return false // the next ledger's answer says the same
 	}
 	signed, err := l.sign(op, fee)
 	if err != nil {
-		l.log.Error("a transaction cannot be signed with a higher fee", "hash", a.Hash, "error", err)
-		return
+		l.log.Error("a transaction cannot be signed again with the same sequence", "hash", op.newest().Hash, "error", err)
+		return false
 	}
-	l.tally.reprices.Add(1)
 	l.journal(op, signed)
+	return true
 }
 
 // refused notes that the node does not take an operation. It was sent, so that the ledger decides when its

@@ -217,6 +217,10 @@ var (
 	undecidedDesc = prometheus.NewDesc("issuer_operations_undecided", "Operations that the node cannot decide, as it lacks the history. They hold up no others.", nil, nil)
 	holesDesc     = prometheus.NewDesc("issuer_history_holes_total", "Operations whose transaction the node did not show, and that the ledger entry decided.", nil, nil)
 	refusalsDesc  = prometheus.NewDesc("issuer_submissions_refused_total", "Submissions that the node refused for good, by its provisional answer.", nil, nil)
+	stalledDesc   = prometheus.NewDesc("issuer_submitter_stalled", "1 where nothing of the issuing account was validated for several ledgers while work is pending.", nil, nil)
+	gapsDesc      = prometheus.NewDesc("issuer_sequence_gaps_filled_total", "Gaps in the account's sequences that this process has filled: another program's transaction was not validated.", nil, nil)
+	feeOverDesc   = prometheus.NewDesc("issuer_fee_above_limit", "1 while the ledger asks more for a transaction than MAX_FEE_DROPS.", nil, nil)
+	networkDesc   = prometheus.NewDesc("issuer_network_id_refusals_total", "Submissions that the node refused for their network id.", nil, nil)
 	workingDesc   = prometheus.NewDesc("issuer_lane_held", "1 where this process has the issuing account's lane.", nil, nil)
 	reserveDesc   = prometheus.NewDesc("issuer_reserve_left_drops", "What the issuing account holds beyond its reserve: each credential that nobody accepted yet takes one increment.", nil, nil)
 	roomDesc      = prometheus.NewDesc("issuer_room_for_credentials", "How many more credentials the issuing account's XRP suffices for.", nil, nil)
@@ -233,7 +237,8 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, undecidedDesc, holesDesc, refusalsDesc, workingDesc,
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
+		undecidedDesc, holesDesc, refusalsDesc, stalledDesc, gapsDesc, feeOverDesc, networkDesc,
 		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc} {
 		ch <- d
 	}
@@ -268,11 +273,11 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 	gauge(undecidedDesc, float64(stats.Undecided))
 	counter(holesDesc, stats.HistoryHoles)
 	counter(refusalsDesc, stats.Refusals)
-	held := 0.0
-	if stats.Working {
-		held = 1
-	}
-	gauge(workingDesc, held)
+	counter(gapsDesc, stats.GapsFilled)
+	counter(networkDesc, stats.NetworkRefusals)
+	gauge(stalledDesc, flag(stats.Stalled))
+	gauge(feeOverDesc, flag(stats.FeeOver))
+	gauge(workingDesc, flag(stats.Working))
 	for action, done := range s.keeper.Status().Done {
 		counter(keeperDesc, done.N, string(action))
 	}
@@ -301,6 +306,14 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 			gauge(roomDesc, float64(max(free, 0)/last.ReserveIncrement))
 		}
 	}
+}
+
+// flag is a condition as a gauge.
+func flag(holds bool) float64 {
+	if holds {
+		return 1
+	}
+	return 0
 }
 
 // collectHouse tells what the journal says beside the operations.

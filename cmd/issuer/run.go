@@ -280,7 +280,8 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}()
 
 	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, WaitLimit: s.waitLimit,
-		House: issuer.HouseConfig{Records: p.store, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds}}
+		House: issuer.HouseConfig{Records: p.store, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds,
+			Submitter: submitterWarnings(p.lane.Status)}}
 	if policies != nil {
 		issuing.Policies = policies
 	}
