@@ -126,6 +126,7 @@ type Issuer struct {
 	mu     sync.Mutex
 	self   model.Account // the issuing account, as of ledger selfAt
 	selfAt uint32
+	unheld time.Time // since when no process was seen with the submission lease; zero if one holds it
 }
 
 // New returns an issuer. It asks nothing of the ledger.
@@ -154,7 +155,7 @@ func (i *Issuer) Account() model.Address { return i.cfg.Account }
 // who would wait from now on. What is under way goes on.
 func (i *Issuer) Release() { i.release() }
 
-// Ready returns the last validated ledger, or why requests cannot be served now.
+// Ready returns the last validated ledger, or why nothing can be read now; see [Issuer.Readiness] for issuing.
 func (i *Issuer) Ready(ctx context.Context) (model.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()

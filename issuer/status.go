@@ -18,6 +18,9 @@ type Status struct {
 	// Warnings say what its XRP is too little for, and what keeps its operations from being validated.
 	Warnings []Warning
 
+	// Failing are the checks that fail, as [Issuer.Readiness] has them.
+	Failing []Failing
+
 	// House is what the journal says, the same to all processes that share it.
 	House *House
 	// Keeper is what this process has done as the keeper of the house.
@@ -75,6 +78,8 @@ type HouseConfig struct {
 	// Holder is how this process is called that may have the lane.
 	Holder string
 	Keeper *Keeper
+	// Checks are those of this process that issuing depends on while it holds the lease.
+	Checks []Check
 	// Webhooks returns those that this process would send to, without what the journal knows of them; nil for none.
 	Webhooks func() []WebhookStatus
 	Funds    Funds
@@ -109,6 +114,7 @@ func (i *Issuer) Status(ctx context.Context) (Status, error) {
 	if i.cfg.House.Records != nil {
 		err = i.house(ctx, &s)
 	}
+	s.Failing = append(i.accountFailing(ctx, last), i.submissionFailing(ctx)...)
 	return s, err
 }
 

@@ -349,6 +349,8 @@ type LaneStatus struct {
 	Epoch  int64
 	// Left is how long the lease still runs by the database's clock; 0 or less when it has run out.
 	Left time.Duration
+	// Condition is what the holder wrote of itself at the last renewal; empty if all is well.
+	Condition string
 }
 
 // StandingError says which operation stands in the way of another for the same subject and type.

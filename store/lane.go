@@ -54,7 +54,7 @@ func (s *Store) takeLane(ctx context.Context, issuer model.Address, holder strin
 			return err
 		}
 		f = model.Fence{Issuer: issuer}
-		err := t.tx.QueryRowContext(ctx, "UPDATE lanes SET holder = $2, epoch = epoch + 1, expires = "+t.dialect.now+" + $3"+
+		err := t.tx.QueryRowContext(ctx, "UPDATE lanes SET holder = $2, epoch = epoch + 1, condition = '', expires = "+t.dialect.now+" + $3"+
 			" WHERE issuer = $1 AND (expires <= "+t.dialect.now+" OR expires > "+t.dialect.now+" + $5 OR holder = $2 OR $4 = 1) RETURNING epoch",
 			string(issuer), text(holder), lease.Microseconds(), free, MaxLease.Microseconds()).Scan(&f.Epoch)
 		if !errors.Is(err, sql.ErrNoRows) {
@@ -85,7 +85,18 @@ func (t *txn) lockLane(issuer model.Address) error {
 	return err
 }
 
-// RenewLane has the lease run anew from now, for [MaxLease] at most. Error codes: fenced, storeUnavailable.
+// ReportCondition has each renewal of the lease store what report says of this process; see [model.LaneStatus]. report answers at once.
+func (s *Store) ReportCondition(report func() string) { s.report.Store(&report) }
+
+// condition is what this process says of itself now.
+func (s *Store) condition() string {
+	if report := s.report.Load(); report != nil {
+		return text((*report)())
+	}
+	return ""
+}
+
+// RenewLane has the lease run anew from now, for [MaxLease] at most, and stores the process's condition. Error codes: fenced, storeUnavailable.
 func (s *Store) RenewLane(ctx context.Context, f model.Fence, lease time.Duration) error {
 	if lease <= 0 || lease > MaxLease {
 		return misuse("renewing a lease for %s", lease)
@@ -94,8 +105,8 @@ func (s *Store) RenewLane(ctx context.Context, f model.Fence, lease time.Duratio
 		s.locks.take(f.Issuer) // where another process had it that is gone now
 	}
 	err := s.write(ctx, "renewing the lease on the lane", func(t *txn) error {
-		n, err := t.exec("UPDATE lanes SET expires = "+t.dialect.now+" + $3 WHERE issuer = $1 AND epoch = $2 AND holder <> ''",
-			string(f.Issuer), f.Epoch, lease.Microseconds())
+		n, err := t.exec("UPDATE lanes SET expires = "+t.dialect.now+" + $3, condition = $4 WHERE issuer = $1 AND epoch = $2 AND holder <> ''",
+			string(f.Issuer), f.Epoch, lease.Microseconds(), s.condition())
 		if err != nil || n == 1 {
 			return err
 		}
@@ -122,7 +133,7 @@ func (s *Store) ReleaseLane(ctx context.Context, f model.Fence) error {
 		if err := t.lockLane(f.Issuer); err != nil {
 			return err
 		}
-		n, err := t.exec("UPDATE lanes SET holder = '', expires = 0, epoch = epoch + 1 WHERE issuer = $1 AND epoch = $2", string(f.Issuer), f.Epoch)
+		n, err := t.exec("UPDATE lanes SET holder = '', expires = 0, condition = '', epoch = epoch + 1 WHERE issuer = $1 AND epoch = $2", string(f.Issuer), f.Epoch)
 		if n == 1 {
 			t.lanes[f.Issuer] = true
 		}
@@ -145,8 +156,8 @@ type queryer interface {
 func laneStatus(ctx context.Context, q queryer, d *dialect, issuer model.Address) (model.LaneStatus, error) {
 	var st model.LaneStatus
 	var left int64
-	err := q.QueryRowContext(ctx, "SELECT holder, epoch, expires - "+d.now+" FROM lanes WHERE issuer = $1", string(issuer)).
-		Scan(&st.Holder, &st.Epoch, &left)
+	err := q.QueryRowContext(ctx, "SELECT holder, epoch, condition, expires - "+d.now+" FROM lanes WHERE issuer = $1", string(issuer)).
+		Scan(&st.Holder, &st.Epoch, &st.Condition, &left)
 	if errors.Is(err, sql.ErrNoRows) {
 		return model.LaneStatus{}, nil
 	}

@@ -18,6 +18,42 @@ func (h *harness) expire() {
 	h.ok(err)
 }
 
+// TestLaneCondition: what a process says of itself is stored with each renewal, and ends with its lease.
+func TestLaneCondition(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		other := h.open()
+		want := func(condition string) {
+			t.Helper()
+			if st, err := other.Lane(h.ctx(), issuerA); st.Condition != condition || err != nil {
+				t.Errorf("%+v, %v, want %q", st, err, condition)
+			}
+		}
+		f, err := h.TakeLane(h.ctx(), issuerA, "a", MaxLease)
+		h.ok(err)
+		says := "the fee is \x00 above the limit"
+		h.ReportCondition(func() string { return says })
+		want("")
+		h.ok(h.RenewLane(h.ctx(), f, MaxLease))
+		want("the fee is \ufffd above the limit")
+		says = ""
+		h.ok(h.RenewLane(h.ctx(), f, MaxLease))
+		want("")
+		says = "trouble"
+		h.ok(h.RenewLane(h.ctx(), f, MaxLease))
+		h.expire()
+		second, err := other.TakeLane(h.ctx(), issuerA, "b", MaxLease)
+		h.ok(err)
+		want("")
+		h.code(h.RenewLane(h.ctx(), f, MaxLease), model.CodeFenced)
+		want("")
+		other.ReportCondition(func() string { return "trouble" })
+		h.ok(other.RenewLane(h.ctx(), second, MaxLease))
+		want("trouble")
+		h.ok(other.ReleaseLane(h.ctx(), second))
+		want("")
+	})
+}
+
 func TestLane(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		if st, err := h.Lane(h.ctx(), issuerA); st != (model.LaneStatus{}) || err != nil {

@@ -111,6 +111,8 @@ type Store struct {
 	journalKeys []hashKey
 	quarantined atomic.Uint64
 
+	report atomic.Pointer[func() string] // what this process says of itself; nil for nothing
+
 	failing atomic.Bool // the last write failed for want of the database
 	// scrubbed says that the write-ahead log holds no documents that were erased.
 	scrubbed atomic.Bool

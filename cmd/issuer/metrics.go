@@ -200,6 +200,7 @@ type scraped struct {
 	sender    senderReader
 	now       func() time.Time
 	authentic quarantineReader
+	checks    []issuer.Check
 }
 
 var (
@@ -231,6 +232,7 @@ var (
 	erasableDesc  = prometheus.NewDesc("issuer_documents_overdue", "Requests whose documents are to be erased now.", nil, nil)
 	keeperDesc    = prometheus.NewDesc("issuer_keeper_actions_total", "What this process has done to keep house.", []string{"action"}, nil)
 	backlogDesc   = prometheus.NewDesc("issuer_webhook_backlog", "Events that a webhook is still to be told of.", []string{"webhook"}, nil)
+	failingDesc   = prometheus.NewDesc("issuer_check_failing", "1 for each condition of this process that fails, without which it issues nothing while it has the lane.", []string{"check"}, nil)
 	forgedDesc    = prometheus.NewDesc("issuer_operations_quarantined_total", "Pending operations that this process has refused because their rows in the database were not authentic.", nil, nil)
 	deliveredDesc = prometheus.NewDesc("issuer_webhook_deliveries_total", "Attempts of this process to tell a webhook of an event: delivered, or failed; and events that were given up.", []string{"webhook", "result"}, nil)
 )
@@ -239,7 +241,7 @@ var (
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
 		undecidedDesc, holesDesc, refusalsDesc, stalledDesc, gapsDesc, feeOverDesc, networkDesc,
-		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc} {
+		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc, failingDesc} {
 		ch <- d
 	}
 }
@@ -278,6 +280,9 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 	gauge(stalledDesc, flag(stats.Stalled))
 	gauge(feeOverDesc, flag(stats.FeeOver))
 	gauge(workingDesc, flag(stats.Working))
+	for _, c := range s.checks {
+		gauge(failingDesc, flag(c.Fault() != ""), c.Name)
+	}
 	for action, done := range s.keeper.Status().Done {
 		counter(keeperDesc, done.N, string(action))
 	}

@@ -268,19 +268,21 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err != nil {
 		return p, wrongSettings(fmt.Errorf("WEBHOOK_URLS: %w", err))
 	}
-	counted.watch(&scraped{account, p.client, p.store, p.lane, p.keeper, p.sender, time.Now, p.store})
+	counted.watch(&scraped{account, p.client, p.store, p.lane, p.keeper, p.sender, time.Now, p.store, p.checks()})
 	var guardContext, laneContext context.Context
 	guardContext, p.stopGuard = context.WithCancel(context.WithoutCancel(ctx))
 	p.guardDone = make(chan error, 1)
 	go func() { p.guardDone <- p.guard.run(guardContext) }()
 	laneContext, p.stopLane = context.WithCancel(context.WithoutCancel(ctx))
+	checks := p.checks()
+	p.store.ReportCondition(func() string { return issuer.Condition(checks) })
 	p.laneDone = make(chan error, 1)
 	go func() {
 		p.laneDone <- p.store.HoldLane(laneContext, account, self, store.DefaultLease, p.work)
 	}()
 
 	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, WaitLimit: s.waitLimit,
-		House: issuer.HouseConfig{Records: p.store, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds,
+		House: issuer.HouseConfig{Records: p.store, Checks: checks, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds,
 			Submitter: submitterWarnings(p.lane.Status)}}
 	if policies != nil {
 		issuing.Policies = policies

@@ -294,7 +294,7 @@ func TestCallsAreAudited(t *testing.T) {
 		expect("token:admin", get, "/admin/batch/%00%0A", w.as(t, d, "admin", get, "/admin/batch/%00%0A", "", ""))
 		expect("token:admin", http.MethodHead, "/admin/batch/%ff", w.as(t, d, "admin", http.MethodHead, "/admin/batch/%ff", "", ""))
 		w.as(t, d, "admin", get, "/admin/batch/%fe", "", "") // counted with those before
-		for range 20 { // a flood of nobody
+		for range 20 {                                       // a flood of nobody
 			w.send(t, get, "/admin/status", "", "")
 			w.as(t, d, "revoked", get, "/admin/status", "", "")
 		}

@@ -83,6 +83,7 @@ type Issuer interface {
 	CancelBatch(ctx context.Context, id model.OperationID, by model.AuditEntry) (int64, model.BatchStatus, error)
 	List(ctx context.Context, which model.Acceptance) iter.Seq2[model.Credential, error]
 	Ready(ctx context.Context) (model.Ledger, error)
+	Readiness(ctx context.Context) issuer.Readiness
 }
 
 // Bounds of what a client may send.
@@ -149,29 +150,6 @@ type API struct {
 	bodies   *semaphore.Weighted
 	// readiness is what /readyz answers.
 	readiness readiness
-}
-
-// readyFor is how long an answer of /readyz stands. Everybody may ask, as often as they like, and the answer may take
-// the node's and the journal's: after a write that failed, one that writes.
-const readyFor = 200 * time.Millisecond
-
-// readiness is the last word on whether requests would be served.
-type readiness struct {
-	mu     sync.Mutex
-	asked  time.Time
-	ledger model.Ledger
-	err    error
-}
-
-// of returns what ask says, or has said just now. Who comes while it is asked waits for that answer.
-func (r *readiness) of(ask func() (model.Ledger, error)) (model.Ledger, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.asked) >= readyFor {
-		r.ledger, r.err = ask()
-		r.asked = time.Now()
-	}
-	return r.ledger, r.err
 }
 
 // New returns the interface to an issuer.
@@ -298,20 +276,6 @@ func (a *API) healthy(c echo.Context) error {
 	return a.writeJSON(c, http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"ok"})
-}
-
-// ready serves /readyz: requests would be served now, as the ledger answers and is not behind.
-func (a *API) ready(c echo.Context) error {
-	ctx := context.WithoutCancel(c.Request().Context()) // others wait for the same answer
-	l, err := a.readiness.of(func() (model.Ledger, error) { return a.cfg.Issuer.Ready(ctx) })
-	if err != nil {
-		return err
-	}
-	return a.writeJSON(c, http.StatusOK, struct {
-		Status      string `json:"status"`
-		LedgerIndex uint32 `json:"ledger_index"`
-		CloseTime   string `json:"close_time_iso"`
-	}{"ok", l.Index, model.FormatTime(l.CloseTime)})
 }
 
 // parameters reads the query. Each allowed parameter may stand once, no other may.

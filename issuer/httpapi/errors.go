@@ -23,6 +23,7 @@ const (
 	codeBodyTooLarge         model.Code = "bodyTooLarge"
 	codeUnsupportedMediaType model.Code = "unsupportedMediaType"
 	codeBusy                 model.Code = "busy"
+	codeNotIssuing           model.Code = "notIssuing"
 )
 
 // outcomes is the error table: what a code means in HTTP, and what is said where the error itself says nothing. Any
@@ -52,6 +53,7 @@ var outcomes = map[model.Code]struct {
 	model.CodeCancelled:           {http.StatusConflict, "the operation was cancelled before anything was signed"},
 	codeBodyTooLarge:              {http.StatusRequestEntityTooLarge, "the body must not have more than 1048576 bytes"},
 	codeUnsupportedMediaType:      {http.StatusUnsupportedMediaType, "the body must be plain JSON in UTF-8: send Content-Type: application/json, and no Content-Encoding"},
+	codeNotIssuing:                {http.StatusServiceUnavailable, "no credentials can be issued now"},
 	codeBusy:                      {http.StatusServiceUnavailable, "too many large requests are under way: ask again later, or send less at a time"},
 	model.CodeNoTarget:            {http.StatusUnprocessableEntity, "the subject's account is not on the ledger yet"},
 	model.CodeExpired:             {http.StatusUnprocessableEntity, "the expiration passed before the ledger closed"},
@@ -138,14 +140,19 @@ func (a *API) fail(c echo.Context, err error) {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="credential issuer"`)
 	}
 	switch e.Code {
-	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeAccessUnavailable, model.CodeTooManyRequests, model.CodeTooManyWaiting, codeBusy:
+	case model.CodeLedgerUnavailable, model.CodeStoreUnavailable, model.CodeAccessUnavailable, model.CodeTooManyRequests, model.CodeTooManyWaiting, codeBusy, codeNotIssuing:
 		wait := e.RetryAfter
 		if wait <= 0 {
 			wait = defaultRetryAfter
 		}
 		retryAfter(c.Response().Header(), wait)
 	}
-	if werr := a.writeBody(c, statusOf(e.Code), errorBody(e, s.id)); werr != nil {
+	body := errorBody(e, s.id)
+	var unready notReady
+	if errors.As(err, &unready) {
+		body = withChecks(body, unready.failing)
+	}
+	if werr := a.writeBody(c, statusOf(e.Code), body); werr != nil {
 		s.cause = errors.Join(err, werr)
 	}
 }

@@ -20,6 +20,8 @@ type statusView struct {
 	Owned    uint32        `json:"owner_count"`
 	Room     int64         `json:"room_for_credentials"`
 	Warnings []warningView `json:"warnings"`
+	// Failing are the checks of /readyz that fail; empty while credentials can be issued.
+	Failing []issuer.Failing `json:"failing"`
 
 	Lane     *laneView     `json:"lane,omitempty"`
 	Records  *recordsView  `json:"records,omitempty"`
@@ -96,7 +98,7 @@ func (a *API) status(c echo.Context) error {
 
 func viewOf(s issuer.Status) statusView {
 	v := statusView{Issuer: s.Account.Address, LedgerIndex: s.Ledger.Index, CloseTime: model.FormatTime(s.Ledger.CloseTime),
-		Balance: s.Account.Balance, Owned: s.Account.OwnerCount, Room: s.Room, Warnings: []warningView{}}
+		Balance: s.Account.Balance, Owned: s.Account.OwnerCount, Room: s.Room, Warnings: []warningView{}, Failing: append([]issuer.Failing{}, s.Failing...)}
 	for _, w := range s.Warnings {
 		v.Warnings = append(v.Warnings, warningView{w.Kind, w.Message})
 	}
