@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -43,6 +44,9 @@ type Config struct {
 	// MaxLedgerAge is how old the last validated ledger may be before the node counts as behind; 0, the default, does
 	// not look, as ledgers that close only on command are as old as it takes.
 	MaxLedgerAge time.Duration
+	// Proof has ledgers proven before they are accepted, at the cost of one request for each; nil, the default, accepts what
+	// the node says.
+	Proof *ProofConfig
 
 	Clock  Clock          // the machine's by default
 	Rand   func() float64 // in [0,1), for jitter; math/rand/v2 by default
@@ -106,6 +110,10 @@ type Client struct {
 	pace *pacer
 	// ledgers asks for the last validated ledger, once for all who ask at the same moment.
 	ledgers together[model.Ledger]
+
+	chain    *ledgerChain // nil where ledgers are not proven
+	endProof context.CancelFunc
+	proof    sync.WaitGroup
 }
 
 // link is a way to the node: HTTP or WebSocket.
@@ -120,6 +128,8 @@ type link interface {
 	streams() bool
 	// rewatch is called when a watcher came or went.
 	rewatch()
+	// restart gives the line up, as what the node says on it cannot be true, and begins again after a while.
+	restart(why error)
 	close()
 }
 
@@ -134,11 +144,21 @@ func New(cfg Config) (*Client, error) {
 	cfg.URL = "" // from here on the address is in to alone
 	cfg.Logger = cfg.Logger.With("node", to.host)
 	c := &Client{cfg: cfg, host: to.host, to: to, hub: newHub(), pace: newPacer(cfg), ledgers: newTogether[model.Ledger]()}
+	if cfg.Proof != nil {
+		c.chain = newChain(c, *cfg.Proof)
+		c.hub.gate = newGate(c.hub, c.chain)
+	}
 	switch to.scheme {
 	case "http", "https":
 		c.link = newHTTPLink(cfg, to, c.hub, c.pace)
 	default:
 		c.link = newWSLink(cfg, to, c.hub, c.pace)
+	}
+	if g := c.hub.gate; g != nil {
+		g.link = c.link
+		var ctx context.Context
+		ctx, c.endProof = context.WithCancel(context.Background())
+		c.proof.Go(func() { g.run(ctx) })
 	}
 	return c, nil
 }
@@ -152,7 +172,11 @@ func (c *Client) Streams() bool { return c.link.streams() }
 
 // Close ends all calls, connections and goroutines of the client, and waits for them.
 func (c *Client) Close() {
+	if c.endProof != nil {
+		c.endProof()
+	}
 	c.link.close()
+	c.proof.Wait()
 	c.hub.close()
 }
 

@@ -125,7 +125,10 @@ func unavailable(doing string, err error) error {
 	}
 	var node *NodeError
 	var answer *AnswerError
+	var unproven *UnprovenError
 	switch {
+	case errors.As(err, &unproven):
+		e.Message = "the XRP Ledger node shows a ledger that is not proven; try again shortly"
 	case errors.As(err, &node) && node.Busy():
 		e.Message = "the XRP Ledger node is too busy at the moment; try again shortly"
 		e.RetryAfter = max(e.RetryAfter, node.RetryAfter)

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type httpLink struct {
 	wg     sync.WaitGroup
 	posts  chan *httpPost
 	wake   chan struct{} // a watcher came or went
+	fault  atomic.Pointer[error]
 }
 
 type httpPost struct {
@@ -239,6 +241,9 @@ func (l *httpLink) rewatch() {
 	}
 }
 
+// restart implements link: the next poll counts as failed.
+func (l *httpLink) restart(why error) { l.fault.Store(&why) }
+
 // poll asks for the validated ledger while anyone watches, and tells the hub when there is a new one.
 func (l *httpLink) poll() {
 	defer l.wg.Done()
@@ -259,6 +264,9 @@ func (l *httpLink) poll() {
 		ledger, err := validatedLedger(ctx, l.ask)
 		if err == nil && up {
 			err = checkAhead(ledger.Index, last)
+		}
+		if fault := l.fault.Swap(nil); fault != nil {
+			err = *fault
 		}
 		cancel()
 		wait := l.cfg.PollInterval

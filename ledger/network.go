@@ -28,9 +28,9 @@ func (c *Client) Network(ctx context.Context) (model.Network, error) {
 	if err != nil {
 		return model.Network{}, unavailable(doing, err)
 	}
-	last, err := c.Ledger(ctx)
+	last, err := c.shown(ctx)
 	if err != nil {
-		return model.Network{}, err
+		return model.Network{}, unavailable(doing, err)
 	}
 	last = mark(last)
 	n := model.Network{ID: info.NetworkID, First: last, Last: last}
@@ -45,6 +45,19 @@ func (c *Client) Network(ctx context.Context) (model.Network, error) {
 		}
 	}
 	return n, nil
+}
+
+// shown is the node's last validated ledger, with its header verified where ledgers are to be proven, and whatever it follows.
+func (c *Client) shown(ctx context.Context) (model.Ledger, error) {
+	l, err := c.ledgers.do(ctx, func(ctx context.Context) (model.Ledger, error) { return validatedLedger(ctx, c.call) })
+	if err == nil {
+		err = c.checkAge(l)
+	}
+	if err == nil && c.chain != nil {
+		_, err = c.announced(ctx, l)
+		err = c.chain.count(err)
+	}
+	return l, err
 }
 
 // mark is a ledger without what things cost in it.
@@ -63,6 +76,9 @@ func (c *Client) SameNetwork(ctx context.Context, known model.Network) (model.Ne
 		return now, err
 	}
 	other := func(format string, args ...any) (model.Network, error) {
+		if c.chain != nil {
+			c.chain.contradictions.Add(1)
+		}
 		return now, &OtherNetworkError{fmt.Sprintf(format, args...)}
 	}
 	if now.ID != known.ID && now.ID != 0 && known.ID != 0 {
@@ -95,6 +111,11 @@ func (c *Client) SameNetwork(ctx context.Context, known model.Network) (model.Ne
 			Message: fmt.Sprintf("the node's last validated ledger is %d, and ledger %d has been seen: it is behind", now.Last.Index, known.Last.Index),
 			Cause:   errBehind}
 	}
+	if c.chain != nil {
+		if err := c.chain.prove(ctx, now.Last); err != nil {
+			return now, unavailable("proving the newest ledger", err)
+		}
+	}
 	now.First = known.First
 	if known.Flag.Index != 0 {
 		now.Flag = known.Flag
@@ -111,30 +132,17 @@ func (c *Client) hashBefore(ctx context.Context, last model.Ledger, index uint32
 	if index == last.Index {
 		return last.Hash, true, nil
 	}
-	var entries []string
-	if last.Index-index <= model.FlagInterval {
-		entries = append(entries, skipKey())
+	hash, shown, err = c.hashIn(ctx, last, index)
+	if err != nil || shown {
+		return hash, shown, err
 	}
-	if index%model.FlagInterval == 0 {
-		entries = append(entries, skipKey(index>>16))
-	}
-	for _, key := range entries {
-		err := c.call(ctx, "ledger_entry", map[string]any{"index": key, "ledger_index": validatedIndex},
-			func(raw json.RawMessage) error { hash, err = decodeHashes(raw, key, index); return err })
-		var node *NodeError
-		switch {
-		case errors.As(err, &node) && node.Code == "entryNotFound":
-		case err != nil:
-			return "", false, err
-		case hash != "":
-			return hash, true, nil
-		}
+	if c.chain != nil {
+		return c.hashOf(ctx, index)
 	}
 	var l model.Ledger
 	err = c.call(ctx, "ledger", map[string]any{"ledger_index": index}, func(raw json.RawMessage) error { return decodeLedger(raw, &l) })
-	var node *NodeError
 	switch {
-	case errors.As(err, &node) && (node.Code == "lgrNotFound" || node.Code == "lgrNotValidated"):
+	case missing(err):
 		return "", false, nil
 	case err != nil:
 		return "", false, err

@@ -174,6 +174,11 @@ func (c *Client) Ledger(ctx context.Context) (model.Ledger, error) {
 	if err := c.checkAge(l); err != nil {
 		return model.Ledger{}, unavailable(doing, err)
 	}
+	if c.chain != nil {
+		if err := c.chain.prove(ctx, l); err != nil {
+			return model.Ledger{}, unavailable(doing, err)
+		}
+	}
 	return l, nil
 }
 

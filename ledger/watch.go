@@ -114,8 +114,10 @@ func checkAhead(index, last uint32) error {
 	return &AnswerError{Method: "the ledger stream", Reason: fmt.Sprintf("it tells of ledger %d after ledger %d; asking anew which one is validated", index, last)}
 }
 
-// hub hands what a link hears to the watchers.
+// hub hands what a link hears to the watchers, through a gate where ledgers are to be proven.
 type hub struct {
+	gate *gate // nil: none
+
 	mu       sync.Mutex
 	watchers []*Watcher
 }
@@ -160,6 +162,14 @@ func (h *hub) accounts() []model.Address {
 
 // up tells of a subscription: all watchers after a line was down, else only those that have not heard yet.
 func (h *hub) up(l model.Ledger, all bool) {
+	if h.gate != nil {
+		h.gate.put(gated{Event{Kind: EventUp, Ledger: l}, all})
+		return
+	}
+	h.tellUp(l, all)
+}
+
+func (h *hub) tellUp(l model.Ledger, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, w := range h.watchers {
@@ -171,27 +181,31 @@ func (h *hub) up(l model.Ledger, all bool) {
 }
 
 func (h *hub) down(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, w := range h.watchers {
-		w.put(Event{Kind: EventDown, Err: err})
+	if h.gate != nil {
+		h.gate.down(err)
+		return
 	}
+	h.tell(Event{Kind: EventDown, Err: err})
 }
 
-func (h *hub) ledger(l model.Ledger) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, w := range h.watchers {
-		w.put(Event{Kind: EventLedger, Ledger: l})
+func (h *hub) ledger(l model.Ledger) { h.event(Event{Kind: EventLedger, Ledger: l}) }
+
+func (h *hub) transaction(t *Transaction) { h.event(Event{Kind: EventTx, Tx: t}) }
+
+func (h *hub) event(e Event) {
+	if h.gate != nil {
+		h.gate.put(gated{Event: e})
+		return
 	}
+	h.tell(e)
 }
 
-func (h *hub) transaction(t *Transaction) {
+func (h *hub) tell(e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, w := range h.watchers {
-		if len(w.accounts) > 0 {
-			w.put(Event{Kind: EventTx, Tx: t})
+		if e.Kind != EventTx || len(w.accounts) > 0 {
+			w.put(e)
 		}
 	}
 }

@@ -59,6 +59,7 @@ type session struct {
 	last uint32 // the newest ledger that the node has told of; owned by the goroutine that reads
 
 	useful atomic.Bool // it answered a request of a caller, or told of a ledger
+	faulty atomic.Bool // what it told of a ledger cannot be true
 
 	mu      sync.Mutex
 	pending map[uint64]*wsRequest
@@ -122,6 +123,17 @@ func (l *wsLink) rewatch() {
 	}
 }
 
+// restart implements link. The session counts as useless, so that each next attempt comes later.
+func (l *wsLink) restart(error) {
+	l.mu.Lock()
+	s := l.session
+	l.mu.Unlock()
+	if s != nil {
+		s.faulty.Store(true)
+		_ = s.conn.CloseNow() // the reader then ends the session
+	}
+}
+
 func (l *wsLink) run() {
 	defer close(l.done)
 	defer l.setSession(nil, ErrClosed)
@@ -171,7 +183,7 @@ func (l *wsLink) connect() (connected, useful bool, err error) {
 	conn.SetReadLimit(l.cfg.MaxAnswer)
 	s := &session{conn: conn, hide: l.to.hide, pace: l.pace, doubts: make(chan struct{}, 1), limited: make(chan struct{}, 1), fresh: true, out: make(chan *wsRequest, maxOutgoing), done: make(chan struct{}), pending: map[uint64]*wsRequest{}}
 	err = l.serve(s)
-	return true, s.useful.Load(), err
+	return true, s.useful.Load() && !s.faulty.Load(), err
 }
 
 // handshakeError describes why no WebSocket came about. resp is the server's answer, nil where it gave none.

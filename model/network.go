@@ -20,6 +20,6 @@ type Network struct {
 	First, Last Ledger
 	// Flag is a flag ledger, without its close time; the zero Ledger while the history has had none.
 	Flag Ledger
-	// Bound is when it was first used; set by the store.
-	Bound time.Time
+	// Bound is when it was first used, and Seen when Last was stored; set by the store.
+	Bound, Seen time.Time
 }

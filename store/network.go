@@ -58,17 +58,17 @@ func (s *Store) SeeNetwork(ctx context.Context, n model.Network) error {
 }
 
 func readNetwork(ctx context.Context, q queryer) (n model.Network, bound bool, err error) {
-	var at int64
+	var at, seen int64
 	var flagIndex sql.NullInt64
 	var flagHash sql.NullString
 	err = q.QueryRowContext(ctx, "SELECT name, network_id, first_index, first_hash, first_close_time, flag_index, flag_hash,"+
-		" last_index, last_hash, last_close_time, bound FROM network WHERE id = 1").
+		" last_index, last_hash, last_close_time, bound, updated FROM network WHERE id = 1").
 		Scan(&n.Name, &n.ID, &n.First.Index, &n.First.Hash, &n.First.CloseTime, &flagIndex, &flagHash,
-			&n.Last.Index, &n.Last.Hash, &n.Last.CloseTime, &at)
+			&n.Last.Index, &n.Last.Hash, &n.Last.CloseTime, &at, &seen)
 	if errors.Is(err, sql.ErrNoRows) {
 		return model.Network{}, false, nil
 	}
 	n.Flag = model.Ledger{Index: uint32(flagIndex.Int64), Hash: flagHash.String}
-	n.Bound = time.UnixMicro(at).UTC()
+	n.Bound, n.Seen = time.UnixMicro(at).UTC(), time.UnixMicro(seen).UTC()
 	return n, err == nil, err
 }

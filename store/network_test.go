@@ -24,7 +24,7 @@ func TestNetwork(t *testing.T) {
 		n := model.Network{Name: "ws://127.0.0.1:5005 \x00", ID: 4294967295, First: first, Last: first}
 		stored, err := h.BindNetwork(h.ctx(), n)
 		h.ok(err)
-		n.Name, n.Bound = "ws://127.0.0.1:5005 \uFFFD", h.clock.Now()
+		n.Name, n.Bound, n.Seen = "ws://127.0.0.1:5005 \uFFFD", h.clock.Now(), h.clock.Now()
 		if stored != n {
 			t.Errorf("%+v, want %+v", stored, n)
 		}

@@ -168,6 +168,7 @@ func (j journal) Conclude(ctx context.Context, fence model.Fence, outcomes []mod
 func (m *metrics) watch(s *scraped) { m.registry.MustRegister(s) }
 
 type nodeReader interface {
+	Faults() (contradictions, unproven uint64)
 	Ledger(ctx context.Context) (model.Ledger, error)
 	Account(ctx context.Context, a model.Address) (model.Account, error)
 }
@@ -208,6 +209,7 @@ var (
 	storeDesc     = prometheus.NewDesc("issuer_store_up", "1 where the database answers.", nil, nil)
 	nodeDesc      = prometheus.NewDesc("issuer_node_up", "1 where the node answers and is not behind.", nil, nil)
 	limitedDesc   = prometheus.NewDesc("issuer_node_limited_total", "Requests of this process that the node refused past its limit, and warnings of one.", nil, nil)
+	faultsDesc    = prometheus.NewDesc("issuer_node_faults_total", "What the node said that was not accepted: contradiction (of itself, or of the ledgers that are proven), or unproven (it does not show enough).", []string{"kind"}, nil)
 	ledgerDesc    = prometheus.NewDesc("issuer_ledger_index", "The last validated ledger.", nil, nil)
 	ledgerAgeDesc = prometheus.NewDesc("issuer_ledger_age_seconds", "How long ago the last validated ledger closed, by this machine's clock.", nil, nil)
 	balanceDesc   = prometheus.NewDesc("issuer_balance_drops", "The issuing account's balance, the reserve included.", nil, nil)
@@ -239,7 +241,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, faultsDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
 		undecidedDesc, holesDesc, refusalsDesc, stalledDesc, gapsDesc, feeOverDesc, networkDesc,
 		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc, failingDesc} {
 		ch <- d
@@ -270,6 +272,9 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 	counter(limitedDesc, stats.NodeLimited)
 	counter(anewDesc, stats.Resignings, "absent")
 	counter(anewDesc, stats.Reprices, "fee")
+	contradictions, unproven := s.node.Faults()
+	counter(faultsDesc, contradictions, "contradiction")
+	counter(faultsDesc, unproven, "unproven")
 	gauge(flightDesc, float64(stats.InFlight))
 	gauge(ticketsDesc, float64(stats.Tickets))
 	gauge(undecidedDesc, float64(stats.Undecided))

@@ -61,6 +61,7 @@ func (g *networkGuard) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	g.client.Trust(known) // what was proven before, at an earlier start
 	if g.seen.Index > known.Last.Index {
 		known.Last = g.seen
 	}
@@ -180,8 +181,9 @@ func (g *networkGuard) keep(ctx context.Context) {
 	}
 }
 
-// run guards until ctx ends, which is nil, or until the node shows another ledger. From the moment when the line is lost
-// until the ledger behind it is known to be the same, nothing is signed or concluded.
+// run guards until ctx ends. From the moment when the line is lost until the ledger behind it is known to be the same, nothing is
+// signed or concluded. A node that shows another ledger may lie, or be a wrong one behind a balancer: it ends nothing. The next
+// start refuses it.
 func (g *networkGuard) run(ctx context.Context) error {
 	watcher := g.client.Watch()
 	defer watcher.Stop()
@@ -189,6 +191,7 @@ func (g *networkGuard) run(ctx context.Context) error {
 	defer keep.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	var told time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -206,8 +209,14 @@ func (g *networkGuard) run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			g.settle()
+			told = time.Time{}
 		case errors.As(err, &other):
-			return err
+			g.unsettle()
+			if time.Since(told) >= networkLook {
+				g.log.Error("the node shows another ledger than the journal's; nothing is signed until it shows that one again", "error", err)
+				told = time.Now()
+			}
+			retry.Reset(time.Second)
 		case ctx.Err() == nil: // a node that is behind too: what it is shows when it has caught up
 			g.log.Debug("cannot see which ledger the node shows; asking again", "error", err)
 			retry.Reset(time.Second)

@@ -124,51 +124,54 @@ func TestJournalOfAnotherNode(t *testing.T) {
 	}
 }
 
-// TestNodeReplaced: another ledger comes up at the node's address while the service runs. It ends with a word on why, and what
-// was pending is neither sent nor settled there.
+// TestNodeReplaced: another ledger comes up at the node's address while the service runs. Nothing is issued there, and what was
+// pending is neither sent nor settled; the service goes on as soon as its own ledger is back, and a start at the other is refused.
 func TestNodeReplaced(t *testing.T) {
 	t.Setenv("ISSUER_ACCOUNT_SEED", edSeed)
-	node := nodeWith(t, "127.0.0.1:0", edAddress)
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	defer cancel()
-	out, log := newTerminal(), newTerminal()
-	done := make(chan error, 1)
-	go func() {
-		done <- run(ctx, []string{"--http-listen=127.0.0.1:0", "--xrpl-network=" + node.WebSocketURL(), "--data-dir=" + dir}, noFile(t),
-			console{strings.NewReader(""), out, log})
-	}()
-	for !strings.Contains(out.String(), "Ctrl-C stops") {
-		select {
-		case err := <-done:
-			t.Fatalf("%v\n%s", err, log)
-		case <-out.wrote:
+	files := t.TempDir()
+	own := func(listen string) *sandbox.Server {
+		node, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Listen: listen, DataDir: files, CloseInterval: 100 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
 		}
+		return node
 	}
-	s := &service{out: out, log: log}
+	node := own("127.0.0.1:0")
+	if _, err := node.Fund(t.Context(), edAddress, 1_000_000_000); err != nil {
+		t.Fatal(err)
+	}
+	settings := []string{"--http-listen=127.0.0.1:0", "--xrpl-network=" + node.WebSocketURL(), "--data-dir=" + t.TempDir(), "--wait-limit=2s", "--rate-limit-client=0", "--rate-limit-subject=0"}
+	s := boot(t, settings...)
 	if status := s.request(t, edAddress, "First"); status != http.StatusCreated {
 		t.Fatal(status)
 	}
 	if err := node.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	nodeWith(t, node.Addr(), edAddress)
-	err := <-done
-	if err == nil || exitStatus(err) != 2 || !strings.Contains(err.Error(), "shows another ledger") {
-		t.Fatalf("%v\n%s", err, log)
+	other := nodeWith(t, node.Addr(), edAddress)
+	for !strings.Contains(s.log.String(), "the node shows another ledger than the journal's") {
+		<-s.log.wrote
 	}
-	kept, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "issuer.db")})
-	if err != nil {
+	if status := s.request(t, edAddress, "Second"); status < http.StatusInternalServerError {
+		t.Errorf("on another ledger: %d", status)
+	}
+	if err := other.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = kept.Close() }()
-	n, bound, err := kept.Network(t.Context())
-	if err != nil || !bound || n.Name != node.WebSocketURL() {
-		t.Errorf("%+v, %v", n, err)
+	node = own(node.Addr())
+	for n := 0; s.request(t, edAddress, fmt.Sprintf("Third%d", n)) != http.StatusCreated; n++ { // each waits
+		if n == 30 {
+			t.Fatalf("it does not go on:\n%s", s.log)
+		}
 	}
-	if ops, err := kept.Open(t.Context(), model.Address(edAddress)); err != nil || len(ops) != 0 {
-		t.Errorf("%d open, %v", len(ops), err)
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
 	}
+	if err := node.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	nodeWith(t, node.Addr(), edAddress)
+	refusedStart(t, []string{"shows another ledger"}, settings...)
 }
 
 // TestJournalKeepsWhatWasLookedAt: what the stream tells of is not kept unseen. One wrong message before the end does not have

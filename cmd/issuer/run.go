@@ -44,6 +44,12 @@ const (
 	// staleAfter is how old the last validated ledger of a public network may be before its node counts as behind.
 	// They close one every four seconds.
 	staleAfter = 2 * time.Minute
+	// publicInterval is the least time between two ledgers of a public network, on average: they are open for 2 s, and need
+	// nearly as long for consensus (rippled: ConsensusParms.h, ledgerMinClose and ledgerMinConsensus). publicAhead is by how
+	// much this machine's clock may be behind theirs. Of other networks nothing is known but that a test ledger closes fast.
+	publicInterval = 2 * time.Second
+	publicAhead    = 5 * time.Minute
+	otherInterval  = 10 * time.Millisecond
 	// feesAhead is how many transactions at the highest fee the account should be able to pay for.
 	feesAhead = 100
 )
@@ -164,7 +170,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		}
 		s.network.Node = config.Address(p.embedded.server.WebSocketURL())
 	}
-	nodeConfig := ledger.Config{URL: s.network.Node.URL(), Logger: log}
+	nodeConfig := ledger.Config{URL: s.network.Node.URL(), Logger: log, Proof: proof(s)}
 	if config.Networks[s.network.Name] != "" {
 		nodeConfig.MaxLedgerAge = staleAfter
 	}
@@ -313,6 +319,17 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	})
 	log.Info("serving", "version", version.Text(), "network", s.network.Name, "node", p.client.Node(), "issuer", account.String(), "http", p.listener.Addr().String())
 	return p, nil
+}
+
+// proof says how the node's ledgers are proven. The embedded ledger is this process's own.
+func proof(s settings) *ledger.ProofConfig {
+	switch {
+	case s.onSandbox():
+		return nil
+	case config.Networks[s.network.Name] != "":
+		return &ledger.ProofConfig{Interval: publicInterval, Ahead: publicAhead}
+	}
+	return &ledger.ProofConfig{Interval: otherInterval}
 }
 
 // work is what this process does for as long as it has the lane: what the lane does ends it, and the keeper and the sender of
