@@ -132,6 +132,10 @@
 // answer it goes by an empty ledger of the same size. While the cost is over [LaneConfig.MaxFeeDrops] nothing new is sent
 // until the next ledger, and while the node queues or refuses for lack of room, not until that one's cost is known.
 //
+// Another program's transaction in the node's open ledger may never be validated. The sequences above it then wait. Where the
+// validated account's Sequence stays below every sequence in use for several ledgers, the lane fills the gap. Where nothing
+// is validated for [LaneConfig.LedgerOffset] ledgers and some more while work is pending, [Status] says so, with the cause.
+//
 // After a connection is lost, the lane first reads what it missed (`account_tx`), sends again in order what is not
 // decided, and then goes on. Where another process sends from the same account, the stream or a look-up shows it, and the
 // lane continues behind its sequence.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	binarycodec "github.com/Peersyst/xrpl-go/binary-codec"
+	"github.com/Peersyst/xrpl-go/binary-codec/definitions"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -125,16 +126,66 @@ func entryChange(meta json.RawMessage, key string) (created bool, before string,
 	return false, "", 0, false
 }
 
-// reconstructed returns the result of a transaction that succeeded by the evidence of an entry, and that the node does not
-// show. Its body has what the blob says, and names the evidence; the metadata and the close time are missing.
-func reconstructed(blob, hash string, ledger uint32, evidence string) (model.Validated, error) {
+// Reconstruct returns a transaction's final result where no node shows it: what the blob says, with the ledger and the engine
+// result that the evidence names. The metadata and the close time are missing.
+func Reconstruct(blob, hash string, ledger uint32, result, evidence string) (model.Validated, error) {
+	code, known := definitions.Get().TransactionResults[result]
+	if !known || !model.Code(result).Final() && result != "tesSUCCESS" {
+		return model.Validated{}, fmt.Errorf("%q is no final result", excerpt([]byte(result)))
+	}
 	tx, err := binarycodec.Decode(blob)
 	if err != nil {
 		return model.Validated{}, fmt.Errorf("transaction %s: %w", hash, err)
 	}
+	v := model.Validated{Hash: hash, LedgerIndex: ledger, EngineResult: result, EngineResultCode: int(code), EngineResultMessage: finalResult}
+	if code != 0 {
+		v.EngineResultMessage = "Claimed the fee and did nothing else: " + result + "."
+	}
 	tx["ledger_index"] = ledger
-	const result = "tesSUCCESS"
-	body, err := json.Marshal(map[string]any{"engine_result": result, "engine_result_code": 0, "engine_result_message": finalResult,
+	v.Body, err = json.Marshal(map[string]any{"engine_result": result, "engine_result_code": code, "engine_result_message": v.EngineResultMessage,
 		"evidence": evidence, "hash": hash, "ledger_index": ledger, "tx_json": tx, "validated": true})
-	return model.Validated{Hash: hash, LedgerIndex: ledger, EngineResult: result, EngineResultMessage: finalResult, Body: body}, err
+	return v, err
+}
+
+// Decision is what validated ledgers say of an operation's signed blobs.
+type Decision struct {
+	// At is the validated ledger that was asked, First the one that was validated when the first blob was signed, and Last
+	// the last that can take any of them.
+	At, First, Last uint32
+	// Open says that a later ledger can still take one of them.
+	Open bool
+	// Evidence names what decides the operation; empty where it is undecided.
+	Evidence string
+}
+
+// Decide asks the node what became of a signed operation, by the same rules as the submitter. The error is a [model.Error]
+// with [model.CodeLedgerUnavailable] where the node does not answer.
+func (c *Client) Decide(ctx context.Context, o model.Operation) (Decision, error) {
+	op := &operation{id: o.ID, tx: o.Transaction(), own: !o.Kind.Requested()}
+	for _, a := range o.Attempts {
+		if a.State == model.AttemptSigned {
+			op.slot = slotOf(a.Sequence, a.Ticket)
+			op.attempts = append(op.attempts, &attempt{first: a.FirstLedger, Signed: Signed{Blob: a.Blob, Hash: a.Hash, LastLedgerSequence: a.LastLedgerSequence}})
+		}
+	}
+	if len(op.attempts) == 0 {
+		return Decision{Evidence: "nothing of it can be in a ledger"}, nil
+	}
+	question := caseOf(op)
+	d := Decision{First: question.first, Last: question.last}
+	settled, err := (decider{c, o.Issuer, c.cfg.Logger}).investigate(ctx, []*lookUpCase{question})
+	if err == nil {
+		err = question.failed
+	}
+	if err != nil {
+		return d, unavailable("deciding an operation", err)
+	}
+	d.At, d.Open = settled.LedgerIndex, !question.past && !question.decided()
+	switch {
+	case question.found != nil:
+		d.Evidence = "transaction " + question.found.Hash + " is in a validated ledger"
+	case question.decided():
+		d.Evidence = question.evidence
+	}
+	return d, nil
 }

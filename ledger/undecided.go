@@ -6,10 +6,9 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
-const (
-	// undecidedFirst and undecidedMost bound how many ledgers pass before an undecided operation is looked up again.
-	undecidedFirst, undecidedMost = 8, 64
-)
+// undecidedFirst is how many ledgers pass before an undecided operation is looked up again, and UndecidedLookUp the most
+// that pass before any further time.
+const undecidedFirst, UndecidedLookUp = 8, 64
 
 // setAside keeps an operation that no later ledger can change, and that the node cannot decide: its sequence or ticket is
 // used up, and the history that would show by which transaction is not held. It stays signed, and holds up nobody: other
@@ -26,7 +25,7 @@ func (l *Lane) setAside(op *operation) {
 	}
 	u := l.undecided[op]
 	u.next = l.validated.Index + u.pause
-	u.pause = min(2*u.pause, undecidedMost)
+	u.pause = min(2*u.pause, UndecidedLookUp)
 }
 
 // undecided is when an operation that was set aside is looked up again.

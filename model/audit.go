@@ -38,6 +38,8 @@ const (
 	ActionRevoke = "credential.revoke"
 	// ActionCancel: an operation was dropped. The target is its id.
 	ActionCancel = "operation.cancel"
+	// ActionSettle: an operator ended an operation that no node can decide. The target is its id.
+	ActionSettle = "operation.settle"
 	// ActionQuarantine: an operation in the database was not authentic, and was refused. The target is its id.
 	ActionQuarantine = "operation.quarantine"
 	// ActionAdopt: operations and requests of a release without MACs were given one. It is there at most once.

@@ -8,8 +8,8 @@
 // lane, which waits a moment for what is in flight; the journal, which has all that a next start needs to go on; the
 // connection to the node; the embedded ledger. A second interrupt ends the process at once, and loses nothing either.
 //
-// With the word batch it is a client of a running service, and has it issue the rows of a file; with token and audit it works
-// on the journal of a service, running or not; with verify it asks a node about a credential, and needs no service.
+// With the word batch it is a client of a running service, and has it issue the rows of a file; with token, audit and operation it
+// works on the journal of a service, running or not; with verify it asks a node about a credential, and needs no service.
 //
 // Results go to standard output: the banner, or the help text. Log and prompt go to standard error. No seed is ever
 // printed, but that of the sandbox's own subject, which is worth nothing and made to be tried.

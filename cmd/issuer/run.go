@@ -56,10 +56,11 @@ const (
 
 // commands are what the program does besides serving, by their first word.
 var commands = map[string]func(ctx context.Context, args []string, dotenv string, c console) error{
-	"audit":  runAudit,
-	"batch":  runBatch,
-	"token":  runToken,
-	"verify": runVerify,
+	"audit":     runAudit,
+	"batch":     runBatch,
+	"operation": runOperation,
+	"token":     runToken,
+	"verify":    runVerify,
 }
 
 // run is the program: it returns nil when ctx ended it, and an error that says what to do when it cannot work. A fault

@@ -18,6 +18,7 @@ func TestCommandsLeaveTablesAlone(t *testing.T) {
 			for _, args := range [][]string{
 				{"audit", "verify"}, {"audit", "export"}, {"token", "list"}, {"token", "create", "--name=x", "--role=admin"},
 				{"token", "revoke", "x"}, {"token", "deny", "--subject=x"}, {"token", "allow", "--subject=x"},
+				{"operation", "settle", "01JD8Q4Z7T9XW3V5K2M6N8P0RS", "--as=expired", "--reason=x"},
 			} {
 				out, log, status := command(t, append(args, where)...)
 				if status != 2 || out != "" || !strings.Contains(log, version.want) {

@@ -169,7 +169,7 @@ func TestTokenWrongUse(t *testing.T) {
 	if _, log, status := command(t, "token", "list"); status != 2 || !strings.Contains(log, "DATABASE_URL must be") || strings.Contains(log, "hush") {
 		t.Errorf("%d %s", status, log)
 	}
-	for _, of := range []string{"token", "audit", "verify", "batch"} {
+	for _, of := range []string{"token", "audit", "verify", "batch", "operation"} {
 		if out, log, status := command(t, of, "--help"); status != 0 || log != "" || !strings.Contains(out, "issuer "+of+" ") || !strings.Contains(out, "Exit status") {
 			t.Errorf("%s: %d %s%s", of, status, out, log)
 		}
