@@ -75,7 +75,6 @@ package issuer
 import (
 	"context"
 	"errors"
-	"iter"
 	"sync"
 	"time"
 
@@ -115,6 +114,8 @@ type Config struct {
 type Issuer struct {
 	cfg  Config
 	keys keyedLock
+	// lists holds a value for each list that the index answers.
+	lists chan struct{}
 	// limits are those comparisons that limits have brought about.
 	limits limitChecks
 	// verdicts are those of the last validated ledger.
@@ -143,7 +144,7 @@ func New(cfg Config) *Issuer {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	i := &Issuer{cfg: cfg}
+	i := &Issuer{cfg: cfg, lists: make(chan struct{}, listsAtOnce)}
 	i.released, i.release = context.WithCancel(context.Background())
 	return i
 }
@@ -164,20 +165,6 @@ func (i *Issuer) Ready(ctx context.Context) (model.Ledger, error) {
 		return model.Ledger{}, unavailable(err)
 	}
 	return l, i.cfg.Journal.Ping(ctx)
-}
-
-// List yields the credentials that the account has issued, as they stand in one validated ledger. An error ends it.
-func (i *Issuer) List(ctx context.Context, which model.Acceptance) iter.Seq2[model.Credential, error] {
-	return func(yield func(model.Credential, error) bool) {
-		for c, err := range i.cfg.Ledger.Credentials(ctx, i.cfg.Account, model.Filter{Side: model.Issued, Acceptance: which}) {
-			if model.CodeOf(err) == model.CodeAccountNotFound {
-				return // an account that is not on the ledger has issued nothing there
-			}
-			if !yield(c, unavailable(err)) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // credentialTerms are what the ledger is asked about before a credential is issued.

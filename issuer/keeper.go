@@ -40,7 +40,9 @@ type Index interface {
 	// ApplyChanges takes in what later ledgers did. What is known already changes nothing.
 	ApplyChanges(ctx context.Context, issuer model.Address, p model.MirrorProgress) error
 	// Indexed reads the index as it stands in one ledger; begin receives that ledger first.
-	Indexed(ctx context.Context, issuer model.Address, which model.Acceptance, begin func(complete uint32, known bool) error, each func(model.Credential) error) error
+	Indexed(ctx context.Context, issuer model.Address, which model.Acceptance, begin func(complete uint32, reconciled bool) error, each func(model.Credential) error) error
+	// Reconciled notes that a comparison found the index equal to a ledger; 0 that it differs.
+	Reconciled(ctx context.Context, issuer model.Address, ledger uint32) error
 }
 
 // Records keeps what validated ledgers have told of an account's credentials, durable on return. Where it cannot be used now

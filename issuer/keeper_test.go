@@ -203,6 +203,12 @@ func (k *kept) Indexed(_ context.Context, _ model.Address, _ model.Acceptance, b
 	return err
 }
 
+func (k *kept) Reconciled(_ context.Context, _ model.Address, ledger uint32) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.called(fmt.Sprintf("Reconciled %d", ledger))
+}
+
 func (k *kept) ApplyChanges(_ context.Context, _ model.Address, p model.MirrorProgress) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

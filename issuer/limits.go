@@ -19,8 +19,9 @@ import (
 type CredentialIndex interface {
 	// Mirror returns the ledger of the index; known is false while it has no full listing.
 	Mirror(ctx context.Context, issuer model.Address) (complete uint32, known bool, err error)
-	// Indexed reads the index as it stands in one ledger; begin receives that ledger first.
-	Indexed(ctx context.Context, issuer model.Address, which model.Acceptance, begin func(complete uint32, known bool) error, each func(model.Credential) error) error
+	// Indexed reads the index as it stands in one ledger; begin receives that ledger first. reconciled is false where the index
+	// was never equal to a listing, or differed from the last one.
+	Indexed(ctx context.Context, issuer model.Address, which model.Acceptance, begin func(complete uint32, reconciled bool) error, each func(model.Credential) error) error
 	// Unaccepted and UnacceptedOf return up to limit unaccepted credentials of a type or of a subject, behind one.
 	Unaccepted(ctx context.Context, issuer model.Address, t model.CredentialType, issuedBefore uint32, after model.CredentialRecord, limit int) ([]model.CredentialRecord, error)
 	UnacceptedOf(ctx context.Context, issuer, subject model.Address, after model.CredentialRecord, limit int) ([]model.CredentialRecord, error)

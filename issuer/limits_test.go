@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ type indexWorld struct {
 	reissued  map[credentialKey]bool   // later than the record
 	asked     map[credentialKey]int    // of the ledger
 	corrected []string                 // each correction
+	indexErr  error                    // of Indexed, at once
+	brokenErr error                    // of Indexed, at its end
 }
 
 func newIndexWorld() *indexWorld {
@@ -108,8 +111,34 @@ func (w *indexWorld) Correct(_ context.Context, _ model.Address, ledger, closeTi
 	return len(found) + len(absent), nil
 }
 
-func (w *indexWorld) Indexed(context.Context, model.Address, model.Acceptance, func(uint32, bool) error, func(model.Credential) error) error {
-	return errors.New("the whole index is read")
+func (w *indexWorld) Indexed(_ context.Context, _ model.Address, which model.Acceptance, begin func(uint32, bool) error, each func(model.Credential) error) error {
+	if w.indexErr != nil {
+		return w.indexErr
+	}
+	w.mu.Lock()
+	complete := w.complete
+	w.mu.Unlock()
+	err := begin(complete, w.known)
+	for _, r := range w.records {
+		if err == nil && (model.Filter{Side: model.Issued, Acceptance: which}).Match(keptAccount, r.Credential) {
+			err = each(r.Credential)
+		}
+	}
+	if err == nil {
+		err = w.brokenErr
+	}
+	return err
+}
+
+// Credentials lists one credential, of the type that says where it is from.
+func (w *indexWorld) Credentials(context.Context, model.Address, model.Filter) iter.Seq2[model.Credential, error] {
+	return func(yield func(model.Credential, error) bool) {
+		if w.lastErr != nil {
+			yield(model.Credential{}, w.lastErr)
+			return
+		}
+		yield(model.Credential{Type: "FromTheLedger"}, nil)
+	}
 }
 
 func (w *indexWorld) issuer() *Issuer {

@@ -39,7 +39,7 @@ func (c *comparison) step(ctx context.Context, p model.MirrorProgress) error {
 		select {
 		case r := <-c.result:
 			c.stop()
-			return c.judge(r)
+			return c.judge(ctx, r)
 		default:
 			return nil
 		}
@@ -74,7 +74,8 @@ func (c *comparison) stop() {
 	c.result, c.cancel = nil, nil
 }
 
-func (c *comparison) judge(r compared) error {
+// judge ends a comparison. The error is errDiffers, or that of the records.
+func (c *comparison) judge(ctx context.Context, r compared) error {
 	k := c.keeper
 	switch {
 	case r.err != nil:
@@ -82,7 +83,13 @@ func (c *comparison) judge(r compared) error {
 		k.cfg.Logger.Warn("the credential index cannot be compared with the ledger; trying again", "ledger", r.at, "error", r.err, "retry_in", keptMaxRetry)
 		return nil
 	case r.index != r.ledger:
+		if err := k.cfg.Records.Reconciled(ctx, k.cfg.Account, 0); err != nil {
+			return err
+		}
 		return fmt.Errorf("%w: in ledger %d the index has %d credentials, and the node lists %d", errDiffers, r.at, r.index.Credentials, r.ledger.Credentials)
+	}
+	if err := k.cfg.Records.Reconciled(ctx, k.cfg.Account, r.at); err != nil {
+		return err
 	}
 	k.compareAt = k.cfg.Now().Add(k.cfg.Reconcile)
 	k.count(ActionReconciled, 1)

@@ -84,6 +84,9 @@ func TestKeeperReconciles(t *testing.T) {
 	k.now = k.now.Add(time.Hour)
 	k.mu.Unlock()
 	k.closes("corrected", func() bool { return count(ActionCorrected) == 1 })
+	if n := k.did("Reconciled 0"); n != 1 {
+		t.Errorf("the index was called different %d times", n)
+	}
 	if k.log.Count("level=WARN msg=\"the credential index differs from the ledger") != 1 ||
 		k.log.Count("level=WARN msg=\"the credential index was corrected\"") != 1 || k.log.Count("differences=1") != 1 {
 		t.Errorf("the log has\n%s", k.log)

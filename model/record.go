@@ -8,7 +8,7 @@ import (
 )
 
 // CredentialRecord is what the store knows of a credential of the issuing account, from validated ledgers alone. The
-// ledger is the truth: records say what is due and what to tell of, and are never shown as what stands.
+// ledger is the truth: records say what is due and what events to send. They answer lists while they equal the ledger.
 type CredentialRecord struct {
 	Credential
 	// Issued is when the ledger that made it closed, in seconds since the Ripple Epoch; of one that was found standing,

@@ -50,6 +50,14 @@ func TestIndexed(t *testing.T) {
 			h.equal(all, want)
 		}
 
+		// A comparison that differs, and one that is equal again.
+		for _, ledger := range []uint32{0, 12} {
+			h.ok(h.Reconciled(h.ctx(), issuerA, ledger))
+			if _, reconciled, all := h.indexed(model.AnyAcceptance); reconciled != (ledger > 0) || len(all) != 2 {
+				t.Errorf("after a comparison with ledger %d: %t, %d", ledger, reconciled, len(all))
+			}
+		}
+
 		// The callbacks end it.
 		wrong := errors.New("wrong")
 		never := func(model.Credential) error { t.Error("read on"); return nil }

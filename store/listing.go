@@ -136,7 +136,9 @@ func (s *Store) FinishListing(ctx context.Context, issuer model.Address, ledger,
 				return err
 			}
 			if done = len(gone) < maxChanges; done {
-				err = t.moveMirror(m, ledger, closeTime)
+				if err = t.moveMirror(m, ledger, closeTime); err == nil {
+					_, err = t.exec("UPDATE mirrors SET reconciled = $2 WHERE issuer = $1", string(issuer), int64(ledger))
+				}
 			}
 			if err != nil || len(gone) == 0 {
 				return err

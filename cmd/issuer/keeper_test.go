@@ -523,6 +523,7 @@ func TestLimitsAskTheLedger(t *testing.T) {
 	h.accept(alice, "One")
 	ask(bob, "Few", http.StatusCreated)
 	h.accept(bob, "Few")
+	h.hook.await(t, "Few", "issued policy", "accepted ledger")
 	ask(carol, "Few", http.StatusCreated)
 	h.hook.await(t, "One", "issued policy", "accepted ledger")
 	h.hook.await(t, "Few", "issued policy", "accepted ledger", "issued policy")
@@ -530,20 +531,16 @@ func TestLimitsAskTheLedger(t *testing.T) {
 	ask(alice, "Few", http.StatusConflict) // the ledger says the same
 
 	// As if the messages of two acceptances had been lost, and of a deletion.
-	db, err := sql.Open("sqlite", journalFile(h.data))
+	db, err := sql.Open("sqlite", journalFile(h.data)+"?_pragma=busy_timeout(20000)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	for _, change := range []string{
-		"UPDATE credentials SET accepted = 0",
-		"INSERT INTO credentials SELECT issuer, subject, '46616B65', expiration, uri, 0, entry, issued, ledger, place, seen, deleted, told FROM credentials" +
-			" WHERE subject = '" + alice.Address + "'",
-		"UPDATE mirrors SET standing = standing + 1, unaccepted = standing + 1",
-	} {
-		if _, err := db.ExecContext(t.Context(), change); err != nil {
-			t.Fatal(err)
-		}
+	_, err = db.ExecContext(t.Context(), "BEGIN IMMEDIATE; UPDATE credentials SET accepted = 0;"+
+		"INSERT INTO credentials SELECT issuer, subject, '46616B65', expiration, uri, 0, entry, issued, ledger, place, seen, deleted, told FROM credentials"+
+		" WHERE subject = '"+alice.Address+"'; UPDATE mirrors SET standing = standing + 1, unaccepted = standing + 1; COMMIT")
+	if err != nil {
+		t.Fatal(err)
 	}
 	ask(alice, "Two", http.StatusCreated)
 	h.hook.await(t, "Fake", "deleted ledger")
@@ -555,4 +552,49 @@ func TestLimitsAskTheLedger(t *testing.T) {
 	if n := strings.Count(s.log.String(), "the credential index was corrected"); n != 2 {
 		t.Errorf("corrected %d times:\n%s", n, s.log.String())
 	}
+}
+
+// TestListFollowsTheLedger: a list has what was issued, accepted and deleted by then, and nothing that others issue to the account.
+// It is what the ledger itself lists.
+func TestListFollowsTheLedger(t *testing.T) {
+	h := newHouse(t, "credential: One\n", "credential: Two\n")
+	alice, other := h.account(), h.account()
+	h.close()
+	h.submit(other, fmt.Sprintf(`"TransactionType":"CredentialCreate","Subject":%q,"CredentialType":"4F6E65"`, h.issuer.Address))
+	s := h.boot()
+	end := h.beat()
+	defer end()
+	list := func(want ...string) {
+		t.Helper()
+		var got struct {
+			Credentials []struct {
+				Subject, Credential string
+				Accepted            bool
+			}
+		}
+		if body := h.admin(s, "/admin/credential"); json.Unmarshal([]byte(body), &got) != nil || got.Credentials == nil {
+			t.Fatalf("listed %s", body)
+		}
+		var found []string
+		for _, c := range got.Credentials {
+			if c.Subject != alice.Address {
+				t.Errorf("listed one of %s", c.Subject)
+			}
+			found = append(found, fmt.Sprintf("%s %t", c.Credential, c.Accepted))
+		}
+		if slices.Sort(found); !slices.Equal(found, want) {
+			t.Fatalf("listed %q, want %q", found, want)
+		}
+	}
+	list()
+	h.issue(s, alice, "One", "")
+	list("One false") // at once
+	h.issue(s, alice, "Two", "")
+	list("One false", "Two false")
+	h.accept(alice, "Two")
+	h.hook.await(t, "Two", "issued policy", "accepted ledger")
+	list("One false", "Two true")
+	h.submit(alice, fmt.Sprintf(`"TransactionType":"CredentialDelete","Issuer":%q,"CredentialType":"%X"`, h.issuer.Address, "One"))
+	h.hook.await(t, "One", "issued policy", "deleted ledger")
+	list("Two true")
 }

@@ -366,6 +366,13 @@ func (r records) FinishListing(ctx context.Context, account model.Address, at, c
 	return r.Store.FinishListing(ctx, account, at, closeTime)
 }
 
+func (r records) Reconciled(ctx context.Context, account model.Address, ledger uint32) error {
+	if err := r.guard.wait(ctx); err != nil {
+		return err
+	}
+	return r.Store.Reconciled(ctx, account, ledger)
+}
+
 func (r records) Correct(ctx context.Context, account model.Address, at, closeTime uint32, found []model.ListedCredential, absent []model.Credential) (int, error) {
 	if err := r.guard.wait(ctx); err != nil {
 		return 0, err
