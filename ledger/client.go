@@ -33,6 +33,9 @@ type Config struct {
 	// PollInterval is how often an HTTP node is asked for its validated ledger while someone watches; 500 ms by
 	// default.
 	PollInterval time.Duration
+	// StreamCheck is how long the ledger stream of a WebSocket may tell nothing before the node is asked for its validated
+	// ledger; 4 s by default, about one close of a public network. Half of it later nothing is signed on the last ledger.
+	StreamCheck time.Duration
 	// MinBackoff and MaxBackoff bound the waits between attempts, which double and are shortened at random; 250 ms
 	// and 15 s by default. Attempts to reconnect never end by themselves.
 	MinBackoff, MaxBackoff time.Duration
@@ -80,6 +83,7 @@ func (c Config) withDefaults() Config {
 	set(&c.PingInterval, 10*time.Second)
 	set(&c.PingTimeout, 5*time.Second)
 	set(&c.PollInterval, 500*time.Millisecond)
+	set(&c.StreamCheck, 4*time.Second)
 	set(&c.MinBackoff, 250*time.Millisecond)
 	set(&c.MaxBackoff, 15*time.Second)
 	if c.MaxAnswer <= 0 {
@@ -143,7 +147,7 @@ func New(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	cfg.URL = "" // from here on the address is in to alone
 	cfg.Logger = cfg.Logger.With("node", to.host)
-	c := &Client{cfg: cfg, host: to.host, to: to, hub: newHub(), pace: newPacer(cfg), ledgers: newTogether[model.Ledger]()}
+	c := &Client{cfg: cfg, host: to.host, to: to, hub: newHub(cfg.Clock), pace: newPacer(cfg), ledgers: newTogether[model.Ledger]()}
 	if cfg.Proof != nil {
 		c.chain = newChain(c, *cfg.Proof)
 		c.hub.gate = newGate(c.hub, c.chain)
@@ -213,7 +217,7 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 			return err
 		}
 		c.cfg.Logger.DebugContext(ctx, "asking the node again", "method", method, "wait", wait, "error", err)
-		if !c.sleep(ctx, wait) {
+		if !sleep(ctx, c.cfg.Clock, wait) {
 			return fmt.Errorf("%w, then %w", err, context.Cause(ctx))
 		}
 	}
@@ -227,23 +231,14 @@ func (c *Client) paused(ctx context.Context) error {
 		return nil
 	case left > c.cfg.RetryFor:
 		return why
-	case !c.sleep(ctx, left):
+	case !sleep(ctx, c.cfg.Clock, left):
 		return fmt.Errorf("%w, then %w", why, context.Cause(ctx))
 	}
 	return nil
 }
 
-// sleep waits, and says whether ctx let it.
-func (c *Client) sleep(ctx context.Context, wait time.Duration) bool {
-	timer := c.cfg.Clock.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C():
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+// busyWaits bounds the wait for a busy node, in MinBackoffs: limits count by the second, and a caller has few of them.
+const busyWaits = 8
 
 // maxLineDrops is how often a request is asked again because the line dropped while it was asked.
 const maxLineDrops = 2
@@ -253,7 +248,7 @@ func (c *Client) again(err error, try int) (time.Duration, bool) {
 	var node *NodeError
 	if errors.As(err, &node) && node.Busy() {
 		left, _ := c.pace.left()
-		return max(wait, left, node.RetryAfter), true
+		return max(min(wait, busyWaits*c.cfg.MinBackoff), left, node.RetryAfter), true
 	}
 	var lost *ConnectionError
 	if errors.As(err, &lost) && lost.Sent && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
@@ -280,3 +275,12 @@ func encodeParams(params map[string]any) (json.RawMessage, error) {
 
 // Limited returns how many requests the node has refused past its limit, or warned of, since the client was made.
 func (c *Client) Limited() uint64 { return c.pace.refused() }
+
+// Silences returns how often the streams of the node fell silent on an open connection since the client was made.
+func (c *Client) Silences() uint64 { return c.hub.silences.Load() }
+
+// silent says whether it is not known any more which ledger the node has validated: it has not shown one for a while, or
+// other answers are from well past it. What is signed on such a ledger may be expired already.
+func (c *Client) silent() bool {
+	return c.hub.silentFor() > c.cfg.StreamCheck+c.cfg.StreamCheck/2 || c.hub.lags()
+}

@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Clock is where this package takes its time from: back-off, pings, polling, and how long something has waited. The
 // time limits of single calls come from their contexts.
@@ -41,4 +44,16 @@ func backoff(n int, least, most time.Duration, random func() float64) time.Durat
 		}
 	}
 	return d - time.Duration(random()*float64(d)/2)
+}
+
+// sleep waits on a clock, and says whether ctx let it.
+func sleep(ctx context.Context, clock Clock, d time.Duration) bool {
+	timer := clock.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

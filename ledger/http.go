@@ -146,22 +146,6 @@ func (l *httpLink) exchange(ctx context.Context, method string, params json.RawM
 	return raw, err
 }
 
-// ask is one request with its answer decoded, as a poll makes it: it comes again by itself.
-func (l *httpLink) ask(ctx context.Context, method string, params map[string]any, decode func(json.RawMessage) error) error {
-	body, err := encodeParams(params)
-	if err != nil {
-		return fmt.Errorf("%s: %w", method, err)
-	}
-	raw, err := l.call(ctx, method, body)
-	if err != nil {
-		return err
-	}
-	if err := decode(raw); err != nil {
-		return &AnswerError{Method: method, Reason: "unusable", Cause: err}
-	}
-	return nil
-}
-
 // connectionError tells whether the request can have reached the node: not, when no connection came about.
 func connectionError(ctx context.Context, method string, err error) error {
 	sent := true
@@ -249,6 +233,7 @@ func (l *httpLink) poll() {
 	defer l.wg.Done()
 	up, failures := false, 0
 	var last uint32
+	lagged := false     // other answers are from newer ledgers
 	var heard time.Time // when the node last told its ledger
 	for {
 		if !l.hub.watched() {
@@ -261,7 +246,7 @@ func (l *httpLink) poll() {
 			}
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, l.cfg.CallTimeout)
-		ledger, err := validatedLedger(ctx, l.ask)
+		ledger, err := validatedLedger(ctx, askOnce(l.call))
 		if err == nil && up {
 			err = checkAhead(ledger.Index, last)
 		}
@@ -297,7 +282,12 @@ func (l *httpLink) poll() {
 			failures = 0
 			if ledger.Index != last {
 				last = ledger.Index
-				l.hub.ledger(ledger)
+				l.hub.ledger(ledger, true)
+			}
+			if lags := l.hub.lags(); lags != lagged {
+				if lagged = lags; lags {
+					l.cfg.Logger.Warn("the node's validated ledger does not advance; nothing is signed on it", "ledger", ledger.Index, "seen", l.hub.seen.Load())
+				}
 			}
 		}
 		timer := l.cfg.Clock.NewTimer(wait)

@@ -500,7 +500,7 @@ func (l *Lane) event(e Event) {
 		}
 		l.up, l.synced = false, false
 	case EventLedger:
-		l.ledger(e.Ledger)
+		l.ledger(e.Ledger, l.client.Streams() && !e.Polled)
 	case EventTx:
 		l.transaction(e.Tx)
 	case EventGap:
@@ -656,20 +656,20 @@ func (l *Lane) youngest() uint32 {
 	return first
 }
 
-// ledger notes that a ledger was validated.
-func (l *Lane) ledger(led model.Ledger) {
+// ledger notes that a ledger was validated. streamed says that the stream told of it, and tells of its transactions after it.
+func (l *Lane) ledger(led model.Ledger, streamed bool) {
 	if led.Index <= l.validated.Index {
 		return
 	}
 	l.validated = led
 	complete := led.Index - 1 // its own transactions are told after it
-	if !l.client.Streams() {
+	if !streamed {
 		complete = led.Index // nothing is told: they must be asked for
 	}
 	switch {
 	case len(l.inFlight) == 0:
 		l.covered = max(l.covered, complete)
-	case l.client.Streams() && l.covered+1 >= complete:
+	case streamed && l.covered+1 >= complete:
 		l.covered = max(l.covered, complete)
 	default:
 		l.fill(complete)

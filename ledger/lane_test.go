@@ -601,7 +601,7 @@ func TestLaneFeeCeiling(t *testing.T) {
 		return []byte(strings.ReplaceAll(string(data), `"open_ledger_fee":"10"`, `"open_ledger_fee":"2000"`))
 	})
 	clock := newFakeClock()
-	lane, _ := startLane(t, p.ws(), func(c *Config) { c.Clock = clock }, nil)
+	lane, _ := startLane(t, p.ws(), func(c *Config) { c.Clock, c.StreamCheck = clock, time.Hour }, nil)
 	awaitLane(t, lane, "the lane is up", isUp)
 	outcomes := submitAll(t.Context(), lane, 1)
 	awaitLane(t, lane, "it waits", func(s Status) bool { return s.Waiting == 1 })
@@ -1045,7 +1045,7 @@ func TestTicketsStandInStockOnce(t *testing.T) {
 		t.Error("a node that lags is asked again at once")
 	}
 	lane.synced = true
-	lane.ledger(model.Ledger{Index: 102})
+	lane.ledger(model.Ledger{Index: 102}, true)
 	if !lane.stock.due {
 		t.Error("it is not asked again")
 	}

@@ -458,7 +458,7 @@ func TestReconnectBackoff(t *testing.T) {
 			w := c.Watch()
 			defer w.Stop()
 			wantEvent(t, w, EventUp)
-			s.send(`{"type":"ledgerClosed",` + subscribed[1:])
+			s.send(`{"type":"ledgerClosed",` + strings.Replace(subscribed[1:], `"ledger_index":7`, `"ledger_index":8`, 1))
 			wantEvent(t, w, EventLedger)
 		}, []int{1, 1, 1, 1}},
 		{"drops at once", nil, nil, []int{1, 2, 4, 8, 8}},
@@ -478,7 +478,7 @@ func TestReconnectBackoff(t *testing.T) {
 			client := newClient(t, s.ws(), func(c *Config) {
 				c.Clock, c.Rand = clock, func() float64 { return 0 }
 				c.MinBackoff, c.MaxBackoff = time.Second, 8*time.Second
-				c.CallTimeout, c.ConnectWait, c.PingInterval = time.Minute, time.Minute, time.Minute
+				c.CallTimeout, c.ConnectWait, c.PingInterval, c.StreamCheck = time.Minute, time.Minute, time.Minute, time.Minute
 			})
 			for round, seconds := range c.waits {
 				<-s.open
@@ -770,14 +770,14 @@ func closedText(index int) string {
 
 // A slow watcher stops nobody, and hears that it missed something.
 func TestWatcherBound(t *testing.T) {
-	h := newHub()
+	h := newHub(SystemClock{})
 	w := &Watcher{accounts: []model.Address{testIssuer}, hub: h, fresh: true, ready: make(chan struct{}, 1)}
 	h.add(w)
 	h.up(model.Ledger{Index: 1}, true)
 	for i := range 3 * maxWatched {
 		h.transaction(&Transaction{})
 		if i%100 == 0 {
-			h.ledger(model.Ledger{Index: uint32(i)})
+			h.ledger(model.Ledger{Index: uint32(i)}, false)
 		}
 	}
 	events := w.Take()
@@ -803,7 +803,7 @@ func TestWatcherBound(t *testing.T) {
 		t.Errorf("after the gap: %v", events)
 	}
 	for i := range 10 * maxWatched {
-		h.ledger(model.Ledger{Index: uint32(i)})
+		h.ledger(model.Ledger{Index: uint32(i)}, false)
 	}
 	if events := w.Take(); len(events) > 2*maxWatched || events[len(events)-1].Ledger.Index != 10*maxWatched-1 {
 		t.Errorf("%d ledgers are kept", len(events))

@@ -78,6 +78,24 @@ var errNoValidated = errors.New("the node has no validated ledger: it does not f
 // asker is a request with its answer decoded: [Client.call], or a link's.
 type asker func(ctx context.Context, method string, params map[string]any, decode func(json.RawMessage) error) error
 
+// askOnce asks by one call, as what is asked for at intervals is: it comes again by itself.
+func askOnce(call func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)) asker {
+	return func(ctx context.Context, method string, params map[string]any, decode func(json.RawMessage) error) error {
+		body, err := encodeParams(params)
+		if err != nil {
+			return fmt.Errorf("%s: %w", method, err)
+		}
+		raw, err := call(ctx, method, body)
+		if err != nil {
+			return err
+		}
+		if err := decode(raw); err != nil {
+			return &AnswerError{Method: method, Reason: "unusable", Cause: err}
+		}
+		return nil
+	}
+}
+
 // validatedLedger asks for the last validated ledger with what things cost in it. `server_state` has all of it, in whole
 // numbers; a server that does not know it is asked for the ledger and for `server_info`.
 func validatedLedger(ctx context.Context, ask asker) (model.Ledger, error) {
@@ -258,6 +276,9 @@ func (c *Client) accountInfo(ctx context.Context, account model.Address, ledger 
 	var info AccountInfo
 	err := c.call(ctx, "account_info", map[string]any{"account": account, "ledger_index": ledger},
 		func(raw json.RawMessage) error { return decodeAccountInfo(raw, account, ledger, &info) })
+	if err == nil && ledger == validatedIndex {
+		c.hub.saw(info.LedgerIndex)
+	}
 	return info, err
 }
 

@@ -40,6 +40,8 @@ type Stats struct {
 	ReserveLeft, BalanceDrops int64
 	// NodeLimited counts requests that the node refused past its limit; see [Client.Limited].
 	NodeLimited uint64
+	// StreamSilences counts how often the node's streams fell silent on an open connection; see [Client.Silences].
+	StreamSilences uint64
 }
 
 // Durations is a cumulative histogram.
@@ -78,7 +80,7 @@ func (l *Lane) Stats() Stats {
 		Resubmissions: t.resubmissions.Load(), Resignings: t.resignings.Load(), Reprices: t.reprices.Load(), FeeDrops: t.fees.Load(),
 		Succeeded: t.succeeded.Load(), Failed: t.failed.Load(), Expired: t.expired.Load(), Refused: t.refused.Load(),
 		Waiting: st.Waiting, InFlight: st.InFlight, Tickets: st.Tickets, Undecided: st.Undecided, Up: st.Up,
-		Refusals: t.refusals.Load(), HistoryHoles: t.holes.Load(), NodeLimited: l.client.Limited(),
+		Refusals: t.refusals.Load(), HistoryHoles: t.holes.Load(), NodeLimited: l.client.Limited(), StreamSilences: l.client.Silences(),
 		GapsFilled: t.gaps.Load(), NetworkRefusals: t.networkRefusals.Load(), Stalled: st.Stalled, FeeOver: st.FeeDrops > 0,
 		LedgerAge: -1, ReserveLeft: -1, BalanceDrops: -1,
 	}

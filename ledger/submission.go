@@ -120,8 +120,10 @@ func (l *Lane) pump() {
 	if len(l.waiting) > 0 && l.askedAt < l.validated.Index {
 		l.reprice() // nobody asked while there was nothing to do
 	}
-	l.fillGap()
-	l.refill()
+	if !l.behind() {
+		l.fillGap()
+		l.refill()
+	}
 	for len(l.waiting) > 0 && l.mayBegin() && l.hasSlot() {
 		op := l.waiting[0]
 		l.waiting = l.waiting[1:]
@@ -133,7 +135,7 @@ func (l *Lane) pump() {
 }
 
 // behind says whether the node's last validated ledger is too old to build on.
-func (l *Lane) behind() bool { return l.client.checkAge(l.validated) != nil }
+func (l *Lane) behind() bool { return l.client.checkAge(l.validated) != nil || l.client.silent() }
 
 func (l *Lane) mayBegin() bool {
 	_, ok := l.price()
@@ -419,7 +421,7 @@ const maxAttempts = 8
 
 // replace signs an operation again with the same sequence or ticket. Only one of its blobs can be validated.
 func (l *Lane) replace(op *operation, fee int64) bool {
-	if !l.mayStore() || op.late(l.clock.Now()) || op.closed {
+	if !l.mayStore() || l.behind() || op.late(l.clock.Now()) || op.closed {
 		return false // the next ledger's answer says the same
 	}
 	signed, err := l.sign(op, fee)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -30,6 +32,8 @@ const (
 type Event struct {
 	Kind   EventKind
 	Ledger model.Ledger
+	// Polled says that the node was asked for Ledger, as its stream does not tell: transactions up to it were missed.
+	Polled bool
 	Tx     *Transaction
 	Err    error
 }
@@ -116,13 +120,40 @@ func checkAhead(index, last uint32) error {
 
 // hub hands what a link hears to the watchers, through a gate where ledgers are to be proven.
 type hub struct {
-	gate *gate // nil: none
+	gate  *gate // nil: none
+	clock Clock
 
 	mu       sync.Mutex
 	watchers []*Watcher
+
+	heard    atomic.Int64  // when the node last showed its validated ledger, in ns of Unix time
+	told     atomic.Uint32 // the newest ledger that watchers were told of since the line came up, proven where that is asked for
+	silences atomic.Uint64 // how often a silent stream ended a session
+	seen     atomic.Uint32 // the newest one that any answer showed since then
 }
 
-func newHub() *hub { return &hub{} }
+func newHub(clock Clock) *hub { return &hub{clock: clock} }
+
+// confirm notes that the node has just shown which ledger it has validated.
+func (h *hub) confirm() { h.heard.Store(h.clock.Now().UnixNano()) }
+
+// silentFor returns how long ago that was.
+func (h *hub) silentFor() time.Duration {
+	return time.Duration(h.clock.Now().UnixNano() - h.heard.Load())
+}
+
+// maxLag is by how many ledgers an answer may be ahead of what watchers were told. Nodes behind one address differ by a few.
+const maxLag = 4
+
+// saw takes in that an answer was from a validated ledger. One that is far ahead proves nothing.
+func (h *hub) saw(index uint32) {
+	if told := h.told.Load(); index > told && index-told <= farAhead && index > h.seen.Load() {
+		h.seen.Store(index)
+	}
+}
+
+// lags says whether answers are from ledgers well past the one that watchers were told of.
+func (h *hub) lags() bool { return h.seen.Load() > h.told.Load()+maxLag }
 
 func (h *hub) add(w *Watcher) {
 	h.mu.Lock()
@@ -172,6 +203,11 @@ func (h *hub) up(l model.Ledger, all bool) {
 func (h *hub) tellUp(l model.Ledger, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.confirm()
+	if all {
+		h.told.Store(l.Index)
+		h.seen.Store(l.Index)
+	}
 	for _, w := range h.watchers {
 		if all || w.fresh {
 			w.fresh = false
@@ -188,7 +224,9 @@ func (h *hub) down(err error) {
 	h.tell(Event{Kind: EventDown, Err: err})
 }
 
-func (h *hub) ledger(l model.Ledger) { h.event(Event{Kind: EventLedger, Ledger: l}) }
+func (h *hub) ledger(l model.Ledger, polled bool) {
+	h.event(Event{Kind: EventLedger, Ledger: l, Polled: polled})
+}
 
 func (h *hub) transaction(t *Transaction) { h.event(Event{Kind: EventTx, Tx: t}) }
 
@@ -203,6 +241,10 @@ func (h *hub) event(e Event) {
 func (h *hub) tell(e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if e.Kind == EventLedger {
+		h.confirm()
+		h.told.Store(e.Ledger.Index)
+	}
 	for _, w := range h.watchers {
 		if e.Kind != EventTx || len(w.accounts) > 0 {
 			w.put(e)

@@ -39,6 +39,8 @@ type wsLink struct {
 	session *session      // nil while there is none
 	changed chan struct{} // closed when session changes
 	lastErr error         // why there is none
+
+	patience int // looks in a row that must show a silent stream, doubled each time; owned by the goroutine of the session
 }
 
 // session is one connection. A request belongs to the session it was sent on, and ends with it.
@@ -56,7 +58,11 @@ type session struct {
 	subscribed []model.Address // owned by the goroutine that serves
 	listening  bool            // to the ledger stream; likewise
 
-	last uint32 // the newest ledger that the node has told of; owned by the goroutine that reads
+	telling sync.Mutex // guards last, and keeps ledgers in order on their way to the hub
+	last    uint32     // the newest ledger that the node has told of
+
+	streamed atomic.Uint32 // the newest one of the stream
+	news     atomic.Bool   // the stream has told of a newer ledger since the last look
 
 	useful atomic.Bool // it answered a request of a caller, or told of a ledger
 	faulty atomic.Bool // what it told of a ledger cannot be true
@@ -153,7 +159,13 @@ func (l *wsLink) run() {
 		if errors.As(err, &node) {
 			wait = max(wait, node.RetryAfter)
 		}
-		if connected || failures == 1 {
+		var silent *silentError
+		switch {
+		case errors.As(err, &silent):
+			l.hub.silences.Add(1)
+			l.cfg.Logger.Warn("the node's streams are silent; subscribing over a new connection", "streamed", silent.streamed, "validated", silent.validated)
+			l.hub.down(err)
+		case connected || failures == 1:
 			l.cfg.Logger.Warn("no connection to the node", "error", err, "retry_in", wait)
 			l.hub.down(err)
 		}
@@ -205,12 +217,12 @@ func (l *wsLink) handshakeError(resp *http.Response, err error) error {
 	return withoutURL(err)
 }
 
-// serve runs a session: one goroutine reads, one writes, one pings, one gives up what a refusal may be of; the first that fails ends all.
+// serve runs a session: one goroutine reads, one writes, one pings, one gives up what a refusal may be of, one sees to it that the stream goes on; the first that fails ends all.
 func (l *wsLink) serve(s *session) error {
 	ctx, cancel := context.WithCancelCause(l.ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	for _, part := range []func(context.Context, *session) error{l.read, l.write, l.ping, l.askDoubted} {
+	for _, part := range []func(context.Context, *session) error{l.read, l.write, l.ping, l.askDoubted, l.check} {
 		wg.Go(func() {
 			if err := part(ctx, s); err != nil {
 				cancel(err)
@@ -505,12 +517,14 @@ func (l *wsLink) dispatch(s *session, f *frame) error {
 		if err != nil {
 			return &AnswerError{Method: "the ledger stream", Reason: "unusable", Cause: err}
 		}
-		if err := checkAhead(ledger.Index, s.last); err != nil {
+		if _, err := l.tell(s, ledger, false); err != nil {
 			return err
 		}
 		s.useful.Store(true)
-		s.last = max(s.last, ledger.Index)
-		l.hub.ledger(ledger)
+		if ledger.Index > s.streamed.Load() { // one that repeats what it told is as good as silent
+			s.streamed.Store(ledger.Index)
+			s.news.Store(true)
+		}
 	case "transaction":
 		if f.Validated {
 			l.hub.transaction(f.transaction())
@@ -690,6 +704,86 @@ func (l *wsLink) subscribe(ctx context.Context, s *session) {
 	}
 }
 
+// tell hands a ledger to the hub where it is newer than the last one. polled says that the node was asked for it.
+func (l *wsLink) tell(s *session, ledger model.Ledger, polled bool) (newer bool, err error) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if err := checkAhead(ledger.Index, s.last); err != nil {
+		return false, err
+	}
+	if ledger.Index <= s.last {
+		return false, nil
+	}
+	s.last = ledger.Index
+	l.hub.ledger(ledger, polled)
+	return true, nil
+}
+
+// silentError ends a session whose stream tells of no ledger while the node goes on.
+type silentError struct{ streamed, validated uint32 }
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("the node has validated ledger %d, and its stream ends with ledger %d", e.validated, e.streamed)
+}
+
+// Looks at a silent stream before its session ends. Watchers get ledgers from the looks meanwhile, so that a node with a
+// stream that stays silent is connected to less and less often.
+const (
+	leastPatience = 2
+	mostPatience  = 16
+)
+
+// check asks for the validated ledger when the stream has told of none for [Config.StreamCheck], and tells watchers of it. A
+// node that goes on while its stream does not is subscribed to over a new connection.
+func (l *wsLink) check(ctx context.Context, s *session) error {
+	l.patience = max(l.patience, leastPatience)
+	for silent := 0; ; {
+		if !sleep(ctx, l.cfg.Clock, l.cfg.StreamCheck) {
+			return nil
+		}
+		switch {
+		case s.news.Swap(false) && !l.hub.lags():
+			silent, l.patience = 0, leastPatience
+			continue
+		case !l.hub.watched():
+			silent = 0
+			continue
+		}
+		if left, _ := l.pace.left(); left > 0 {
+			continue // the next look is soon enough
+		}
+		asking, cancel := context.WithTimeout(ctx, l.cfg.CallTimeout)
+		ledger, err := validatedLedger(asking, askOnce(l.call))
+		cancel()
+		var lost *ConnectionError
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &lost):
+			return fmt.Errorf("the ledger stream is silent: %w", err)
+		case err != nil: // busy, or it does not say; the lane signs nothing meanwhile
+			l.cfg.Logger.Debug("the node does not tell its validated ledger", "error", err)
+			continue
+		}
+		newer, err := l.tell(s, ledger, true)
+		if err != nil {
+			return err
+		}
+		l.hub.seen.Store(ledger.Index)
+		if !newer {
+			silent = 0 // the node does not go on either
+			if ledger.Index == l.hub.told.Load() {
+				l.hub.confirm()
+			}
+			continue
+		}
+		if silent++; silent >= l.patience {
+			l.patience = min(2*l.patience, mostPatience)
+			return &silentError{s.streamed.Load(), ledger.Index}
+		}
+	}
+}
+
 // subscribed runs on the reader's goroutine, so that watchers hear EventUp before all that was subscribed to.
 func (l *wsLink) subscribed(s *session, f *frame) error {
 	raw, err := f.answer("subscribe")
@@ -704,7 +798,10 @@ func (l *wsLink) subscribed(s *session, f *frame) error {
 	if err != nil {
 		return &AnswerError{Method: "subscribe", Reason: "unusable", Cause: err}
 	}
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	s.last = ledger.Index
+	s.streamed.Store(ledger.Index)
 	l.hub.up(ledger, s.fresh)
 	s.fresh = false
 	return nil

@@ -210,6 +210,7 @@ var (
 	nodeDesc      = prometheus.NewDesc("issuer_node_up", "1 where the node answers and is not behind.", nil, nil)
 	limitedDesc   = prometheus.NewDesc("issuer_node_limited_total", "Requests of this process that the node refused past its limit, and warnings of one.", nil, nil)
 	faultsDesc    = prometheus.NewDesc("issuer_node_faults_total", "What the node said that was not accepted: contradiction (of itself, or of the ledgers that are proven), or unproven (it does not show enough).", []string{"kind"}, nil)
+	silencesDesc  = prometheus.NewDesc("issuer_node_stream_silences_total", "How often the node's streams fell silent on an open connection of this process, and were subscribed to again.", nil, nil)
 	ledgerDesc    = prometheus.NewDesc("issuer_ledger_index", "The last validated ledger.", nil, nil)
 	ledgerAgeDesc = prometheus.NewDesc("issuer_ledger_age_seconds", "How long ago the last validated ledger closed, by this machine's clock.", nil, nil)
 	balanceDesc   = prometheus.NewDesc("issuer_balance_drops", "The issuing account's balance, the reserve included.", nil, nil)
@@ -241,7 +242,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, faultsDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, silencesDesc, faultsDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
 		undecidedDesc, holesDesc, refusalsDesc, stalledDesc, gapsDesc, feeOverDesc, networkDesc,
 		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc, failingDesc} {
 		ch <- d
@@ -270,6 +271,7 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 	counter(resentDesc, stats.Resubmissions)
 	counter(forgedDesc, s.authentic.Quarantined())
 	counter(limitedDesc, stats.NodeLimited)
+	counter(silencesDesc, stats.StreamSilences)
 	counter(anewDesc, stats.Resignings, "absent")
 	counter(anewDesc, stats.Reprices, "fee")
 	contradictions, unproven := s.node.Faults()

@@ -51,7 +51,7 @@ func TestMetrics(t *testing.T) {
 		`issuer_operations_open{state="pending"}`:                        0,
 		`issuer_operations_open{state="signed"}`:                         0,
 		`issuer_store_up`:                                                1, `issuer_node_up`: 1, `issuer_lane_held`: 1, `issuer_lane_in_flight`: 0, `issuer_tickets`: 0,
-		`issuer_resubmissions_total`: 0, `issuer_node_limited_total`: 0, `issuer_signed_anew_total{why="absent"}`: 0, `issuer_signed_anew_total{why="fee"}`: 0,
+		`issuer_resubmissions_total`: 0, `issuer_node_limited_total`: 0, `issuer_node_stream_silences_total`: 0, `issuer_signed_anew_total{why="absent"}`: 0, `issuer_signed_anew_total{why="fee"}`: 0,
 		`http_requests_total{method="POST",route="/credential",status="201"}`:    1,
 		`http_requests_total{method="POST",route="/credential",status="409"}`:    1,
 		`http_requests_total{method="GET",route="/operations/:id",status="404"}`: 1,
