@@ -33,6 +33,9 @@ func (i *Issuer) Challenge(ctx context.Context, c model.Challenge) (model.Challe
 	if err != nil {
 		return model.Challenge{}, err
 	}
+	if c.Network, err = i.networkID(ctx); err != nil {
+		return model.Challenge{}, err
+	}
 	c.Issuer, c.Expires = i.cfg.Account, i.cfg.Now().Add(ChallengeTime).Truncate(time.Second).UTC()
 	nonce := make([]byte, 8+nonceRandom, nonceLen)
 	binary.BigEndian.PutUint64(nonce, uint64(c.Expires.Unix()))
@@ -42,10 +45,18 @@ func (i *Issuer) Challenge(ctx context.Context, c model.Challenge) (model.Challe
 	return c, nil
 }
 
+// networkID is that of the ledger that credentials are issued on.
+func (i *Issuer) networkID(ctx context.Context) (uint32, error) {
+	if i.cfg.NetworkID == nil {
+		return 0, nil
+	}
+	return i.cfg.NetworkID(ctx)
+}
+
 // nonceMAC binds a nonce to everything that its challenge names.
 func nonceMAC(secret [32]byte, c model.Challenge, head []byte) []byte {
 	mac := hmac.New(sha256.New, secret[:])
-	_, _ = fmt.Fprintf(mac, "challenge 2 %s %s %x %t %s ", c.Issuer, c.Subject, string(c.Type), c.Renew, c.Request) // no part has spaces
+	_, _ = fmt.Fprintf(mac, "challenge 2 %s %s %d %x %t %s ", c.Issuer, c.Subject, c.Network, string(c.Type), c.Renew, c.Request) // no part has spaces
 	_, _ = mac.Write(head)
 	return mac.Sum(nil)[:nonceMACLen]
 }
@@ -58,8 +69,12 @@ func (i *Issuer) prove(ctx context.Context, r model.CredentialRequest) (*model.S
 	if err != nil {
 		return nil, err
 	}
+	network, err := i.networkID(ctx)
+	if err != nil {
+		return nil, err
+	}
 	p := r.Proof
-	c := model.Challenge{Issuer: i.cfg.Account, Subject: r.Subject, Type: r.Type, Renew: r.Renew, Request: r.Digest, Nonce: p.Nonce}
+	c := model.Challenge{Issuer: i.cfg.Account, Subject: r.Subject, Network: network, Type: r.Type, Renew: r.Renew, Request: r.Digest, Nonce: p.Nonce}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(p.Nonce)
 	if err != nil || len(raw) != nonceLen || !hmac.Equal(raw[8+nonceRandom:], nonceMAC(secret, c, raw[:8+nonceRandom])) {
 		return nil, refusedProof("the nonce must be that of a challenge for this subject and this request, "+

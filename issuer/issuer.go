@@ -96,6 +96,8 @@ type Config struct {
 	Policies Policies
 	// Check decides on an applicant's documents; nil is [SaysPlease].
 	Check DocumentCheck
+	// NetworkID returns the network id of the ledger, which challenges name; nil is 0. Error code: storeUnavailable.
+	NetworkID func(context.Context) (uint32, error)
 	// Vault seals the documents of requests that a person decides on; needed where a policy asks for that.
 	Vault Vault
 	// House is what [Issuer.Status] tells of besides the account.

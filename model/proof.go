@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,7 +20,9 @@ type Proof struct {
 // Challenge is what is to be signed as a [Proof]: consent to one request, and to nothing else.
 type Challenge struct {
 	Issuer, Subject Address
-	Type            CredentialType
+	// Network is the network id of the ledger that the credential is for; 0 on mainnet, and where nodes name none.
+	Network uint32
+	Type    CredentialType
 	// Renew says that the request replaces an existing credential.
 	Renew bool
 	// Request is the request's digest; see [RequestDigest].
@@ -46,6 +49,7 @@ func (c Challenge) Message() string {
 		"Credential request",
 		"I hold the key of " + string(c.Subject),
 		"and ask " + string(c.Issuer) + " for this credential, and no other.",
+		"Network ID: " + strconv.FormatUint(uint64(c.Network), 10),
 		"Credential: " + string(c.Type),
 		"Renewal: " + renewal,
 		"Request (SHA-256): " + c.Request,

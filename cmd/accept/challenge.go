@@ -36,14 +36,18 @@ func (s *service) challenge(ctx context.Context, want model.Challenge) (model.Ch
 	return c, nil
 }
 
-// readChallenge takes issuer, nonce and expiry from a challenge and composes the message itself: what is signed is always the text of
+// readChallenge takes issuer, network, nonce and expiry from a challenge and composes the message itself: what is signed is always the text of
 // [model.Challenge] about the request that this program sends.
 func readChallenge(body []byte, want model.Challenge) (model.Challenge, error) {
-	var a struct{ Subject, Issuer, Nonce, Message, Expires string }
+	var a struct {
+		Subject, Issuer, Nonce, Message, Expires string
+		Network                                  uint32 `json:"network_id"`
+	}
 	if err := json.Unmarshal(body, &a); err != nil {
 		return model.Challenge{}, errors.New("it is not of the form of one")
 	}
 	c := want
+	c.Network = a.Network
 	if a.Subject != string(want.Subject) {
 		return c, errors.New("it is for another account")
 	}

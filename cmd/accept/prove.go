@@ -26,7 +26,7 @@ const proveUsage = `accept prove asks a service for a credential, and proves tha
   accept prove --credential TYPE --documents FILE --follow   also waits, where a person has to decide
   accept prove --credential TYPE --documents FILE --print    only prints the request with its proof, as JSON, and sends nothing
 
-The service is asked for a challenge, which names your account, the issuer, the credential, a hash of the request, and a number that
+The service is asked for a challenge, which names your account, the issuer, the network, the credential, a hash of the request, and a number that
 works once, for some minutes. It is shown and signed; nothing else is ever signed, whatever the service sends. Without --issuer you
 are asked to confirm the issuer; without a terminal, --issuer is needed. The seed, SUBJECT_ACCOUNT_SEED's or from a masked prompt,
 stays here. Exit status: 0 issued, or stored for a person to decide on; 1 failed or declined; 2 wrong use.

@@ -28,7 +28,7 @@ const (
 
 var (
 	// aChallenge is for the request of 'Member' with the documents {"a":1}.
-	aChallenge = model.Challenge{Issuer: issuer, Subject: subjectOf(subjectSeed), Type: "Member", Request: digestOf(`{"a":1}`), Nonce: "AAAA-nonce_1", Expires: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	aChallenge = model.Challenge{Issuer: issuer, Subject: subjectOf(subjectSeed), Network: 21337, Type: "Member", Request: digestOf(`{"a":1}`), Nonce: "AAAA-nonce_1", Expires: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
 	issuedTx   = fmt.Sprintf(`{"close_time_iso":"2030-01-02T03:04:05Z","ctid":"C1","engine_result":"tesSUCCESS","engine_result_message":"It was applied.","hash":"AB","ledger_index":5,`+
 		`"meta":{},"tx_json":{"Account":"%s","CredentialType":"4D656D626572","Subject":"%s","TransactionType":"CredentialCreate"},"validated":true}`, issuer, subjectOf(subjectSeed))
 )
@@ -56,7 +56,7 @@ const fits = "fits"
 // fitting is the challenge for a request of one.
 func fitting(body []byte) (string, error) {
 	c, err := model.ParseChallengeRequest(body)
-	c.Issuer, c.Nonce, c.Expires = aChallenge.Issuer, aChallenge.Nonce, aChallenge.Expires
+	c.Issuer, c.Network, c.Nonce, c.Expires = aChallenge.Issuer, aChallenge.Network, aChallenge.Nonce, aChallenge.Expires
 	return "200 " + bodyOf(c, nil), err
 }
 
@@ -144,7 +144,7 @@ func (c *counter) to(method, path string) []sent {
 func challengeBody(change map[string]string) string { return bodyOf(aChallenge, change) }
 
 func bodyOf(c model.Challenge, change map[string]string) string {
-	fields := map[string]any{"subject": c.Subject, "issuer": c.Issuer, "credential": c.Type, "renew": c.Renew, "request_hash": c.Request,
+	fields := map[string]any{"subject": c.Subject, "issuer": c.Issuer, "network_id": c.Network, "credential": c.Type, "renew": c.Renew, "request_hash": c.Request,
 		"nonce": c.Nonce, "message": c.Message(), "expires": c.Expires.Format(time.RFC3339)}
 	for k, v := range change {
 		fields[k] = v
@@ -217,7 +217,7 @@ func TestProveIssued(t *testing.T) {
 	if r.Subject != aChallenge.Subject || r.Type != "Member" || r.URI != "https://example.org/" || !r.Renew || r.Expiration == nil || r.Proof == nil || r.Proof.Nonce != aChallenge.Nonce {
 		t.Fatalf("%+v", r)
 	}
-	signedFor := model.Challenge{Issuer: issuer, Subject: r.Subject, Type: r.Type, Renew: true, Request: r.Digest, Nonce: r.Proof.Nonce, Expires: aChallenge.Expires}
+	signedFor := model.Challenge{Issuer: issuer, Subject: r.Subject, Network: aChallenge.Network, Type: r.Type, Renew: true, Request: r.Digest, Nonce: r.Proof.Nonce, Expires: aChallenge.Expires}
 	signer, err := ledger.VerifyMessage([]byte(signedFor.Message()), r.Proof.PublicKey, r.Proof.Signature)
 	if err != nil || signer != aChallenge.Subject {
 		t.Errorf("signed by %s, %v", signer, err)
@@ -317,6 +317,7 @@ func TestOddChallenges(t *testing.T) {
 		"a line too many":           {challengeBody(map[string]string{"message": aChallenge.Message() + "\n"}), "its message is another one"},
 		"other subject in message":  {challengeBody(map[string]string{"message": other.Message()}), "its message is another one"},
 		"another credential":        {bodyOf(gold, nil), "its message is another one"},
+		"another network":           {strings.Replace(challengeBody(nil), `"network_id":21337`, `"network_id":1`, 1), "its message is another one"},
 		"a renewal":                 {bodyOf(renewing, nil), "its message is another one"},
 		"other documents":           {bodyOf(others, nil), "its message is another one"},
 		"text in the nonce":         {challengeBody(map[string]string{"nonce": spoofed.Nonce, "message": spoofed.Message()}), "its nonce must be"},

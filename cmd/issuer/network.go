@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
@@ -221,5 +222,24 @@ func (g *networkGuard) run(ctx context.Context) error {
 			g.log.Debug("cannot see which ledger the node shows; asking again", "error", err)
 			retry.Reset(time.Second)
 		}
+	}
+}
+
+// networkID returns the network id that the journal is bound to. It is the same in all replicas, and is read once.
+func networkID(s *store.Store) func(context.Context) (uint32, error) {
+	var known atomic.Pointer[uint32]
+	return func(ctx context.Context) (uint32, error) {
+		if id := known.Load(); id != nil {
+			return *id, nil
+		}
+		n, bound, err := s.Network(ctx)
+		if err == nil && !bound {
+			err = &model.Error{Code: model.CodeLedgerUnavailable, Message: "the network is not known yet: ask again later"}
+		}
+		if err != nil {
+			return 0, err
+		}
+		known.Store(&n.ID)
+		return n.ID, nil
 	}
 }

@@ -288,7 +288,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		p.laneDone <- p.store.HoldLane(laneContext, account, self, store.DefaultLease, p.work)
 	}()
 
-	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, WaitLimit: s.waitLimit,
+	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, NetworkID: networkID(p.store), WaitLimit: s.waitLimit,
 		House: issuer.HouseConfig{Records: p.store, Checks: checks, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds,
 			Submitter: submitterWarnings(p.lane.Status)}}
 	if policies != nil {

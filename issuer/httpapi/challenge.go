@@ -34,6 +34,7 @@ func (a *API) challenge(c echo.Context) error {
 	return a.writeJSON(c, http.StatusOK, struct {
 		Subject    model.Address `json:"subject"`
 		Issuer     model.Address `json:"issuer"`
+		Network    uint32        `json:"network_id"`
 		Credential string        `json:"credential"`
 		Renew      bool          `json:"renew"`
 		Request    string        `json:"request_hash"`
@@ -41,5 +42,5 @@ func (a *API) challenge(c echo.Context) error {
 		// Message is what is to be signed: its bytes in UTF-8.
 		Message string `json:"message"`
 		Expires string `json:"expires"`
-	}{made.Subject, made.Issuer, made.Type.Text(), made.Renew, made.Request, made.Nonce, made.Message(), made.Expires.Format(time.RFC3339)})
+	}{made.Subject, made.Issuer, made.Network, made.Type.Text(), made.Renew, made.Request, made.Nonce, made.Message(), made.Expires.Format(time.RFC3339)})
 }
