@@ -248,16 +248,19 @@ func (d decider) byEntry(ctx context.Context, c *lookUpCase) error {
 	if err != nil {
 		return err
 	}
-	another := false // transaction created the entry after this one was signed
+	var origin origin
 	if entry.exists {
-		if another, err = d.byThread(ctx, c, entry, creates); err != nil || c.decided() {
+		if origin, err = d.byThread(ctx, c, entry, creates); err != nil || c.decided() {
 			return err
 		}
 	}
-	if err := d.byLedger(ctx, c); err != nil || c.decided() || another || !c.past {
+	if err := d.byLedger(ctx, c); err != nil || c.decided() || !c.past {
 		return err
 	}
 	switch hash := c.hashes[len(c.hashes)-1]; {
+	case origin == originBefore:
+		c.absent, c.evidence = true, fmt.Sprintf("the credential exists since before ledger %d", c.first+1)
+	case origin == originAnother:
 	case !creates && !entry.exists:
 		return c.prove(hash, c.last, fmt.Sprintf("%v is used up, and the credential does not exist in validated ledger %d", c.slot, c.at))
 	case creates && entry.exists && sameContent(c.tx, entry.credential):
@@ -289,35 +292,45 @@ func sameContent(tx model.Transaction, c model.Credential) bool {
 // maxThread is how many changes of an entry are followed back. A credential has two: it is created, and accepted.
 const maxThread = 4
 
-// byThread follows an entry's changes back to the transaction that created it. another says that this is none of the
-// case's, and that it came after the signing.
-func (d decider) byThread(ctx context.Context, c *lookUpCase, entry entryState, creates bool) (another bool, err error) {
+// origin is where an entry comes from that is not a case's own.
+type origin int
+
+const (
+	originUnknown origin = iota
+	originBefore         // it existed when the transaction was signed
+	originAnother        // another transaction created it since
+)
+
+// byThread follows an entry's changes back to the transaction that created it, and decides the case where that is its own.
+func (d decider) byThread(ctx context.Context, c *lookUpCase, entry entryState, creates bool) (origin, error) {
 	hash, ledger := entry.hash, entry.changed
 	for range maxThread {
-		if ledger <= c.first { // the entry is the one that existed when the transaction was signed
-			c.absent, c.evidence = true, fmt.Sprintf("the credential exists since before ledger %d", c.first+1)
-			return false, nil
+		if ledger <= c.first {
+			return originBefore, nil
 		}
 		t, err := d.client.TransactionEntry(ctx, hash, ledger)
 		if err != nil {
-			return false, err
+			return originUnknown, err
 		}
 		switch ours := creates && slices.Contains(c.hashes, hash); {
 		case ours && t != nil:
 			c.found, c.evidence = t, "PreviousTxnID of the credential's entry, and transaction_entry"
-			return false, nil
+			return originUnknown, nil
 		case ours:
-			return false, c.prove(hash, ledger, "PreviousTxnID of the credential's entry")
+			return originUnknown, c.prove(hash, ledger, "PreviousTxnID of the credential's entry")
 		case t == nil:
-			return false, nil
+			return originUnknown, nil
 		}
 		created, before, in, found := entryChange(t.Meta, entry.key)
-		if created || !found {
-			return created, nil
+		switch {
+		case created:
+			return originAnother, nil
+		case !found:
+			return originUnknown, nil
 		}
 		hash, ledger = before, in
 	}
-	return false, nil
+	return originUnknown, nil
 }
 
 // maxEntryReads bounds how many ledgers are read for one case.

@@ -112,6 +112,7 @@ func TestDecide(t *testing.T) {
 		{"removed since", nil, makes, makes, []model.Transaction{removes}, nothing, "undecided"},
 		{"removed since, and the ledger has it", nil, makes, makes, []model.Transaction{removes}, with(func(b *blindness) { b.entry = false }), "found"},
 		{"the credential existed", []model.Transaction{makes}, makes, makes, nil, nothing, "lost"},
+		{"the credential existed, and the ledger has it", []model.Transaction{makes}, makes, makes, nil, with(func(b *blindness) { b.entry = false }), "found"},
 		{"the credential existed, accepted since", []model.Transaction{makes}, makes, makes, []model.Transaction{accept}, nothing, "lost"},
 		{"another took the sequence", nil, makes, other, nil, blindness{searched: "true"}, "lost"},
 		{"another took the sequence, unseen", nil, makes, other, nil, nothing, "undecided"},

@@ -35,6 +35,7 @@
 //	           [Store.Conclude]. Whoever asked for it may cancel it ([Store.Cancel], [Store.CancelBatch]).
 //	signed     at least one blob is journalled and may be anywhere. The lane moves it on ([Store.Conclude]), by what
 //	           validated ledgers say. It stays signed while blobs are proved absent and new ones are signed.
+//	           Of one that no node can decide, an operator may store the end ([Store.Settle]), with an entry of the audit log.
 //	succeeded  final: a blob is in a validated ledger with tesSUCCESS.
 //	failed     final: a blob is in a validated ledger with a tec result.
 //	expired    final: every blob is proved absent, and none is signed again.
