@@ -234,6 +234,30 @@ func TestOperationsPage(t *testing.T) {
 	if len(named) < 20 {
 		t.Errorf("metrics: %v", named)
 	}
+	// Each fault has an alert that exists, and each metric of an alert is in the runbook.
+	alerts := readFile(t, "../../examples/operations/alerts.yml")
+	_, faults, found := strings.Cut(page, "\n| fault | alert |\n")
+	faults, _, _ = strings.Cut(faults, "\n\n")
+	rows := strings.Split(faults, "\n")[1:]
+	for _, row := range rows {
+		named := regexp.MustCompile("`(Issuer[A-Za-z]+)`").FindAllStringSubmatch(row, -1)
+		for _, m := range named {
+			if !strings.Contains(alerts, "- alert: "+m[1]+"\n") {
+				t.Errorf("%s is no alert: %s", m[1], row)
+			}
+		}
+		if len(named) == 0 {
+			t.Errorf("a fault without an alert: %s", row)
+		}
+	}
+	if !found || len(rows) < 14 {
+		t.Errorf("%d faults have an alert", len(rows))
+	}
+	for _, metric := range regexp.MustCompile(`\bissuer_[a-z_]+\b`).FindAllString(alerts, -1) {
+		if !strings.Contains(page, strings.TrimSuffix(metric, "_bucket")) {
+			t.Errorf("the runbook does not have the metric %s of an alert", metric)
+		}
+	}
 	var code strings.Builder
 	for _, room := range []string{".", "../../issuer", "../../issuer/access", "../../issuer/httpapi", "../../issuer/webhook", "../../ledger", "../../store"} {
 		files, err := filepath.Glob(filepath.Join(room, "*.go"))
@@ -247,18 +271,18 @@ func TestOperationsPage(t *testing.T) {
 		}
 	}
 	_, runbook, found := strings.Cut(page, "\n## What the log warns of\n")
-	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(runbook, -1)
-	if !found || len(rows) < 10 {
-		t.Fatalf("the runbook has %d rows", len(rows))
+	words := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(runbook, -1)
+	if !found || len(words) < 10 {
+		t.Fatalf("the runbook has %d rows", len(words))
 	}
-	for _, m := range rows {
+	for _, m := range words {
 		if !strings.Contains(code.String(), m[1]) {
 			t.Errorf("nothing logs %q", m[1])
 		}
 	}
 	// Errors all have their row: they need somebody.
 	for _, m := range regexp.MustCompile(`\.Error(?:Context)?\((?:ctx, )?"([^"]+)"`).FindAllStringSubmatch(code.String(), -1) {
-		if !slices.ContainsFunc(rows, func(row []string) bool { return strings.HasPrefix(m[1], row[1]) }) {
+		if !slices.ContainsFunc(words, func(row []string) bool { return strings.HasPrefix(m[1], row[1]) }) {
 			t.Errorf("the runbook does not have %q", m[1])
 		}
 	}
