@@ -100,6 +100,8 @@ type Config struct {
 	NetworkID func(context.Context) (uint32, error)
 	// Vault seals the documents of requests that a person decides on; needed where a policy asks for that.
 	Vault Vault
+	// Closed bounds the review requests that end without a credential.
+	Closed model.ClosedLimits
 	// House is what [Issuer.Status] tells of besides the account.
 	House HouseConfig
 	// ReadLimit bounds what is asked of the ledger before an operation is stored; 0 is 10 s.

@@ -15,6 +15,8 @@ type Ask struct {
 	Actor, RequestID string
 	// Key is the caller's idempotency key; nil for none.
 	Key *model.IdempotencyKey
+	// Client is the address that the request came from; empty where that is not known.
+	Client string
 	// Wait is how long to wait for the operation's end: 0 is [Config.WaitLimit], which is also the most; less than 0,
 	// such as [NoWait], is not at all.
 	Wait time.Duration

@@ -35,7 +35,7 @@ func (i *Issuer) submit(ctx context.Context, r model.CredentialRequest, a Ask, t
 	stored, replayed, err := i.cfg.Journal.CreateApplication(ctx, model.Application{
 		ID: id, Issuer: i.cfg.Account, Subject: r.Subject, Type: r.Type, Expiration: t.expiration, URI: t.uri, Renew: r.Renew,
 		Proven: t.nonce != nil, Nonce: t.nonce, SecretHash: sha256.Sum256([]byte(secret)), Documents: sealed, Key: a.Key,
-		Keep: t.keep, DecideBy: i.cfg.Now().Add(t.decide), MostWaiting: t.waiting, MostWaitingBytes: t.waitingBytes, RequestID: a.RequestID,
+		Keep: t.keep, DecideBy: i.cfg.Now().Add(t.decide), MostWaiting: t.waiting, MostWaitingBytes: t.waitingBytes, Client: a.Client, Closed: i.cfg.Closed, RequestID: a.RequestID,
 	})
 	if err != nil {
 		return nil, err

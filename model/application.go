@@ -78,6 +78,10 @@ type Application struct {
 	MostWaiting int
 	// MostWaitingBytes is how many bytes their sealed documents may be together, this one's included; 0 for no bound.
 	MostWaitingBytes int64
+	// Client is the address that it came from, for Closed; empty where that is not known. It is kept as a hash, and not read back.
+	Client string
+	// Closed bounds how many requests may end without a credential in a time for this one to be stored; it is not read back.
+	Closed ClosedLimits
 	// DecideBy is when it lapses, where it still waits then.
 	DecideBy time.Time
 
@@ -96,6 +100,16 @@ type Application struct {
 	Erase            time.Time
 	Created, Updated time.Time
 }
+
+// ClosedLimit bounds how many review requests may end without a credential (withdrawn, rejected or lapsed) within a time; 0 for
+// no bound.
+type ClosedLimit struct {
+	Count  int
+	Within time.Duration
+}
+
+// ClosedLimits bound those of a subject and of a client.
+type ClosedLimits struct{ PerSubject, PerClient ClosedLimit }
 
 // SealedDocuments are an applicant's documents, encrypted with a key that is not in the database.
 type SealedDocuments []byte

@@ -19,7 +19,7 @@ const MaxDocuments = 4 << 20
 // one request for an issuer, subject and type waits at a time. Error codes: badRequest (the key's form), inProgress
 // (another one for the subject and type waits), idempotencyKeyReused, proofRefused (the nonce was used before, or is
 // past its time), tooManyWaiting (its MostWaiting or MostWaitingBytes, which hold exactly, also for what comes at the very
-// same moment to several processes), storeUnavailable.
+// same moment to several processes), tooManyRequests (its Closed), storeUnavailable.
 func (s *Store) CreateApplication(ctx context.Context, a model.Application) (stored model.Application, replayed bool, err error) {
 	if err := checkApplication(a); err != nil {
 		return model.Application{}, false, err
@@ -45,6 +45,9 @@ func (s *Store) CreateApplication(ctx context.Context, a model.Application) (sto
 				return err
 			}
 		}
+		if err := s.checkClosed(t, &a); err != nil {
+			return err
+		}
 		if a.Nonce != nil {
 			claim := &nonceClaim{owner: a.ID, nonce: a.Nonce}
 			if err := t.spend([]*nonceClaim{claim}); err != nil {
@@ -68,7 +71,7 @@ func (s *Store) CreateApplication(ctx context.Context, a model.Application) (sto
 		stored, err = oneApplication(found, err)
 		return stored, standing != a.ID, err
 	}
-	a.Documents, a.MostWaiting, a.MostWaitingBytes = nil, 0, 0
+	a.Documents, a.MostWaiting, a.MostWaitingBytes, a.Client, a.Closed = nil, 0, 0, "", model.ClosedLimits{}
 	return a, false, nil
 }
 
@@ -138,10 +141,10 @@ func (s *Store) insertApplication(t *txn, a *model.Application) (model.Operation
 		expiration = int64(*a.Expiration)
 	}
 	for range rounds {
-		n, err := t.exec("INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, decide_by, state, request_id, created, updated, documents, size, mac)"+
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, $13, $13, $14, $15, $16) ON CONFLICT DO NOTHING",
+		n, err := t.exec("INSERT INTO applications (id, issuer, subject, type, expiration, uri, renew, proven, secret_hash, keep, decide_by, state, request_id, created, updated, documents, size, mac, client)"+
+			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, $13, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING",
 			string(a.ID), string(a.Issuer), string(a.Subject), a.Type.Hex(), expiration, nullable(upperHex([]byte(a.URI))), bit(a.Renew), bit(a.Proven),
-			hex.EncodeToString(a.SecretHash[:]), a.Keep.Microseconds(), a.DecideBy.UnixMicro(), a.RequestID, t.now.UnixMicro(), documents, len(a.Documents), s.applicationMAC(a))
+			hex.EncodeToString(a.SecretHash[:]), a.Keep.Microseconds(), a.DecideBy.UnixMicro(), a.RequestID, t.now.UnixMicro(), documents, len(a.Documents), s.applicationMAC(a), s.clientHash(a.Issuer, a.Client))
 		if err != nil {
 			return "", err
 		}

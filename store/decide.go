@@ -70,9 +70,13 @@ func (s *Store) Decide(ctx context.Context, d model.Decision) (model.Application
 
 // storeVerdict stores what became of an application, and which call said so.
 func (t *txn) storeVerdict(a model.Application, call string) error {
+	var closed any // without a credential
+	if a.State != model.ApplicationApproved {
+		closed = a.Updated.UnixMicro()
+	}
 	_, err := t.exec("UPDATE applications SET state = $2, operation = $3, decided_by = $4, decision = $5, reason = $6, erase = $7, updated = $8,"+
-		" mac = CASE WHEN $2 = 'approved' THEN mac ELSE '' END WHERE id = $1",
-		string(a.ID), string(a.State), nullable(string(a.Operation)), a.DecidedBy, call, nullable(a.Reason), a.Erase.UnixMicro(), a.Updated.UnixMicro())
+		" mac = CASE WHEN $2 = 'approved' THEN mac ELSE '' END, closed = $9 WHERE id = $1",
+		string(a.ID), string(a.State), nullable(string(a.Operation)), a.DecidedBy, call, nullable(a.Reason), a.Erase.UnixMicro(), a.Updated.UnixMicro(), closed)
 	return err
 }
 

@@ -54,6 +54,9 @@ type Config struct {
 	JournalKeys [][32]byte
 	// EventKeep is how long events are kept that are of no request; 30 days by default.
 	EventKeep time.Duration
+	// RequestKeep is how long review requests are kept that ended without a credential; 30 days by default. Withdrawn ones are
+	// kept for a day.
+	RequestKeep time.Duration
 	// PollInterval is how often what somebody waits for is read again, in case that a notification was lost; 2 s by
 	// default.
 	PollInterval time.Duration
@@ -134,6 +137,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.IdempotencyKeep <= 0 {
 		cfg.IdempotencyKeep = 24 * time.Hour
+	}
+	if cfg.RequestKeep <= 0 {
+		cfg.RequestKeep = requestKeep
 	}
 	if cfg.EventKeep <= 0 {
 		cfg.EventKeep = 30 * 24 * time.Hour
@@ -385,7 +391,7 @@ func (s *Store) sweep(ctx context.Context) {
 		if n, oldest, err := s.Receiving(ctx, s.now().Add(-staleBatch)); err == nil && n > 0 {
 			s.log.Warn("batches wait for the rest of their rows: send them again, or cancel them", "count", n, "oldest", oldest)
 		}
-		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "sums of rows": s.SweepSums, "nonces": s.SweepNonces, "events": s.SweepEvents, "denials": s.SweepDenials} {
+		for what, sweep := range map[string]func(context.Context) (int64, error){"idempotency keys": s.SweepKeys, "sums of rows": s.SweepSums, "nonces": s.SweepNonces, "events": s.SweepEvents, "denials": s.SweepDenials, "closed requests": s.SweepApplications} {
 			n, err := sweep(ctx)
 			switch {
 			case ctx.Err() != nil:

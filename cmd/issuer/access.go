@@ -16,6 +16,7 @@ import (
 	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
 	"github.com/xrplissuer/credential-issuer/issuer/access"
 	"github.com/xrplissuer/credential-issuer/issuer/vault"
+	"github.com/xrplissuer/credential-issuer/model"
 )
 
 // discard is the log of commands whose results are all there is to say.
@@ -26,12 +27,16 @@ type accessSettings struct {
 	oidc                     *access.OIDC // nil for none
 	clientRate, subjectRate  access.Rate
 	loginRate, tokenRate     access.Rate
+	closed                   model.ClosedLimits
 	proxies                  access.Proxies
 	certificateFile, keyFile string // empty: plain HTTP
 }
 
 // Rates where none is set. On the sandbox there are none: whoever tries things out there is in nobody's way.
 const defaultClientRate, defaultSubjectRate, defaultLoginRate, defaultTokenRate = "600/1m", "60/1m", "20/1m", "6000/1m"
+
+// How many review requests of a subject and of a client may end without a credential, where nothing is set.
+const defaultClosedSubject, defaultClosedClient = "10/24h", "200/24h"
 
 func readAccess(v *config.Values, onSandbox bool) accessSettings {
 	var s accessSettings
@@ -51,6 +56,9 @@ func readAccess(v *config.Values, onSandbox bool) accessSettings {
 	}
 	s.clientRate, s.subjectRate = rate("RATE_LIMIT_CLIENT", defaultClientRate), rate("RATE_LIMIT_SUBJECT", defaultSubjectRate)
 	s.loginRate, s.tokenRate = rate("RATE_LIMIT_LOGIN", defaultLoginRate), rate("RATE_LIMIT_TOKEN", defaultTokenRate)
+	ofSubject, ofClient := rate("RATE_LIMIT_CLOSED_SUBJECT", defaultClosedSubject), rate("RATE_LIMIT_CLOSED_CLIENT", defaultClosedClient)
+	s.closed.PerSubject = model.ClosedLimit{Count: ofSubject.Count, Within: ofSubject.Per}
+	s.closed.PerClient = model.ClosedLimit{Count: ofClient.Count, Within: ofClient.Per}
 	var err error
 	if s.proxies, err = access.ParseProxies(v.String("TRUSTED_PROXIES")); err != nil {
 		v.Fault("TRUSTED_PROXIES", err.Error())

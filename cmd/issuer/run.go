@@ -288,7 +288,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		p.laneDone <- p.store.HoldLane(laneContext, account, self, store.DefaultLease, p.work)
 	}()
 
-	issuing := issuer.Config{Account: account, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, NetworkID: networkID(p.store), WaitLimit: s.waitLimit,
+	issuing := issuer.Config{Account: account, Closed: s.accessSettings.closed, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, NetworkID: networkID(p.store), WaitLimit: s.waitLimit,
 		House: issuer.HouseConfig{Records: p.store, Checks: checks, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds,
 			Submitter: submitterWarnings(p.lane.Status)}}
 	if policies != nil {
@@ -403,7 +403,7 @@ func journalFile(dataDir string) string { return filepath.Join(dataDir, "issuer.
 // The hashes in it are made with keys of the vault; it is nil where there is none. Operations are authenticated with keys; a command
 // that stores none needs none.
 func openStore(ctx context.Context, s settings, access store.Access, sealing *vault.Vault, keys [][32]byte, log *slog.Logger) (*store.Store, error) {
-	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), Access: access, IdempotencyKeep: s.keepKeys, JournalKeys: keys, Logger: log.With("room", "store")}
+	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), Access: access, IdempotencyKeep: s.keepKeys, RequestKeep: s.keepRequests, JournalKeys: keys, Logger: log.With("room", "store")}
 	if sealing != nil {
 		cfg.HashKeys = sealing.HashKeys()
 	}

@@ -27,7 +27,7 @@ var known = config.Pick(
 	"MAX_FEE_DROPS", "WAIT_LIMIT", "HTTP_STOP_LIMIT",
 	"POLICY_DIR", "DOCUMENTS_KEY", "DOCUMENTS_KEY_FILE", "JOURNAL_KEY", "JOURNAL_KEY_FILE",
 	"OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_ROLE_CLAIM", "OIDC_ROLES",
-	"RATE_LIMIT_CLIENT", "RATE_LIMIT_SUBJECT", "RATE_LIMIT_LOGIN", "RATE_LIMIT_TOKEN", "TRUSTED_PROXIES", "TLS_CERT_FILE", "TLS_KEY_FILE",
+	"RATE_LIMIT_CLIENT", "RATE_LIMIT_SUBJECT", "RATE_LIMIT_LOGIN", "RATE_LIMIT_TOKEN", "RATE_LIMIT_CLOSED_SUBJECT", "RATE_LIMIT_CLOSED_CLIENT", "REQUEST_KEEP", "TRUSTED_PROXIES", "TLS_CERT_FILE", "TLS_KEY_FILE",
 	"WEBHOOK_URLS", "WEBHOOK_SECRET", "WEBHOOKS_FILE", "WEBHOOK_ALLOW_PRIVATE", "RESERVE_WARNING", "INDEX_RECONCILE",
 	"LOG_LEVEL", "LOG_FORMAT",
 )
@@ -39,7 +39,9 @@ const (
 	leastWait, mostWait             = time.Second, 10 * time.Minute
 	mostStop                        = 10 * time.Minute
 	leastKeep, mostKeep             = time.Minute, 365 * 24 * time.Hour
-	leastReconcile, mostReconcile   = 10 * time.Second, 24 * time.Hour
+	// What ended without a credential is counted for up to a day.
+	leastRequestKeep, mostRequestKeep = 24 * time.Hour, 10 * 365 * 24 * time.Hour
+	leastReconcile, mostReconcile     = 10 * time.Second, 24 * time.Hour
 )
 
 // settings are what the user asked for, checked.
@@ -49,6 +51,7 @@ type settings struct {
 	dataDir       string
 	databaseURL   string        // may hold a password; empty: SQLite in dataDir
 	keepKeys      time.Duration // how long idempotency keys are kept
+	keepRequests  time.Duration // how long closed review requests are kept
 	seed          *ledger.Seed  // nil where none is set
 	account       model.Address // empty: the seed's own
 	sandboxListen string
@@ -92,6 +95,7 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 		dataDir:       v.String("DATA_DIR"),
 		databaseURL:   v.String("DATABASE_URL"),
 		keepKeys:      v.Duration("IDEMPOTENCY_KEEP", leastKeep, mostKeep),
+		keepRequests:  v.Duration("REQUEST_KEEP", leastRequestKeep, mostRequestKeep),
 		closeInterval: v.Duration("SANDBOX_CLOSE_INTERVAL", 0, mostCloseInterval),
 		maxFeeDrops:   v.Int("MAX_FEE_DROPS", leastFeeCeiling, mostFeeCeiling),
 		waitLimit:     v.Duration("WAIT_LIMIT", leastWait, mostWait),

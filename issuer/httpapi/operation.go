@@ -86,7 +86,7 @@ func created(k model.Kind) int {
 func (a *API) ask(c echo.Context, body []byte) (issuer.Ask, preference, error) {
 	p := preferences(c.Request().Header, a.cfg.WaitLimit)
 	key, err := idempotencyKey(c, func() []byte { return canonical(body) })
-	return issuer.Ask{Key: key, Wait: p.limit(), Actor: actor(c), RequestID: stateOf(c).id}, p, err
+	return issuer.Ask{Key: key, Wait: p.limit(), Actor: actor(c), Client: a.cfg.ClientIP(c.Request()), RequestID: stateOf(c).id}, p, err
 }
 
 // answer writes what came of an operation, or that it is under way.

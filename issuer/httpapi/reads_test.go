@@ -28,7 +28,9 @@ func (l *auditLog) Audit(_ context.Context, entries ...model.AuditEntry) error {
 	return nil
 }
 
-func (l *auditLog) AuditEntries(context.Context, int64, int) ([]model.AuditEntry, error) { return nil, nil }
+func (l *auditLog) AuditEntries(context.Context, int64, int) ([]model.AuditEntry, error) {
+	return nil, nil
+}
 
 // calls returns what was written, without the calls' ids.
 func (l *auditLog) calls(t *testing.T) (calls []string) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -14,6 +15,7 @@ var floods = []attack{
 	{name: "a subject locked out by others", on: onTLS, run: lockOut},
 	{name: "many subjects, one client", on: onTLS, run: manySubjects},
 	{name: "X-Forwarded-For made up", on: onTLS, run: forwarded},
+	{name: "request and withdraw, again and again", on: onPlain, run: churn},
 	{name: "requests' ids and secrets guessed", on: onPlain, run: guessedRequests},
 }
 
@@ -210,6 +212,33 @@ func guessedRequests(ctx context.Context, r *round) error {
 	r.expect("nobody has withdrawn it", a, err, http.StatusOK)
 	if err == nil && !bytes.Contains(a.body, []byte(`"state":"waiting"`)) {
 		r.fault("a stranger has moved the request on: %.200s", a.body)
+	}
+	return nil
+}
+
+// closedRate is how many review requests of a subject may end without a credential in a day, as it is set where nothing is.
+const closedRate = 10
+
+// churn asks for what a person decides on and withdraws it, again and again: after some times the service takes no more.
+func churn(ctx context.Context, r *round) error {
+	who, other, err := r.w.take()
+	if err != nil {
+		return err
+	}
+	r.w.subjects <- other
+	for n := range 2 * closedRate {
+		id, secret, err := r.ask(ctx, who, text(map[string]any{"name": r.w.mark}))
+		if n >= closedRate {
+			if err == nil || !strings.Contains(err.Error(), "429") || !strings.Contains(err.Error(), "review requests of this subject") {
+				r.fault("request %d after %d that were withdrawn: %v", n+1, closedRate, err)
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		a, err := r.send(ctx, http.MethodDelete, "/request/"+id, "", bearer(secret))
+		r.expect("to withdraw it", a, err, http.StatusOK)
 	}
 	return nil
 }
