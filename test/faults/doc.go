@@ -17,6 +17,8 @@
 //   - the journal, read with SQL by this program and not with the service's own code,
 //   - the ledger: its list of credentials, and the whole history of the issuing account.
 //
+// While the service runs, the credential index in the journal must come to what the ledger lists.
+//
 // That nothing is sent that is not stored is watched while it happens: each service reaches the ledger through a proxy of
 // this program, which holds every submission until it was found in the journal.
 //

@@ -118,6 +118,24 @@ func (j *journal) open(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
+// index reads the credential index.
+func (j *journal) index(ctx context.Context) (map[programs.Entry]bool, error) {
+	rows, err := j.db.QueryContext(ctx, "SELECT subject, type FROM credentials WHERE deleted = 0")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	all := map[programs.Entry]bool{}
+	for rows.Next() {
+		var e programs.Entry
+		if err := rows.Scan(&e.Subject, &e.Type); err != nil {
+			return nil, err
+		}
+		all[e] = true
+	}
+	return all, rows.Err()
+}
+
 // holder tells who holds the lane, and its epoch.
 func (j *journal) holder(ctx context.Context) (name string, epoch int64, err error) {
 	err = j.db.QueryRowContext(ctx, "SELECT holder, epoch FROM lanes").Scan(&name, &epoch)

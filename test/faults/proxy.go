@@ -15,7 +15,9 @@ type proxy struct {
 	target   string
 	// forward passes on what one side says to the other, until the connection ends.
 	forward func(to io.Writer, from io.Reader)
-	tasks   sync.WaitGroup
+	// answer passes on what the target says.
+	answer func(to io.Writer, from io.Reader)
+	tasks  sync.WaitGroup
 
 	mu   sync.Mutex
 	down bool
@@ -25,13 +27,13 @@ type proxy struct {
 // copyAll is what a proxy does that looks at nothing.
 func copyAll(to io.Writer, from io.Reader) { _, _ = io.Copy(to, from) } // that it ends is all there is to know
 
-// startProxy starts a proxy to a target. forward is for what is said to the target; what that answers is copied.
-func startProxy(ctx context.Context, target string, forward func(to io.Writer, from io.Reader)) (*proxy, error) {
+// startProxy starts a proxy to a target. forward is for what is said to the target, and answer for what it says.
+func startProxy(ctx context.Context, target string, forward, answer func(to io.Writer, from io.Reader)) (*proxy, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: l, target: target, forward: forward, open: map[net.Conn]struct{}{}}
+	p := &proxy{listener: l, target: target, forward: forward, answer: answer, open: map[net.Conn]struct{}{}}
 	p.tasks.Go(p.accept)
 	return p, nil
 }
@@ -63,7 +65,7 @@ func (p *proxy) accept() {
 			p.end(far)
 		}
 		p.tasks.Go(func() { pipe(far, near, p.forward) })
-		p.tasks.Go(func() { pipe(near, far, copyAll) })
+		p.tasks.Go(func() { pipe(near, far, p.answer) })
 	}
 }
 

@@ -25,6 +25,7 @@ type row struct {
 	replicas  int    // 1 where it is 0
 	server    bool   // PostgreSQL is of the row's own
 	clock     bool   // the services' clocks can be set wrong
+	deaf      bool   // the stream of the node can lose transactions
 	disk      int    // MiB of the small disk that the data is on; 0 for this machine's
 	close     time.Duration
 	clients   int
@@ -142,6 +143,12 @@ func allRows(factor float64) []row {
 			requests: times(150), limit: 2 * time.Minute, least: times(30), fault: jumps(times(30)),
 		},
 	)
+	for i, database := range databases {
+		rows = append(rows, row{
+			name: "stream loses all transactions", mode: modes[i], database: database, deaf: true, close: 250 * time.Millisecond, clients: 8,
+			requests: times(60), limit: 2 * time.Minute, least: times(20), fault: deaf,
+		})
+	}
 	for i, kind := range weathers {
 		name := kind.spec
 		if i == len(weathers)-1 {

@@ -34,6 +34,7 @@ func (w *world) judge(ctx context.Context) error {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	w.askService(ctx, operations)
+	w.compareIndex(ctx)
 	for _, r := range w.replicas {
 		if err := r.end(true); err != nil {
 			w.fault("%v", err)

@@ -147,7 +147,7 @@ func TestPass(t *testing.T) {
 		if !over(err) {
 			t.Error(err)
 		}
-	})
+	}, copyAll)
 	if err != nil {
 		t.Fatal(err)
 	}

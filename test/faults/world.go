@@ -51,6 +51,7 @@ type world struct {
 	cleanups []func()
 
 	requested atomic.Int64
+	deafness  deafness
 
 	mu       sync.Mutex
 	slots    []*slot
@@ -212,7 +213,11 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 		transport = "ws"
 	}
 	r := &replica{w: w, name: fmt.Sprintf("issuer-%d", i+1), address: address, program: w.run.issuer}
-	toLedger, err := startProxy(ctx, w.node.Address, r.tell)
+	answer := copyAll
+	if w.row.deaf {
+		answer = w.deafness.pass
+	}
+	toLedger, err := startProxy(ctx, w.node.Address, r.tell, answer)
 	if err != nil {
 		return err
 	}
@@ -235,7 +240,7 @@ func (w *world) addReplica(ctx context.Context, i int, dataDir string) error {
 		r.env = append(r.env, "ISSUER_SUBMIT_MODE=tickets")
 	}
 	if w.row.database == postgres {
-		if r.proxy, err = startProxy(ctx, w.journal.target(), copyAll); err != nil {
+		if r.proxy, err = startProxy(ctx, w.journal.target(), copyAll, copyAll); err != nil {
 			return err
 		}
 		w.proxies = append(w.proxies, r.proxy)
