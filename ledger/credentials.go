@@ -243,8 +243,10 @@ func decodeCredentials(raw json.RawMessage, account model.Address, pinned *pin, 
 const maxMarker = 4096
 
 // markerGuard finds out when a node's pages go round in a circle. It keeps one marker, and a newer one each time the
-// number of pages has doubled (Brent's algorithm), so that its memory does not grow with the list.
+// number of pages has doubled (Brent's algorithm), so that its memory does not grow with the list. Markers that are new each
+// time end with [maxListPages].
 type markerGuard struct {
+	pages        int
 	kept         []byte
 	steps, limit int
 }
@@ -252,6 +254,9 @@ type markerGuard struct {
 func (g *markerGuard) check(marker json.RawMessage) error {
 	if len(marker) > maxMarker {
 		return fmt.Errorf("its marker has %d bytes", len(marker))
+	}
+	if g.pages++; g.pages >= maxListPages {
+		return fmt.Errorf("it has more than %d pages", maxListPages)
 	}
 	if g.kept != nil && bytes.Equal(g.kept, marker) {
 		return errors.New("its markers repeat: the list would never end")

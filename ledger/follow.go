@@ -120,7 +120,12 @@ func (f *follower) step(ctx context.Context, events []Event) (model.MirrorProgre
 // history reads what happened behind complete, in no more than a window, and says up to which ledger that is.
 func (f *follower) history(ctx context.Context) (changes []model.CredentialChange, to uint32, err error) {
 	to = min(f.newest.Index, f.complete+historyWindow)
-	if changes, err = f.read(ctx, to); !outOfRange(err) {
+	changes, err = f.read(ctx, to)
+	for errors.Is(err, errTooLong) && to > f.complete+1 { // fewer ledgers at a time
+		to = f.complete + (to-f.complete)/2
+		changes, err = f.read(ctx, to)
+	}
+	if !outOfRange(err) {
 		return changes, to, err
 	}
 	// Either the node has forgotten, or what it searches lags behind what it shows as validated.

@@ -423,14 +423,19 @@ func (c *Client) AccountTx(ctx context.Context, account model.Address, first, la
 	}
 	params := map[string]any{"account": account, "ledger_index_min": first, "ledger_index_max": last, "forward": true, "limit": accountTxPage}
 	guard := markerGuard{}
+	size := 0 // of all pages, in bytes
 	for {
 		var page accountTxAnswer
+		var pageSize int
 		err := c.call(ctx, "account_tx", params, func(raw json.RawMessage) error {
-			page = accountTxAnswer{}
+			page, pageSize = accountTxAnswer{}, len(raw)
 			return decodeAccountTx(raw, account, first, last, &page)
 		})
 		if err != nil {
 			return err
+		}
+		if size += pageSize; size > maxHistoryBytes {
+			return &AnswerError{Method: "account_tx", Reason: fmt.Sprintf("it has more than %d MiB for ledgers %d to %d", maxHistoryBytes>>20, first, last), Cause: errTooLong}
 		}
 		for i := range page.Transactions {
 			yield(page.Transactions[i].transaction())
@@ -539,8 +544,8 @@ func decodeSubmit(raw json.RawMessage, hash string) (Submission, error) {
 	if a.Hash != hash {
 		return fail(fmt.Errorf("it is about another transaction, %q", excerpt([]byte(a.Hash))))
 	}
-	if a.EngineResult == "" {
-		return fail(errors.New("engine_result is missing"))
+	if a.EngineResult == "" || len(a.EngineResult) > maxEngineResult {
+		return fail(errors.New("engine_result is missing, or none"))
 	}
 	s := Submission{EngineResult: a.EngineResult, EngineResultMessage: excerpt([]byte(a.Message))}
 	if a.OpenCost != "" {

@@ -323,15 +323,15 @@ func (l *Lane) send(op *operation) {
 	}
 	send, ctx := a.sends, l.ctx
 	a.giveUp = l.client.link.post(ctx, methodSubmit, submitParams(a.Blob), func(raw json.RawMessage, err error) {
+		var s Submission
+		if err == nil { // here, so that what waits for the lane holds no answers
+			s, err = decodeSubmit(raw, a.Hash)
+		}
 		l.post(func() {
 			if l.ctx != ctx || op.state == stateFinal || op.state == stateWaiting || a.sends != send || !slices.Contains(op.attempts, a) {
 				return // decided, or sent again, in the meantime
 			}
 			a.answer = true
-			var s Submission
-			if err == nil {
-				s, err = decodeSubmit(raw, a.Hash)
-			}
 			if err != nil {
 				l.unanswered(op, err)
 				return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/xrplissuer/credential-issuer/model"
@@ -270,7 +271,9 @@ func (c *Client) tickets(ctx context.Context, account model.Address) ([]uint32, 
 		if err != nil {
 			return nil, 0, err
 		}
-		all = append(all, page.numbers...)
+		if all = append(all, page.numbers...); len(all) > maxTickets {
+			return nil, 0, &AnswerError{Method: "account_objects", Reason: fmt.Sprintf("it lists more than the %d tickets that an account may hold", maxTickets)}
+		}
 		if isNull(page.Marker) {
 			return all, at.index, nil
 		}

@@ -38,7 +38,7 @@ type Event struct {
 	Err    error
 }
 
-// maxWatched bounds what waits for one watcher. A full ledger of 1,000 transactions that all concern one account
+// maxWatched bounds the events that wait for one watcher, besides [maxWatchedBytes]. A full ledger of 1,000 transactions that all concern one account
 // needs a quarter of it.
 const maxWatched = 4096
 
@@ -52,6 +52,7 @@ type Watcher struct {
 
 	mu     sync.Mutex
 	events []Event
+	bytes  int // of the transactions in events
 	gap    bool
 	ready  chan struct{}
 }
@@ -74,7 +75,7 @@ func (w *Watcher) Take() []Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	events := w.events
-	w.events, w.gap = nil, false
+	w.events, w.bytes, w.gap = nil, 0, false
 	return events
 }
 
@@ -85,17 +86,23 @@ func (w *Watcher) Stop() {
 }
 
 func (w *Watcher) put(e Event) {
+	size := 0
+	if e.Kind == EventTx {
+		size = e.Tx.size()
+	}
 	w.mu.Lock()
-	if len(w.events) >= maxWatched && !w.gap {
+	if (len(w.events) >= maxWatched || w.bytes+size > maxWatchedBytes) && !w.gap {
 		w.events = slices.DeleteFunc(w.events, func(e Event) bool { return e.Kind == EventTx })
 		w.events = append(w.events, Event{Kind: EventGap})
-		w.gap = true
+		w.gap, w.bytes = true, 0
 	}
 	switch {
 	case w.gap && e.Kind == EventTx: // until taken: what follows a gap is filled along with it
 	case len(w.events) >= 2*maxWatched: // ledgers alone: hours of nobody taking; the newest is what counts
 		w.events = append(w.events[:0:0], Event{Kind: EventGap}, e)
+		w.bytes = size
 	default:
+		w.bytes += size
 		w.events = append(w.events, e)
 	}
 	w.mu.Unlock()
@@ -243,7 +250,7 @@ func (h *hub) tell(e Event) {
 	defer h.mu.Unlock()
 	if e.Kind == EventLedger {
 		h.confirm()
-		h.told.Store(e.Ledger.Index)
+		h.told.Store(max(h.told.Load(), e.Ledger.Index))
 	}
 	for _, w := range h.watchers {
 		if e.Kind != EventTx || len(w.accounts) > 0 {

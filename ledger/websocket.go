@@ -58,9 +58,11 @@ type session struct {
 	subscribed []model.Address // owned by the goroutine that serves
 	listening  bool            // to the ledger stream; likewise
 
-	telling sync.Mutex // guards last, and keeps ledgers in order on their way to the hub
-	last    uint32     // the newest ledger that the node has told of
+	telling  sync.Mutex // guards last, and keeps ledgers in order on their way to the hub
+	last     uint32     // the newest ledger that the node has told of
+	lastHash string
 
+	unasked  unasked       // owned by the goroutine that reads
 	streamed atomic.Uint32 // the newest one of the stream
 	news     atomic.Bool   // the stream has told of a newer ledger since the last look
 
@@ -150,7 +152,8 @@ func (l *wsLink) run() {
 		if l.ctx.Err() != nil {
 			return
 		}
-		if useful || connected && l.cfg.Clock.Now().Sub(began) > l.cfg.MaxBackoff {
+		var flood *floodError
+		if !errors.As(err, &flood) && useful || connected && l.cfg.Clock.Now().Sub(began) > l.cfg.MaxBackoff {
 			failures = 0 // the next attempt need not wait for what went wrong before that
 		}
 		wait := backoff(failures, l.cfg.MinBackoff, l.cfg.MaxBackoff, l.cfg.Rand)
@@ -486,8 +489,12 @@ func (l *wsLink) take(s *session, data []byte) error {
 		err = &AnswerError{Method: "a WebSocket message", Reason: "it cannot be read", Cause: err}
 	} else {
 		err = l.dispatch(s, f)
+		if f.Type != "response" && err == nil {
+			err = s.unasked.add(l.cfg.Clock.Now(), len(data))
+		}
 	}
-	if err == nil || f.Type != "" {
+	var flood *floodError
+	if err == nil || f.Type != "" || errors.As(err, &flood) {
 		return err
 	}
 	if limit := limitIn(unnamedRequest, data); limit != nil {
@@ -550,8 +557,8 @@ func (s *session) respond(f *frame) error {
 		r.done(f, nil)
 		return nil
 	}
-	if asked {
-		return nil // it is late: whoever asked has gone
+	if asked { // it is late: whoever asked has gone
+		return s.unasked.add(s.pace.clock.Now(), len(f.Result))
 	}
 	if e := f.nodeError(unnamedRequest); e != nil && e.Busy() {
 		s.refusedOne(e)
@@ -712,9 +719,12 @@ func (l *wsLink) tell(s *session, ledger model.Ledger, polled bool) (newer bool,
 		return false, err
 	}
 	if ledger.Index <= s.last {
+		if !polled && l.hub.gate != nil && ledger.Hash != s.lastHash { // the proof decides what a contradiction is
+			l.hub.ledger(ledger, polled)
+		}
 		return false, nil
 	}
-	s.last = ledger.Index
+	s.last, s.lastHash = ledger.Index, ledger.Hash
 	l.hub.ledger(ledger, polled)
 	return true, nil
 }
@@ -800,7 +810,7 @@ func (l *wsLink) subscribed(s *session, f *frame) error {
 	}
 	s.telling.Lock()
 	defer s.telling.Unlock()
-	s.last = ledger.Index
+	s.last, s.lastHash = ledger.Index, ledger.Hash
 	s.streamed.Store(ledger.Index)
 	l.hub.up(ledger, s.fresh)
 	s.fresh = false
