@@ -309,6 +309,19 @@ func (c *ledgerChain) accept(l model.Ledger) {
 	}
 }
 
+// reached says whether the proven ledger has come to an index that an answer states: nothing is concluded from a later one.
+func (c *Client) reached(ctx context.Context, index uint32) error {
+	if c.chain == nil || index <= c.Proven().Index {
+		return nil
+	}
+	l, err := c.Ledger(ctx) // the answer may be ahead of the stream
+	if err == nil && index > l.Index {
+		err = c.chain.count(&UnprovenError{Index: index, Contradiction: index-l.Index > farAhead, // less is a server behind another one
+			Reason: fmt.Sprintf("the node answers from it, and its last validated ledger is %d", l.Index)})
+	}
+	return err
+}
+
 // missing says of an error that the node does not have a ledger, or not yet.
 func missing(err error) bool {
 	var node *NodeError

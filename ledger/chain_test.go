@@ -297,3 +297,71 @@ func TestPlausible(t *testing.T) {
 	step(1006+proofBurst, start, true)
 	step(1006+2*proofBurst, start+300, true)
 }
+
+// TestAnswerFromALaterLedger: nothing is concluded from an account that is read from a ledger past the proven one.
+func TestAnswerFromALaterLedger(t *testing.T) {
+	t.Parallel()
+	node := startSandbox(t, sandbox.Config{})
+	fund(t, node, 1000, testIssuer)
+	p := newProxy(t, node.WebSocketURL())
+	c := newClient(t, p.ws(), proving)
+	if a, err := c.AccountInfo(t.Context(), testIssuer); err != nil || a.LedgerIndex != c.Proven().Index {
+		t.Fatalf("%+v, proven %+v, %v", a, c.Proven(), err)
+	}
+	accept(t, node)
+	if a, err := c.AccountInfo(t.Context(), testIssuer); err != nil || a.LedgerIndex != c.Proven().Index {
+		t.Fatalf("%+v, proven %+v, %v", a, c.Proven(), err)
+	}
+	for by, contradicts := range map[int]bool{1: false, 3_000_000_000: true} {
+		p.filter(nil, func(data []byte) []byte {
+			if strings.Contains(string(data), `"account_data"`) {
+				return shifted(indexes, by)(data)
+			}
+			return data
+		})
+		a, err := c.AccountInfo(t.Context(), testIssuer)
+		if err == nil || Contradicts(err) != contradicts {
+			t.Errorf("%d ahead: %+v, %v", by, a, err)
+		}
+	}
+}
+
+// TestSequenceJump: an account's Sequence rises by its transactions alone. One that no transaction explains is another ledger's.
+func TestSequenceJump(t *testing.T) {
+	t.Parallel()
+	node := startSandbox(t, sandbox.Config{CloseInterval: 50 * time.Millisecond})
+	p := newProxy(t, node.WebSocketURL())
+	fund(t, node, 1000, testIssuer, testAlice)
+	lane, c := startLane(t, p.ws(), proving, nil)
+	if r := <-submitAll(t.Context(), lane, 1); r.err != nil {
+		t.Fatal(r.err)
+	}
+	awaitLane(t, lane, "up", isUp)
+	truly, err := c.AccountInfo(t.Context(), lane.Account())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sequence := regexp.MustCompile(`("Account":"` + string(lane.Account()) + `".*?)"(Sequence)":(\d+)`)
+	p.filter(nil, func(data []byte) []byte {
+		if !strings.Contains(string(data), `"account_data"`) {
+			return data
+		}
+		return sequence.ReplaceAllFunc(data, func(m []byte) []byte {
+			parts := sequence.FindSubmatch(m)
+			n, _ := strconv.Atoi(string(parts[3]))
+			return fmt.Appendf(nil, `%s"Sequence":%d`, parts[1], n+4)
+		})
+	})
+	p.cut()
+	awaitLane(t, lane, "contradicted", func(s Status) bool {
+		contradictions, _ := c.Faults()
+		return contradictions > 0 && !s.Up
+	})
+	if s := lane.Status(); s.NextSequence > truly.Sequence {
+		t.Errorf("it goes on with %d, and the account is at %d", s.NextSequence, truly.Sequence)
+	}
+	p.filter(nil, nil)
+	if v, err := lane.Submit(t.Context(), create(1)); err != nil || !v.Succeeded() {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

@@ -33,7 +33,9 @@ type gated struct {
 // maxGated bounds the transactions that wait for the proof of their ledger, in bytes of their metadata and fields.
 const maxGated = 16 << 20
 
-func newGate(h *hub, c *ledgerChain) *gate { return &gate{hub: h, chain: c, wake: make(chan struct{}, 1)} }
+func newGate(h *hub, c *ledgerChain) *gate {
+	return &gate{hub: h, chain: c, wake: make(chan struct{}, 1)}
+}
 
 func (g *gate) put(e gated) {
 	g.mu.Lock()

@@ -143,6 +143,7 @@ type laneWork struct {
 	networkAskedAt uint32
 	identifying    bool
 	account        AccountInfo
+	jumps          int // how often in a row the node contradicted itself while the lane synced
 	next           uint32
 	free           []uint32 // sequences below next that no transaction holds, ascending
 	waiting        []*operation
@@ -549,6 +550,11 @@ func (l *Lane) sync() {
 	if inFlight == 0 || covered == 0 {
 		covered = l.validated.Index
 	}
+	before, known := l.account, l.next
+	if l.jumps >= jumpTries {
+		l.log.Error("the account's sequence jumped without transactions, and the node repeats it; going on from there", "sequence", known)
+		before = AccountInfo{}
+	}
 	gap := false // the node does not hold the ledgers that were missed
 	l.job(func(ctx context.Context) func() {
 		var info ServerInfo
@@ -562,6 +568,9 @@ func (l *Lane) sync() {
 				}
 			}
 			if settled, err = l.client.accountInfo(ctx, l.cfg.Account, validatedIndex); err != nil {
+				return err
+			}
+			if err = l.client.jumped(ctx, l.cfg.Account, before, known, settled); err != nil {
 				return err
 			}
 			if open, err = l.client.accountInfo(ctx, l.cfg.Account, currentIndex); err != nil {
@@ -588,6 +597,9 @@ func (l *Lane) sync() {
 				if errors.As(err, &node) && node.Code == "actNotFound" {
 					l.trouble = "the account " + string(l.cfg.Account) + " is not on the ledger: it must be funded first"
 				}
+				if Contradicts(err) {
+					l.jumps++
+				}
 				if ctx.Err() == nil {
 					l.log.Warn("cannot begin to submit", "error", err)
 				}
@@ -599,7 +611,7 @@ func (l *Lane) sync() {
 				l.log.Error("nothing is sent", "cause", l.trouble)
 				return // looked at again by tick
 			}
-			l.trouble = ""
+			l.trouble, l.jumps = "", 0
 			if !identity {
 				l.networkLearned(info.NetworkID)
 				l.identity = true

@@ -30,8 +30,12 @@ func (l *Lane) lookUp() {
 		return
 	}
 	l.looking = true
+	before, known := l.account, l.next
 	l.job(func(ctx context.Context) func() {
 		settled, err := l.decider().investigate(ctx, cases)
+		if err == nil {
+			err = l.client.jumped(ctx, l.cfg.Account, before, known, settled)
+		}
 		return func() {
 			l.looking = false
 			if err != nil {

@@ -277,7 +277,9 @@ func (c *Client) accountInfo(ctx context.Context, account model.Address, ledger 
 	err := c.call(ctx, "account_info", map[string]any{"account": account, "ledger_index": ledger},
 		func(raw json.RawMessage) error { return decodeAccountInfo(raw, account, ledger, &info) })
 	if err == nil && ledger == validatedIndex {
-		c.hub.saw(info.LedgerIndex)
+		if err = c.reached(ctx, info.LedgerIndex); err == nil {
+			c.hub.saw(info.LedgerIndex)
+		}
 	}
 	return info, err
 }

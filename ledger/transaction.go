@@ -66,6 +66,15 @@ func (t *Transaction) sender() (account model.Address, sequence uint32, err erro
 	return account, sequence, number(number32, "Sequence", &sequence)
 }
 
+// kind returns the transaction's type, and how many tickets it asks for.
+func (t *Transaction) kind() (name string, tickets uint32) {
+	var count json.RawMessage
+	if scanObject(t.TxJSON, member{"TransactionType", &name}, member{"TicketCount", &count}) != nil || number(count, "TicketCount", &tickets) != nil {
+		return name, 0
+	}
+	return name, tickets
+}
+
 // usedSlot returns the sequence or ticket that a transaction of account used.
 func (t *Transaction) usedSlot(account model.Address) (slot, error) {
 	sender, sequence, err := t.sender()
