@@ -37,6 +37,8 @@ type Index interface {
 	// corrected is the number of records that differed from an earlier listing.
 	AddListed(ctx context.Context, issuer model.Address, credentials []model.ListedCredential, ledger, closeTime uint32) (corrected int, err error)
 	FinishListing(ctx context.Context, issuer model.Address, ledger, closeTime uint32) (corrected int, err error)
+	// Rewind takes an index back that is past a ledger; a listing of it must follow.
+	Rewind(ctx context.Context, issuer model.Address, ledger, closeTime uint32) error
 	// ApplyChanges takes in what later ledgers did. What is known already changes nothing.
 	ApplyChanges(ctx context.Context, issuer model.Address, p model.MirrorProgress) error
 	// Indexed reads the index as it stands in one ledger; begin receives that ledger first.
@@ -220,6 +222,9 @@ func (k *Keeper) follow(ctx context.Context, moved *bool) error {
 			complete, _, err = k.cfg.Records.Mirror(ctx, k.cfg.Account)
 		}
 	}
+	if err == nil {
+		complete, err = k.reindex(ctx, complete)
+	}
 	if err != nil {
 		return err
 	}
@@ -240,6 +245,28 @@ func (k *Keeper) follow(ctx context.Context, moved *bool) error {
 		}
 		return comparison.step(ctx, p)
 	})
+}
+
+// mostAhead is by how many ledgers the index may be past the node's: that may lag for a while after a start.
+const mostAhead = 256
+
+// reindex lists the credentials again where the index is past the proven ledger, which no honest node leads to. It returns the
+// ledger of the index.
+func (k *Keeper) reindex(ctx context.Context, complete uint32) (uint32, error) {
+	at, err := k.cfg.Ledger.Ledger(ctx)
+	if err != nil || complete <= at.Index || complete-at.Index <= mostAhead {
+		return complete, err
+	}
+	k.cfg.Logger.Error("the credential index is past the proven ledger; listing the credentials again", "index", complete, "ledger", at.Index)
+	if err := k.cfg.Records.Rewind(ctx, k.cfg.Account, at.Index, at.CloseTime); err != nil {
+		return complete, err
+	}
+	if err := k.list(ctx); err != nil {
+		return complete, err
+	}
+	k.count(ActionReindexed, 1)
+	complete, _, err = k.cfg.Records.Mirror(ctx, k.cfg.Account)
+	return complete, err
 }
 
 // list takes in all that stands in the last validated ledger, and corrects what differs.

@@ -179,6 +179,13 @@ func (k *kept) AddListed(_ context.Context, _ model.Address, credentials []model
 	return 0, k.called("AddListed")
 }
 
+func (k *kept) Rewind(_ context.Context, _ model.Address, ledger, _ uint32) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.complete = min(k.complete, ledger)
+	return k.called("Rewind")
+}
+
 func (k *kept) FinishListing(_ context.Context, _ model.Address, ledger, _ uint32) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -153,3 +153,23 @@ func TestKeeperReadsTheIndexAgain(t *testing.T) {
 	k.closes("reconciled", func() bool { return h.Status().Done[ActionReconciled].N == 1 })
 	stop()
 }
+
+// TestKeeperReindexes: an index past the proven ledger is taken back and listed again. One that is a little ahead of a node that
+// lags is left as it is.
+func TestKeeperReindexes(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	for ahead, want := range map[uint32]uint64{10_000_000: 1, mostAhead: 0} {
+		k := newKept(t)
+		k.known, k.complete = true, k.last.Index+ahead
+		h := k.house(nil)
+		stop := k.running(h)
+		k.closes("followed", func() bool { return h.Status().Done[ActionReindexed].N == want })
+		k.closes("another ledger", func() bool { return true })
+		stop()
+		k.mu.Lock()
+		if complete := k.complete; want == 1 && complete > k.last.Index {
+			t.Errorf("the index is at %d, the ledger at %d", complete, k.last.Index)
+		}
+		k.mu.Unlock()
+	}
+}

@@ -31,11 +31,13 @@ const (
 	ActionReconciled KeeperAction = "reconciled"
 	// ActionCorrected: a record of the credential index differed from the ledger and was corrected.
 	ActionCorrected KeeperAction = "corrected"
+	// ActionReindexed: the credential index was past the proven ledger, and was listed again.
+	ActionReindexed KeeperAction = "reindexed"
 )
 
 // KeeperActions lists all of them.
 func KeeperActions() []KeeperAction {
-	return []KeeperAction{ActionWithdrawn, ActionDeleted, ActionLapsed, ActionErased, ActionTold, ActionReconciled, ActionCorrected}
+	return []KeeperAction{ActionWithdrawn, ActionDeleted, ActionLapsed, ActionErased, ActionTold, ActionReconciled, ActionCorrected, ActionReindexed}
 }
 
 // KeeperCount is how often something was done, and when last.

@@ -208,6 +208,7 @@ func TestLies(t *testing.T) {
 			c.Trust(known)
 			wantEvent(t, w, EventUp)
 			p.filter(nil, lie)
+			accept(t, node)
 			truly := accept(t, node)
 			wantEvent(t, w, EventDown)
 			if got := c.Proven(); got.Index >= truly {

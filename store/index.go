@@ -81,3 +81,31 @@ func (s *Store) Reconciled(ctx context.Context, issuer model.Address, ledger uin
 		return err
 	})
 }
+
+// Rewind takes the credential index of an account back to a ledger, where it claims to be past it: no proven ledger has such an
+// index. A listing of that ledger must follow, which then decides on every record. closeTime is the ledger's. An index that is not
+// past the ledger is left as it is. Error codes: wrongState (nothing was ever listed), storeUnavailable.
+func (s *Store) Rewind(ctx context.Context, issuer model.Address, ledger, closeTime uint32) error {
+	return s.write(ctx, "taking the credential index back", func(t *txn) error {
+		m, err := t.lockMirror(issuer)
+		if err != nil || m.complete <= ledger {
+			return err
+		}
+		for _, change := range []struct {
+			statement string
+			to        uint32
+		}{
+			{"UPDATE mirrors SET complete = $2 WHERE issuer = $1", ledger},
+			{"UPDATE mirrors SET close_time = $2 WHERE issuer = $1", closeTime},
+			{"DELETE FROM credentials WHERE issuer = $1 AND deleted = 1 AND ledger > $2", ledger},
+			{"UPDATE credentials SET place = 0, ledger = $2 WHERE issuer = $1 AND ledger > $2", ledger},
+			{"UPDATE credentials SET seen = 0 WHERE issuer = $1 AND seen >= $2", ledger},
+			{"UPDATE credentials SET issued = $2 WHERE issuer = $1 AND issued > $2", closeTime},
+		} {
+			if _, err := t.exec(change.statement, string(issuer), int64(change.to)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

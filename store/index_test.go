@@ -164,3 +164,35 @@ func TestCorrect(t *testing.T) {
 		h.mirrorCounts(3, 3, 0)
 	})
 }
+
+// TestRewind: an index that claims ledgers that were never proven goes back, and a listing then decides on every record.
+func TestRewind(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *harness) {
+		h.code(h.Rewind(h.ctx(), issuerA, 10, ledgerTime(10)), model.CodeWrongState)
+		h.mirrored(10)
+		kept, lost, made := credential(subject()), credential(subject()), credential(subject())
+		h.move(11, change(model.ChangeCreated, kept, 11, 0), change(model.ChangeCreated, lost, 11, 1))
+		h.move(10_000_000, change(model.ChangeCreated, made, 9_000_000, 0), change(model.ChangeDeleted, lost, 9_000_001, 0))
+		h.code(second(h.FinishListing(h.ctx(), issuerA, 20, ledgerTime(20))), model.CodeWrongState)
+
+		h.ok(h.Rewind(h.ctx(), issuerA, 10_000_001, ledgerTime(20))) // not past it: nothing
+		if complete, _, _ := h.indexed(model.AnyAcceptance); complete != 10_000_000 {
+			t.Fatal(complete)
+		}
+		h.ok(h.Rewind(h.ctx(), issuerA, 20, ledgerTime(20)))
+		h.ok(h.BeginListing(h.ctx(), issuerA))
+		h.ok(second(h.AddListed(h.ctx(), issuerA, listed(kept, lost), 20, ledgerTime(20))))
+		h.ok(second(h.FinishListing(h.ctx(), issuerA, 20, ledgerTime(20))))
+		both := []model.Credential{kept, lost}
+		slices.SortFunc(both, func(a, b model.Credential) int { return strings.Compare(string(a.Subject), string(b.Subject)) })
+		complete, known, all := h.indexed(model.AnyAcceptance)
+		if complete != 20 || !known {
+			t.Error(complete, known)
+		}
+		h.equal(all, both)
+		h.move(21, change(model.ChangeDeleted, kept, 21, 0))
+		if _, _, all := h.indexed(model.AnyAcceptance); len(all) != 1 {
+			t.Error(all)
+		}
+	})
+}

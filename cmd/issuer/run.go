@@ -359,6 +359,13 @@ func (r records) AddListed(ctx context.Context, account model.Address, credentia
 	return r.Store.AddListed(ctx, account, credentials, at, closeTime)
 }
 
+func (r records) Rewind(ctx context.Context, account model.Address, at, closeTime uint32) error {
+	if err := r.guard.wait(ctx); err != nil {
+		return err
+	}
+	return r.Store.Rewind(ctx, account, at, closeTime)
+}
+
 func (r records) FinishListing(ctx context.Context, account model.Address, at, closeTime uint32) (int, error) {
 	if err := r.guard.wait(ctx); err != nil {
 		return 0, err
