@@ -135,6 +135,8 @@ type laneWork struct {
 	validated model.Ledger
 	covered   uint32 // every result of the account up to this ledger has been seen
 	filling   bool
+	rereadAt  uint32 // when coverage was last taken back
+	rereading bool   // the next read of the history is for what the stream may have left out
 	looking   bool
 	pricing   bool
 	networkID uint32
@@ -678,6 +680,9 @@ func (l *Lane) ledger(led model.Ledger, streamed bool) {
 	if !streamed {
 		complete = led.Index // nothing is told: they must be asked for
 	}
+	if streamed {
+		l.reread(led.Index)
+	}
 	switch {
 	case len(l.inFlight) == 0:
 		l.covered = max(l.covered, complete)
@@ -721,6 +726,7 @@ func (l *Lane) fill(last uint32) {
 				}
 				return
 			}
+			l.reportLost(found)
 			for _, t := range found {
 				l.transaction(t)
 			}

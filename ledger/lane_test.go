@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 // Two hundred at once are in the next ledger, all of them, and each answer is what `tx` says.
@@ -950,6 +952,44 @@ func TestLaneMissesManyLedgers(t *testing.T) {
 	keepClosing(t, node, 20*time.Millisecond)
 	wantAll(t, node, outcomes, 3)
 	awaitLane(t, lane, "the lane is up", isUp)
+}
+
+// A stream that loses transactions delays their results by few ledgers, long before they would be looked up as expired, and whoever
+// reads the log hears of it.
+func TestLaneFindsLostResults(t *testing.T) {
+	for _, mode := range []Mode{Sequences, Tickets} {
+		t.Run(fmt.Sprint(mode), func(t *testing.T) {
+			t.Parallel()
+			node := startSandbox(t, sandbox.Config{})
+			fund(t, node, 1000, testIssuer, testAlice)
+			p := newProxy(t, node.WebSocketURL())
+			var out logs.Lines
+			lane, client := startLane(t, p.ws(), func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) }, func(c *LaneConfig) {
+				c.LedgerOffset, c.Mode = 500, mode
+				c.Logger = slog.New(slog.NewTextHandler(&out, nil))
+			})
+			awaitLane(t, lane, "the lane is up", isUp)
+			p.filter(nil, func(data []byte) []byte {
+				if isTransaction(data) {
+					return nil
+				}
+				return data
+			})
+			outcomes := submitAll(t.Context(), lane, 3)
+			keepClosing(t, node, 20*time.Millisecond)
+			wantAll(t, node, outcomes, 3)
+			last, err := client.Ledger(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last.Index > 400 {
+				t.Errorf("it took until ledger %d", last.Index)
+			}
+			if out.Count("left out transactions") == 0 {
+				t.Errorf("the log has\n%s", &out)
+			}
+		})
+	}
 }
 
 // What was signed twice, for more ledgers together than a node searches at a time, is looked up all the same.
