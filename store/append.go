@@ -50,6 +50,9 @@ func (s *Store) appendLogs(t *txn) error {
 	if hash, err = t.appendEntries(entry, hash); err != nil {
 		return err
 	}
+	if len(t.audited) > 0 {
+		t.head = head{entry + int64(len(t.audited)), hash}
+	}
 	_, err = t.exec("UPDATE heads SET event = $1, entry = $2, hash = $3 WHERE id = 1",
 		event+int64(len(t.events)), entry+int64(len(t.audited)), hash)
 	return err

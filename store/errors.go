@@ -61,6 +61,7 @@ var pgUnavailable = map[string]bool{
 	"57014": true, // statement_timeout
 	"58":    true, // I/O errors of the server
 	"25006": true, // read-only: a standby, or a full server that an operator closed for writing
+	"55000": true, // a standby asked for what only a primary knows
 	"25P03": true, // idle_in_transaction_session_timeout
 	"25P04": true, // transaction_timeout
 	"42P05": true, // a prepared statement that is there already, or is not there: of another session, behind a pooler

@@ -19,16 +19,14 @@ const (
 
 // checkFence reads the lane's epoch and keeps it from changing until t ends; [txn.lockLane] waits for that. The lease can be
 // renewed meanwhile.
-func (t *txn) checkFence(f model.Fence) error {
+func (s *Store) checkFence(t *txn, f model.Fence) error {
 	var epoch int64
-	err := t.tx.QueryRowContext(t.ctx, "SELECT epoch FROM lanes WHERE issuer = $1"+t.forKeyShare, string(f.Issuer)).Scan(&epoch)
+	var holder string
+	err := t.tx.QueryRowContext(t.ctx, "SELECT epoch, holder FROM lanes WHERE issuer = $1"+t.forKeyShare, string(f.Issuer)).Scan(&epoch, &holder)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if epoch != f.Epoch || epoch == 0 {
-		return fenced(f, epoch)
-	}
-	return nil
+	return s.witness.checkHolder(f, epoch, holder)
 }
 
 // entry is an operation as far as signing and concluding need it.
@@ -95,10 +93,10 @@ func (s *Store) Sign(ctx context.Context, fence model.Fence, attempts []model.At
 		return err
 	}
 	return s.write(ctx, "journalling what was signed", func(t *txn) error {
-		if err := t.checkFence(fence); err != nil {
+		if err := s.checkFence(t, fence); err != nil {
 			return err
 		}
-		return t.sign(fence, attempts)
+		return s.sign(t, fence, attempts)
 	})
 }
 
@@ -127,7 +125,7 @@ func (s *Store) SignOwn(ctx context.Context, fence model.Fence, ops []model.Oper
 	}
 	out := make([]model.OperationID, len(ops))
 	err := s.write(ctx, "journalling what the lane signed for itself", func(t *txn) error {
-		if err := t.checkFence(fence); err != nil {
+		if err := s.checkFence(t, fence); err != nil {
 			return err
 		}
 		before, err := t.owners(attempts)
@@ -151,7 +149,7 @@ func (s *Store) SignOwn(ctx context.Context, fence model.Fence, ops []model.Oper
 		if _, err := t.exec(insertOperations+t.rows(1, operationColumns...), arg); err != nil {
 			return err
 		}
-		return t.sign(fence, fresh)
+		return s.sign(t, fence, fresh)
 	})
 	if err != nil {
 		return nil, err
@@ -160,12 +158,12 @@ func (s *Store) SignOwn(ctx context.Context, fence model.Fence, ops []model.Oper
 }
 
 // owners returns which operations hashes belong to.
-func (t *txn) owners(attempts []model.Attempt) (map[string]model.OperationID, error) {
-	hashes := make([]string, len(attempts))
+func (t *txn) owners(attempts []model.Attempt, also ...string) (map[string]model.OperationID, error) {
+	hashes := make([]string, len(attempts), len(attempts)+len(also))
 	for i, a := range attempts {
 		hashes[i] = a.Hash
 	}
-	list, err := t.list(hashes)
+	list, err := t.list(append(hashes, also...))
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +180,7 @@ func (t *txn) owners(attempts []model.Attempt) (map[string]model.OperationID, er
 	})
 }
 
-func (t *txn) sign(fence model.Fence, attempts []model.Attempt) error {
+func (s *Store) sign(t *txn, fence model.Fence, attempts []model.Attempt) error {
 	var ids []model.OperationID
 	seen := map[model.OperationID]bool{}
 	for _, a := range attempts {
@@ -195,9 +193,17 @@ func (t *txn) sign(fence model.Fence, attempts []model.Attempt) error {
 	if err != nil {
 		return err
 	}
-	owners, err := t.owners(attempts)
+	signedBefore := s.witness.lastSigned()
+	owners, err := t.owners(attempts, signedBefore...)
 	if err != nil {
 		return err
+	}
+	for _, hash := range signedBefore {
+		if owners[hash] == "" { // the rest of what is missing shows in the same way
+			if err := s.verify(t.ctx, t.tx); err != nil {
+				return err
+			}
+		}
 	}
 	holders, err := t.holders(fence.Issuer, attempts)
 	if err != nil {
@@ -242,6 +248,7 @@ func (t *txn) sign(fence model.Fence, attempts []model.Attempt) error {
 			begun = append(begun, string(a.Operation))
 		}
 		owners[a.Hash] = a.Operation
+		t.signedLast = a.Hash
 		rows = append(rows, row{a.Hash, string(a.Operation), a.N, string(fence.Issuer), a.Blob, a.Sequence, a.Ticket,
 			a.LastLedgerSequence, a.FirstLedger, a.Fee, a.Replaces, fence.Epoch, t.now.UnixMicro()})
 	}
@@ -366,7 +373,7 @@ func (s *Store) Conclude(ctx context.Context, fence model.Fence, outcomes []mode
 		ids[i] = o.Operation
 	}
 	return s.write(ctx, "storing results", func(t *txn) error {
-		if err := t.checkFence(fence); err != nil {
+		if err := s.checkFence(t, fence); err != nil {
 			return err
 		}
 		found, err := t.entries(ids)

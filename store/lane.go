@@ -47,6 +47,9 @@ func (s *Store) takeLane(ctx context.Context, issuer model.Address, holder strin
 	}
 	var f model.Fence
 	err := s.write(ctx, "taking the lane", func(t *txn) error {
+		if err := s.verify(ctx, t.tx); err != nil {
+			return err
+		}
 		if _, err := t.exec("INSERT INTO lanes (issuer, holder, epoch, expires) VALUES ($1, '', 0, 0) ON CONFLICT (issuer) DO NOTHING", string(issuer)); err != nil {
 			return err
 		}
@@ -72,6 +75,7 @@ func (s *Store) takeLane(ctx context.Context, issuer model.Address, holder strin
 		}
 		return model.Fence{}, err
 	}
+	s.witness.holds(f, holder)
 	return f, nil
 }
 
@@ -105,6 +109,12 @@ func (s *Store) RenewLane(ctx context.Context, f model.Fence, lease time.Duratio
 		s.locks.take(f.Issuer) // where another process had it that is gone now
 	}
 	err := s.write(ctx, "renewing the lease on the lane", func(t *txn) error {
+		if err := s.verify(ctx, t.tx); err != nil {
+			return err
+		}
+		if err := s.checkFence(t, f); err != nil {
+			return err
+		}
 		n, err := t.exec("UPDATE lanes SET expires = "+t.dialect.now+" + $3, condition = $4 WHERE issuer = $1 AND epoch = $2 AND holder <> ''",
 			string(f.Issuer), f.Epoch, lease.Microseconds(), s.condition())
 		if err != nil || n == 1 {
@@ -284,7 +294,7 @@ func (s *Store) keepLane(ctx context.Context, done <-chan struct{}, f model.Fenc
 		switch {
 		case err == nil:
 			until, wait = asked.Add(lease), lease/3
-		case model.CodeOf(err) == model.CodeFenced, errors.Is(err, errFileReplaced):
+		case model.CodeOf(err) == model.CodeFenced, errors.Is(err, errFileReplaced), errors.Is(err, errRolledBack):
 			return err
 		case ctx.Err() != nil:
 			return nil

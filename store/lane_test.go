@@ -390,7 +390,7 @@ func TestLeaseIsRenewedDuringWork(t *testing.T) {
 		f, other := h.take(), h.open()
 		under := func(while func()) {
 			h.ok(h.write(h.ctx(), "working", func(t *txn) error {
-				err := t.checkFence(f)
+				err := h.checkFence(t, f)
 				if err == nil {
 					while()
 				}

@@ -86,6 +86,7 @@ func (s *Store) openPostgres(ctx context.Context) (func(context.Context), error)
 func (s *Store) openPool(cfg *pgx.ConnConfig, session string) {
 	s.writeDB = stdlib.OpenDB(*cfg,
 		stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+			s.witness.connected()
 			if s.pooled {
 				return nil // the session may be another one at once
 			}

@@ -65,6 +65,8 @@ type Config struct {
 	MaxConns int
 	// Access is AccessService by default.
 	Access Access
+	// HeadFile is where the service keeps the newest entry of the audit log outside the database, as SEQ:HASH; empty for nowhere.
+	HeadFile string
 
 	Clock  Clock        // the machine's by default
 	Logger *slog.Logger // none by default
@@ -105,8 +107,10 @@ type Store struct {
 	locks   laneLocks
 	file    *dataFile // nil on PostgreSQL
 
-	pooled   bool   // a connection pooler is in front of PostgreSQL
-	settings string // a statement at the start of each transaction that writes; empty for none
+	witness  witness
+	handling sync.Mutex // of a rollback, one at a time
+	pooled   bool       // a connection pooler is in front of PostgreSQL
+	settings string     // a statement at the start of each transaction that writes; empty for none
 
 	prepared prepared  // for readDB
 	hashKeys []hashKey // the first one for new hashes
@@ -170,10 +174,18 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.closeDBs()
 		return nil, err
 	}
-	ctx, s.stop = context.WithCancel(context.Background())
+	background, stop := context.WithCancel(context.Background())
+	s.stop = stop
 	if cfg.Access != AccessService {
 		return s, nil
 	}
+	if err := s.beginWitness(ctx); err != nil {
+		stop()
+		s.closeDBs()
+		return nil, err
+	}
+	ctx = background
+	s.tasks.Go(func() { s.watchHistory(ctx) })
 	s.tasks.Go(func() { s.hub.poll(ctx) })
 	s.tasks.Go(func() { s.sweep(ctx) })
 	if listen != nil {
@@ -263,6 +275,9 @@ type txn struct {
 	lanes   map[model.Address]bool
 	// concluded are accounts with operations that became final.
 	concluded map[model.Address]bool
+	// What this process remembers of it.
+	signedLast string
+	head       head
 }
 
 func (t *txn) exec(query string, args ...any) (int64, error) {
@@ -309,9 +324,15 @@ func (s *Store) write(ctx context.Context, doing string, f func(t *txn) error) e
 	defer cancel()
 	var err error
 	for try := 0; try < tries; {
-		if err = s.tryWrite(ctx, f); err == nil {
+		if err = s.tryWrite(ctx, s.verified(f)); err == nil {
 			s.failing.Store(false)
 			return nil
+		}
+		if errors.Is(err, errRolledBack) {
+			if handled := s.handleRollback(ctx, err); handled != nil {
+				err = errors.Join(err, handled)
+			}
+			return unreadable(err)
 		}
 		if ctx.Err() == nil && busy(err) {
 			continue // it has waited for a moment, and the context says for how many
@@ -357,8 +378,22 @@ func (s *Store) tryWrite(ctx context.Context, f func(t *txn) error) error {
 	if err := s.checkFile(); err != nil { // it is gone, and what was committed with it
 		return err
 	}
+	s.witness.note(t)
 	s.hub.committed(t)
 	return nil
+}
+
+// verified has f follow a look at the database's history where connections are new.
+func (s *Store) verified(f func(t *txn) error) func(t *txn) error {
+	if !s.witness.due() {
+		return f
+	}
+	return func(t *txn) error {
+		if err := s.verify(t.ctx, t.tx); err != nil {
+			return err
+		}
+		return f(t)
+	}
 }
 
 // checkFile says whether an SQLite database's file is still the one at its path.
