@@ -14,6 +14,9 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
+// DefaultLedgerOffset is the usual [LaneConfig.LedgerOffset].
+const DefaultLedgerOffset = 8
+
 // LaneConfig says for whom a lane works, and within which bounds. Account and Seed are needed.
 type LaneConfig struct {
 	// Account is the one that sends and pays.
@@ -58,7 +61,7 @@ func (c LaneConfig) withDefaults(client *Client) LaneConfig {
 		c.MaxFeeDrops = 1000
 	}
 	if c.LedgerOffset == 0 {
-		c.LedgerOffset = 8
+		c.LedgerOffset = DefaultLedgerOffset
 	}
 	c.LedgerOffset = max(c.LedgerOffset, 4)
 	if c.MaxInFlight <= 0 {

@@ -75,11 +75,31 @@ func (s *Store) openPostgres(ctx context.Context) (func(context.Context), error)
 	if found.fsync == "off" {
 		s.log.Warn("the PostgreSQL server runs with fsync=off: what it has confirmed may be lost when its machine fails")
 	}
+	if s.cfg.Access == AccessService {
+		s.checkReplication(ctx)
+	}
 	// Channels are the database's, and each schema is a world of its own.
 	sum := sha256.Sum256([]byte(found.schema))
 	s.hub.channel = "credential_issuer_" + hex.EncodeToString(sum[:8])
 	s.log.Debug("opened PostgreSQL", "version", found.version, "schema", found.schema, "pooled", found.pooled)
 	return func(ctx context.Context) { s.listen(ctx, cfg) }, nil
+}
+
+// checkReplication warns of a server that confirms transactions before any standby has them.
+func (s *Store) checkReplication(ctx context.Context) {
+	var standbys int
+	var names, commit string
+	// Of a role that may not see them, the rows have no state.
+	err := s.readDB.QueryRowContext(ctx, "SELECT count(*), current_setting('synchronous_standby_names'), current_setting('synchronous_commit')"+
+		" FROM pg_stat_replication WHERE coalesce(state, 'streaming') = 'streaming'").Scan(&standbys, &names, &commit)
+	if err != nil {
+		s.log.Debug("cannot see whether the database is replicated", "error", err)
+		return
+	}
+	if standbys > 0 && (names == "" || commit == "local" || commit == "off") {
+		s.log.Warn("the PostgreSQL server does not wait for its standbys; a failover can lose confirmed transactions",
+			"standbys", standbys, "synchronous_standby_names", names, "synchronous_commit", commit)
+	}
 }
 
 // openPool makes the pool of connections; session is a statement for each new one.

@@ -25,8 +25,8 @@ const (
 	ledgerMargin = 100
 )
 
-// handleRollback deals with a [rollbackError], and passes other errors on. All leases end, records of credentials are to be
-// listed again, and open operations are to be compared with the ledger ([Store.Recovery]).
+// handleRollback deals with a [rollbackError], and passes other errors on. All leases end, and open operations and
+// the credential index are to be compared with the ledger ([Store.Recovery]).
 func (s *Store) handleRollback(ctx context.Context, err error) error {
 	var found *rollbackError
 	if !errors.As(err, &found) {
@@ -81,10 +81,8 @@ func (t *txn) recordRollback(generation int64, found *rollbackError) error {
 	}
 	_, err = t.exec("INSERT INTO rollbacks (generation, detected, cause, proven, first_ledger, acknowledged) VALUES ($1, $2, $3, $4, $5, $6)",
 		generation, t.now.UnixMicro(), short(found.cause), bit(found.proven), max(ledger-ledgerMargin, 1), acknowledged)
-	for _, statement := range []string{"UPDATE lanes SET holder = '', expires = 0, epoch = epoch + " + strconv.Itoa(epochGap), "UPDATE mirrors SET known = 0, complete = 0"} {
-		if err == nil {
-			_, err = t.exec(statement)
-		}
+	if err == nil {
+		_, err = t.exec("UPDATE lanes SET holder = '', expires = 0, epoch = epoch + $1", epochGap)
 	}
 	return err
 }
@@ -172,11 +170,11 @@ func (s *Store) AcknowledgeRollbacks(ctx context.Context, by model.AuditEntry) (
 func (s *Store) watchHistory(ctx context.Context) {
 	ticker := time.NewTicker(headInterval)
 	defer ticker.Stop()
-	var written head
+	var kept keptHead
 	for {
 		select {
 		case <-ctx.Done():
-			s.keepHead(&written)
+			s.keepHead(&kept)
 			return
 		case <-ticker.C:
 		}
@@ -187,23 +185,32 @@ func (s *Store) watchHistory(ctx context.Context) {
 			s.log.Debug("the database's history cannot be verified", "error", err)
 			continue
 		}
-		s.keepHead(&written)
+		s.keepHead(&kept)
 	}
 }
 
+// keptHead is what the file has, and whether the last attempt to write it failed.
+type keptHead struct {
+	head
+	failed bool
+}
+
 // keepHead writes the newest audit head that this process knows, where it changed.
-func (s *Store) keepHead(written *head) {
+func (s *Store) keepHead(kept *keptHead) {
 	s.witness.mu.Lock()
 	now := s.witness.head
 	s.witness.mu.Unlock()
-	if s.cfg.HeadFile == "" || now == *written || now.entry == 0 {
+	if s.cfg.HeadFile == "" || now == kept.head || now.entry == 0 {
 		return
 	}
 	if err := replaceFile(s.cfg.HeadFile, []byte(now.String()+"\n")); err != nil {
-		s.log.Warn("the audit head cannot be written", "file", s.cfg.HeadFile, "error", err)
+		if !kept.failed {
+			s.log.Warn("the audit head cannot be written; a rollback while the service is stopped is not noticed", "file", s.cfg.HeadFile, "error", err)
+		}
+		kept.failed = true
 		return
 	}
-	*written = now
+	*kept = keptHead{head: now}
 }
 
 // readHead reads the audit head of an earlier process; the zero one where there is none.
@@ -228,6 +235,9 @@ func (s *Store) readHead() (head, error) {
 
 // replaceFile puts content at a path so that a crash leaves the old or the new one.
 func replaceFile(path string, content []byte) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err

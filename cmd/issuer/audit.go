@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/xrplissuer/credential-issuer/cmd/internal/config"
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/store"
 )
@@ -21,6 +22,7 @@ const auditUsage = `issuer audit reads the audit log: every decision and every c
 
   issuer audit verify [--head SEQ:HASH]   checks that no entry was changed, removed or put elsewhere, and says which was
   issuer audit export                     writes it to standard output, one JSON object a line
+  issuer audit restored                   acknowledges that the database was restored, or failed over with a loss
 
 Each entry holds the hash of the one before. That its end was cut off shows only against a hash that was noted before: verify
 prints the last entry's, to be kept elsewhere and given as --head the next time. DATA_DIR or DATABASE_URL must be those of
@@ -59,8 +61,10 @@ func runAudit(ctx context.Context, args []string, dotenv string, c console) (err
 			}
 		}
 	case "export":
+	case "restored":
+		return s.acknowledge(ctx, v, c)
 	default:
-		v.Wrong("issuer audit must be followed by verify or export")
+		v.Wrong("issuer audit must be followed by verify, export or restored")
 	}
 	st, err := s.open(ctx, v, c, 0, reads)
 	if err != nil {
@@ -71,6 +75,21 @@ func runAudit(ctx context.Context, args []string, dotenv string, c console) (err
 		return exportAudit(ctx, st, c)
 	}
 	return verifyAudit(ctx, st, noted, c)
+}
+
+// acknowledge ends the alert that transactions were lost.
+func (s storeSettings) acknowledge(ctx context.Context, v *config.Values, c console) (err error) {
+	st, err := s.open(ctx, v, c, 0, mustBe)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	n, err := st.AcknowledgeRollbacks(ctx, model.AuditEntry{Actor: commandActor(), Action: "audit.restored"})
+	if err != nil {
+		return told(err)
+	}
+	_, err = fmt.Fprintf(c.err, "Acknowledged: %d.\n", n)
+	return err
 }
 
 // noted is an entry that somebody wrote down.

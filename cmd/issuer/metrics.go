@@ -178,6 +178,7 @@ type depthReader interface {
 	CountRequests(ctx context.Context, issuer model.Address, now time.Time) (model.RequestCounts, error)
 	MirrorStatus(ctx context.Context, issuer model.Address) (model.MirrorStatus, error)
 	Backlogs(ctx context.Context, issuer model.Address) ([]model.Backlog, error)
+	OpenRollbacks(ctx context.Context) (int64, error)
 }
 
 type keeperReader interface{ Status() issuer.KeeperStatus }
@@ -206,6 +207,7 @@ type scraped struct {
 
 var (
 	openDesc      = prometheus.NewDesc("issuer_operations_open", "Operations of the issuing account that are not final, of all processes.", []string{"state"}, nil)
+	rollbackDesc  = prometheus.NewDesc("issuer_database_rollbacks", "How many times the database lost committed transactions, until somebody acknowledges it.", nil, nil)
 	storeDesc     = prometheus.NewDesc("issuer_store_up", "1 where the database answers.", nil, nil)
 	nodeDesc      = prometheus.NewDesc("issuer_node_up", "1 where the node answers and is not behind.", nil, nil)
 	limitedDesc   = prometheus.NewDesc("issuer_node_limited_total", "Requests of this process that the node refused past its limit, and warnings of one.", nil, nil)
@@ -242,7 +244,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, nodeDesc, limitedDesc, silencesDesc, faultsDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, rollbackDesc, nodeDesc, limitedDesc, silencesDesc, faultsDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
 		undecidedDesc, holesDesc, refusalsDesc, stalledDesc, gapsDesc, feeOverDesc, networkDesc,
 		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc, failingDesc} {
 		ch <- d
@@ -330,6 +332,9 @@ func flag(holds bool) float64 {
 
 // collectHouse tells what the journal says beside the operations.
 func (s *scraped) collectHouse(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
+	if n, err := s.depth.OpenRollbacks(ctx); err == nil {
+		gauge(rollbackDesc, float64(n))
+	}
 	if n, err := s.depth.CountRequests(ctx, s.account, s.now()); err == nil {
 		gauge(waitingDesc, float64(n.Waiting))
 		gauge(overdueDesc, float64(n.Overdue))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -128,7 +129,9 @@ type program struct {
 	keeper   *issuer.Keeper
 	sender   *webhook.Sender
 	stopLane context.CancelFunc
-	laneDone chan error
+	// ledgerOffset is how many ledgers a transaction may miss before it expires.
+	ledgerOffset uint32
+	laneDone     chan error
 	// The guard watches the node for as long as the lane works.
 	stopGuard context.CancelFunc
 	guardDone chan error
@@ -257,6 +260,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		s.webhooks.reload(log, p.sender)
 	}
 	counted := newMetrics()
+	p.ledgerOffset = cmp.Or(s.ledgerOffset(), ledger.DefaultLedgerOffset)
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
 		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
 		Journal: journal{p.store, p.guard, counted, time.Now}, Logger: log,
@@ -342,6 +346,10 @@ func (p *program) work(ctx context.Context, fence model.Fence) error {
 	defer cancel()
 	beside.Go(func() { p.keeper.Run(ctx) })
 	beside.Go(func() { p.sender.Run(ctx) })
+	recovery := recovery{account: fence.Issuer, offset: p.ledgerOffset, client: p.client, store: p.store, log: p.log}
+	if err := recovery.run(ctx, fence); err != nil {
+		return err
+	}
 	return p.lane.Work(ctx, fence)
 }
 
@@ -406,11 +414,17 @@ func holder() string {
 // journalFile is where the journal is kept in a folder.
 func journalFile(dataDir string) string { return filepath.Join(dataDir, "issuer.db") }
 
+// headFile is where the newest entry of the audit log is noted, outside the database.
+func headFile(dataDir string) string { return filepath.Join(dataDir, "audit-head") }
+
 // openStore opens the journal: in PostgreSQL where that is set, else in a file beside the other data.
 // The hashes in it are made with keys of the vault; it is nil where there is none. Operations are authenticated with keys; a command
 // that stores none needs none.
 func openStore(ctx context.Context, s settings, access store.Access, sealing *vault.Vault, keys [][32]byte, log *slog.Logger) (*store.Store, error) {
 	cfg := store.Config{URL: s.databaseURL, Path: journalFile(s.dataDir), Access: access, IdempotencyKeep: s.keepKeys, RequestKeep: s.keepRequests, JournalKeys: keys, Logger: log.With("room", "store")}
+	if access == store.AccessService {
+		cfg.HeadFile = headFile(s.dataDir)
+	}
 	if sealing != nil {
 		cfg.HashKeys = sealing.HashKeys()
 	}

@@ -196,7 +196,7 @@ func usage(w io.Writer, flags *pflag.FlagSet) error {
   issuer --xrpl-network devnet     on Devnet, with the seed from ISSUER_ACCOUNT_SEED or a masked prompt
   issuer batch FILE                has a running service issue many credentials
   issuer token create|list|revoke|deny|allow  makes and revokes the tokens of the administrators' side
-  issuer audit verify|export       checks and writes out the audit log
+  issuer audit verify|export|restored  checks and writes out the audit log
   issuer verify ISSUER SUBJECT TYPE  asks the ledger whether a credential can be relied on
   issuer --version                 which build this is
 

@@ -156,6 +156,8 @@ func (s storeSettings) open(ctx context.Context, v *config.Values, c console, wo
 	}
 	if missing := s.missing(); missing != "" && may != mayMake {
 		return nil, fmt.Errorf("there is no journal at %s: set DATA_DIR, or DATABASE_URL, to the service's own", missing)
+	} else if _, err := os.Stat(headFile(s.dataDir)); missing != "" && err == nil {
+		return nil, fmt.Errorf("the journal at %s is gone, and the service has used it: stop the service and restore it, or remove %s", missing, headFile(s.dataDir))
 	}
 	how := store.AccessWrite
 	if may == reads {
