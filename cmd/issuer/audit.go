@@ -20,7 +20,8 @@ import (
 
 const auditUsage = `issuer audit reads the audit log: every decision and every call of the administrators' side.
 
-  issuer audit verify [--head SEQ:HASH]   checks that no entry was changed, removed or put elsewhere, and says which was
+  issuer audit verify [--head SEQ:HASH]   checks that no entry was changed, removed or put elsewhere, and that operations,
+                                          decisions and tokens are those of the entries, and says which are not
   issuer audit export                     writes it to standard output, one JSON object a line
   issuer audit restored                   acknowledges that the database was restored, or failed over with a loss
 
@@ -144,6 +145,13 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 		_, _ = fmt.Fprintf(c.out, format+"\n", args...)
 	}
 	seen := head == nil
+	books := st.Reconcile(func(difference string) { fault("%s", plain(difference)) })
+	var page []model.AuditEntry
+	compare := func() error {
+		err := books.Entries(ctx, page)
+		page = page[:0]
+		return err
+	}
 	for e, err := range auditEntries(ctx, st) {
 		if err != nil {
 			return errUndecided{told(err)}
@@ -171,6 +179,17 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 			fault("entry %d is not the one that was written as the last one", e.Seq)
 		}
 		last = e
+		if page = append(page, e); len(page) == auditPage {
+			if err := compare(); err != nil {
+				return errUndecided{told(err)}
+			}
+		}
+	}
+	if err := compare(); err != nil {
+		return errUndecided{told(err)}
+	}
+	if err := books.Finish(ctx, func() error { return entriesSince(ctx, st, books, last.Seq) }); err != nil {
+		return errUndecided{told(err)}
 	}
 	// Entries that came while this was reading are behind the head that was read first, and not behind the one that is now.
 	if now, _, err := st.AuditHead(ctx); err != nil {
@@ -188,7 +207,7 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 		fault("entry %d, which was noted, is missing", head.seq)
 	}
 	if faults > 0 {
-		return fmt.Errorf("the audit log is not whole: faults: %d", faults)
+		return fmt.Errorf("the audit log is not whole, or the database does not agree with it: faults: %d", faults)
 	}
 	if last.Seq == 0 {
 		_, err = fmt.Fprintln(c.out, "The audit log is empty.")
@@ -197,6 +216,20 @@ func verifyAudit(ctx context.Context, st *store.Store, head *noted, c console) e
 	_, err = fmt.Fprintf(c.out, "%d entries, all whole and in their order. The last one, to note and to give as --head the next time:\n%d:%s\n",
 		last.Seq, last.Seq, last.HashText())
 	return err
+}
+
+// entriesSince hands in the entries behind one.
+func entriesSince(ctx context.Context, st *store.Store, books *store.Reconciliation, after int64) error {
+	for {
+		page, err := st.AuditEntries(ctx, after, auditPage)
+		if err == nil {
+			err = books.Entries(ctx, page)
+		}
+		if err != nil || len(page) < auditPage {
+			return err
+		}
+		after = page[len(page)-1].Seq
+	}
 }
 
 // plain shows what may be anybody's words by now, without what a terminal would act on.
