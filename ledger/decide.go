@@ -238,11 +238,10 @@ func (c *lookUpCase) consumedBy(t *Transaction) {
 
 // byEntry decides a used sequence or ticket whose transaction the node does not show.
 func (d decider) byEntry(ctx context.Context, c *lookUpCase) error {
-	if c.own { // nobody waits for it, and its sequence is used up
-		c.absent, c.evidence = true, c.slot.String()+" is used up"
-		return nil
-	}
 	c.hole = true
+	if c.own {
+		return d.byUse(ctx, c)
+	}
 	subject, typ, creates := credentialOf(c.tx)
 	entry, err := d.client.entryAt(ctx, subject, d.account, typ, c.at)
 	if err != nil {
@@ -267,6 +266,15 @@ func (d decider) byEntry(ctx context.Context, c *lookUpCase) error {
 		return c.prove(hash, min(c.last, entry.changed), fmt.Sprintf("%v is used up, and the credential has this content in validated ledger %d", c.slot, c.at))
 	}
 	return nil
+}
+
+// byUse decides what the submitter made for itself, which changes no credential. Nothing depends on whose transaction used
+// the sequence: what it made is read from the ledger.
+func (d decider) byUse(ctx context.Context, c *lookUpCase) error {
+	if err := d.byLedger(ctx, c); err != nil || c.decided() || !c.past {
+		return err
+	}
+	return c.prove(c.hashes[len(c.hashes)-1], c.last, fmt.Sprintf("%v is used up in validated ledger %d", c.slot, c.at))
 }
 
 // credentialOf returns the credential that a transaction creates or deletes.

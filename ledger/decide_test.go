@@ -118,6 +118,10 @@ func TestDecide(t *testing.T) {
 		{"another took the sequence, unseen", nil, makes, other, nil, nothing, "undecided"},
 		{"removed", []model.Transaction{makes}, removes, removes, nil, nothing, "proved"},
 		{"removed, and the ledger has it", []model.Transaction{makes}, removes, removes, nil, with(func(b *blindness) { b.entry = false }), "found"},
+		{"tickets made", nil, ticketCreate{2}, ticketCreate{2}, nil, nothing, "proved"},
+		{"tickets made, and the ledger has it", nil, ticketCreate{2}, ticketCreate{2}, nil, with(func(b *blindness) { b.entry = false }), "found"},
+		{"tickets not made", nil, ticketCreate{2}, nil, nil, nothing, "absent"},
+		{"tickets not made, as another took the sequence", nil, ticketCreate{2}, other, nil, blindness{searched: "true"}, "lost"},
 		{"removed and made again", []model.Transaction{makes}, removes, removes, []model.Transaction{makes}, nothing, "undecided"},
 		{"not removed, as another took the sequence", []model.Transaction{makes}, removes, other, nil, nothing, "lost"},
 		{"not removed, and accepted since", []model.Transaction{makes}, removes, other, []model.Transaction{accept}, nothing, "lost"},
@@ -270,7 +274,8 @@ func (w *decideWorld) signs(tx model.Transaction) *lookUpCase {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	op := &operation{tx: tx}
+	_, own := tx.(ticketCreate)
+	op := &operation{tx: tx, own: own}
 	terms := Terms{Account: testIssuer, Fee: 10, LastLedgerSequence: last.Index + 8, Ticket: w.ticket}
 	if w.ticket == 0 {
 		terms.Sequence = w.sequence(testIssuer)

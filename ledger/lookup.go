@@ -95,6 +95,9 @@ func (l *Lane) settle(c *lookUpCase) {
 		}
 		l.conclude(op, v)
 	case c.proved != nil:
+		if _, is := op.tx.(ticketCreate); is { // which of its tickets are left, the ledger knows
+			l.stock.readAt, l.stock.due = max(l.stock.readAt, c.proved.LedgerIndex), true
+		}
 		l.conclude(op, *c.proved)
 	case c.absent:
 		l.absent(c)

@@ -24,6 +24,7 @@ type progress struct {
 	asking        bool
 	gap, gapSince uint32 // the validated account's Sequence that nothing in use reaches down to, and the ledger that showed it first
 	stalled       bool
+	logged        bool // the stall
 }
 
 // made notes that a transaction of the lane was validated.
@@ -127,16 +128,16 @@ func (l *Lane) stalledFor() uint32 {
 	return l.validated.Index - l.progress.any
 }
 
-// watchStall logs the beginning and the end of a stall.
+// watchStall notes the beginning and the end of a stall, and logs both. One for fees above the limit is logged as such.
 func (l *Lane) watchStall() {
-	stalled := l.stalledFor() > l.cfg.LedgerOffset+stallSlack
-	if stalled == l.progress.stalled {
-		return
-	}
-	l.progress.stalled = stalled
-	if stalled {
+	p := &l.progress
+	p.stalled = l.stalledFor() > l.cfg.LedgerOffset+stallSlack
+	switch {
+	case p.stalled && !p.logged && l.feeOver == 0:
+		p.logged = true
 		l.log.Error("nothing is validated while work is pending", "ledgers", l.stalledFor(), "in_flight", len(l.inFlight), "waiting", len(l.waiting), "cause", l.stallCause())
-	} else {
+	case !p.stalled && p.logged:
+		p.logged = false
 		l.log.Info("transactions are validated again", "ledger", l.validated.Index)
 	}
 }

@@ -109,6 +109,18 @@ func allRows(factor float64) []row {
 			limit: 3 * time.Minute, least: times(5), fault: storm(weathers[len(weathers)-1].spec, times(5)),
 		},
 	)
+	for i, mode := range modes {
+		rows = append(rows,
+			row{
+				name: "history gone", mode: mode, database: databases[i], close: 250 * time.Millisecond, clients: 12, requests: times(80),
+				limit: 3 * time.Minute, least: times(3), fault: historyGone(times(3)),
+			},
+			row{
+				name: "gap by another program", mode: mode, database: databases[1-i], close: 250 * time.Millisecond, clients: 8, requests: times(80),
+				limit: 3 * time.Minute, least: times(3), fault: gaps(times(3)),
+			},
+		)
+	}
 	for _, mode := range modes {
 		rows = append(rows,
 			row{

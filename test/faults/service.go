@@ -66,7 +66,12 @@ func (r *replica) tell(to io.Writer, from io.Reader) {
 	if p := r.current(); p != nil {
 		pid = strconv.Itoa(p.Cmd.Process.Pid)
 	}
-	err := pass(to, from, func(message []byte) { r.w.watch.submitted(pid, message) })
+	err := pass(to, from, func(message []byte) {
+		r.w.watch.submitted(pid, message)
+		if r.w.blind.Load() {
+			withoutHistory(message)
+		}
+	})
 	if !over(err) {
 		r.w.fault("what %s says to the ledger cannot be followed: %v", r.name, err)
 	}

@@ -218,8 +218,8 @@ func submission(message []byte) (hash string, is bool, err error) {
 	return strings.ToUpper(hex.EncodeToString(sum[:32])), true, nil
 }
 
-// pass copies what a service says on one connection, a request at a time, each after saw has looked at it. It ends with
-// the connection.
+// pass copies what a service says on one connection, a request at a time, each after saw has looked at it. saw may change a
+// WebSocket message of one frame in place. It ends with the connection.
 func pass(to io.Writer, from io.Reader, saw func(message []byte)) error {
 	in := bufio.NewReaderSize(from, 64<<10)
 	for {
@@ -309,6 +309,11 @@ func passFrames(to io.Writer, in *bufio.Reader, saw func(message []byte)) error 
 			}
 			if raw[0]&0x80 != 0 { // the last frame of it
 				saw(message)
+				if len(message) == len(data) {
+					for i, b := range message {
+						data[i] = b ^ mask[i%4]
+					}
+				}
 				message = nil
 			}
 		}

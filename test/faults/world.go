@@ -52,6 +52,7 @@ type world struct {
 
 	requested atomic.Int64
 	deafness  deafness
+	blind     atomic.Bool // the ledger shows the services no history
 
 	mu       sync.Mutex
 	slots    []*slot
