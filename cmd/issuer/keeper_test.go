@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -9,11 +10,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -597,4 +601,64 @@ func TestListFollowsTheLedger(t *testing.T) {
 	h.submit(alice, fmt.Sprintf(`"TransactionType":"CredentialDelete","Issuer":%q,"CredentialType":"%X"`, h.issuer.Address, "One"))
 	h.hook.await(t, "One", "issued policy", "deleted ledger")
 	list("Two true")
+}
+
+// TestListsAreNotInflated: what others issue to the account is more pages of its directory, and no list reads them.
+func TestListsAreNotInflated(t *testing.T) {
+	h := newHouse(t, "credential: One\n")
+	alice, other := h.account(), h.account()
+	h.close()
+	for n := range 450 { // beyond a page
+		h.submit(other, fmt.Sprintf(`"TransactionType":"CredentialCreate","Subject":%q,"CredentialType":"%X"`, h.issuer.Address, fmt.Sprint("Junk", n)))
+		if n%100 == 99 {
+			h.close()
+		}
+	}
+	h.close()
+	to, err := url.Parse(h.node.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages atomic.Int64
+	forward := httputil.NewSingleHostReverseProxy(to)
+	counting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		if bytes.Contains(body, []byte(`"account_objects"`)) {
+			pages.Add(1)
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		forward.ServeHTTP(w, r)
+	}))
+	defer counting.Close()
+	end := h.beat()
+	s := boot(t, "--http-listen=127.0.0.1:0", "--xrpl-network="+counting.URL, "--data-dir="+h.data, "--policy-dir="+h.policy)
+	h.issue(s, alice, "One", "")
+	end()
+	token := h.token()
+	list := func() {
+		t.Helper()
+		want := fmt.Sprintf(`{"credentials":[{"subject":%q,"credential":"One","accepted":false}]}`, alice.Address)
+		if status, body := s.ask(t, http.MethodGet, "/admin/credential", "", token, ""); status != http.StatusOK || strings.TrimSpace(body) != want {
+			t.Fatalf("%d %.300s", status, body)
+		}
+	}
+	for limit := time.Now().Add(60 * time.Second); ; { // until the index has the last ledger
+		before := pages.Load()
+		if list(); pages.Load() == before {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatal("lists are read from the ledger")
+		}
+	}
+	before := pages.Load()
+	for range 10 {
+		list()
+	}
+	if n := pages.Load() - before; n != 0 {
+		t.Errorf("10 lists read %d pages of the ledger", n)
+	}
 }
