@@ -188,9 +188,6 @@ func accountObjects(c *call) obj {
 	if c.params.Get("deletion_blockers_only").AsBool() {
 		types = []codec.LedgerEntryType{}
 		for _, name := range deletionBlockers {
-			if !c.node.Release().KnowsEntry(entryTypes[name]) {
-				continue
-			}
 			if t := c.params.Get("type"); !c.params.Has("type") || t.IsString() && t.AsString() == name {
 				types = append(types, entryTypes[name])
 			}

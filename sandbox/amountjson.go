@@ -38,14 +38,12 @@ func (a amount) setIn(o *codec.Object, f *codec.Field) {
 
 // parseAmount reads an amount as rippled does (STAmount.cpp, amountFromJson): of tokens as an object; of XRP or tokens as an integer
 // or a string, alone or with a currency and an issuer, in an array or in the string itself. The issuer of XRP is not looked at.
-//
-// A release without multi-purpose tokens does not look for one.
-func parseAmount(known codec.Release, v *rjson.Value) (amount, bool) {
+func parseAmount(v *rjson.Value) (amount, bool) {
 	value, currency, issuer, mpt := v, "", (*rjson.Value)(nil), false
 	switch {
 	case v.IsObject():
 		value, currency, issuer = v.Get("value"), stringOf(v.Get("currency")), v.Get("issuer")
-		if mpt = known.Knows(codec.SfMPTokenIssuanceID) && v.Has("mpt_issuance_id"); mpt {
+		if mpt = v.Has("mpt_issuance_id"); mpt {
 			if v.Has("currency") || v.Has("issuer") {
 				return amount{}, false
 			}

@@ -9,35 +9,66 @@ import (
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
-// definitions is what a client must know to read and write what is signed and stored here, and hash is its hash.
+// definitions are what clients need to read and write serialized objects, and their hash.
 type definitions struct {
 	all  obj
 	hash codec.Hash256
 }
 
-// definitionsOf are a release's. They are the tables that the codec itself works with, so what they tell of is what this server
-// reads.
-var definitionsOf = func() (of [codec.Latest + 1]func() definitions) {
-	for known := range of {
-		of[known] = sync.OnceValue(func() definitions { return define(codec.Release(known)) })
-	}
-	return of
-}()
-
-func define(known codec.Release) definitions {
+// definitionsOnce makes the definitions from the tables that the codec itself uses.
+var definitionsOnce = sync.OnceValue(func() definitions {
 	d := obj{
-		"TYPES":               numbered(known.SerializedTypes()),
-		"LEDGER_ENTRY_TYPES":  numbered(known.LedgerEntryTypes()),
-		"TRANSACTION_TYPES":   numbered(known.TxTypes()),
-		"TRANSACTION_RESULTS": numbered(known.ResultCodes()),
-		"FIELDS":              definedFields(known),
-	}
-	for _, kinds := range []string{"LEDGER_ENTRY_TYPES", "TRANSACTION_TYPES"} {
-		d[kinds].(obj)["Invalid"] = -1
+		"TYPES":                numbered(codec.SerializedTypes()),
+		"LEDGER_ENTRY_TYPES":   withInvalid(numbered(codec.LedgerEntryTypes())),
+		"TRANSACTION_TYPES":    withInvalid(numbered(codec.TxTypes())),
+		"TRANSACTION_RESULTS":  numbered(codec.ResultCodes()),
+		"FIELDS":               definedFields(),
+		"TRANSACTION_FORMATS":  formats(codec.CommonTxFields(), codec.TxTypes()),
+		"LEDGER_ENTRY_FORMATS": formats(codec.CommonEntryFields(), codec.LedgerEntryTypes()),
+		"TRANSACTION_FLAGS":    flagTables(codec.TxFlags),
+		"LEDGER_ENTRY_FLAGS":   flagTables(codec.LedgerEntryFlags),
+		"ACCOUNT_SET_FLAGS":    flagTable(codec.AccountSetFlags),
 	}
 	h := codec.Sha512Half(rjson.Append(nil, d))
 	d["hash"] = h.String()
 	return definitions{d, h}
+})
+
+func withInvalid(o obj) obj {
+	o["Invalid"] = -1
+	return o
+}
+
+// formats lists the fields of each type, and those of all types as "common".
+func formats[T interface{ OwnFields() []codec.TemplateField }](common []codec.TemplateField, byName map[string]T) obj {
+	list := func(fields []codec.TemplateField) []any {
+		l := make([]any, len(fields))
+		for i, f := range fields {
+			l[i] = obj{"name": f.Field.Name, "optionality": int(f.Presence)}
+		}
+		return l
+	}
+	o := obj{"common": list(common)}
+	for name, t := range byName {
+		o[name] = list(t.OwnFields())
+	}
+	return o
+}
+
+func flagTables(tables map[string]map[string]uint32) obj {
+	o := make(obj, len(tables))
+	for name, t := range tables {
+		o[name] = flagTable(t)
+	}
+	return o
+}
+
+func flagTable(t map[string]uint32) obj {
+	o := make(obj, len(t))
+	for name, bits := range t {
+		o[name] = bits
+	}
+	return o
 }
 
 func numbered[N ~int | ~uint16](byName map[string]N) obj {
@@ -53,11 +84,10 @@ func definedField(name, kind string, nth int, variable, serialized, signed bool)
 	return []any{name, obj{"nth": nth, "isVLEncoded": variable, "isSerialized": serialized, "isSigningField": signed, "type": kind}}
 }
 
-// definedFields lists the fields as rippled does: first those that are none, then all by type and number, among them those that
+// definedFields lists the fields as rippled does: first the special ones, then all by type and number, among them those that
 // show in JSON alone.
-func definedFields(known codec.Release) []any {
+func definedFields() []any {
 	list := []any{
-		definedField("Generic", "Unknown", 0, false, false, false),
 		definedField("Invalid", "Unknown", -1, false, false, false),
 		definedField("ObjectEndMarker", "STObject", 1, false, true, true),
 		definedField("ArrayEndMarker", "STArray", 1, false, true, true),
@@ -68,11 +98,8 @@ func definedFields(known codec.Release) []any {
 		code uint32
 		line []any
 	}
-	var lines []line
+	lines := []line{{0, definedField("Generic", "Unknown", 0, false, true, true)}}
 	for _, f := range codec.AllFields() {
-		if !known.Knows(f) {
-			continue
-		}
 		variable := f.Type == codec.TypeBlob || f.Type == codec.TypeAccountID || f.Type == codec.TypeVector256
 		lines = append(lines, line{f.Code(), definedField(f.Name, f.Type.String(), f.Nth, variable, true, f.Signing)})
 	}
@@ -83,7 +110,7 @@ func definedFields(known codec.Release) []any {
 		{"hash", "Hash256", 257}, {"index", "Hash256", 258}, {"Transaction", "Transaction", 257}, {"LedgerEntry", "LedgerEntry", 257},
 		{"Validation", "Validation", 257}, {"Metadata", "Metadata", 257},
 	} {
-		code := uint32(known.SerializedTypes()[f.kind])<<16 | uint32(f.nth)
+		code := uint32(codec.SerializedTypes()[f.kind])<<16 | uint32(f.nth)
 		lines = append(lines, line{code, definedField(f.name, f.kind, f.nth, false, false, false)})
 	}
 	slices.SortFunc(lines, func(a, b line) int { return int(a.code) - int(b.code) })
@@ -96,7 +123,7 @@ func definedFields(known codec.Release) []any {
 // serverDefinitions is `server_definitions` (ServerDefinitions.cpp). Who names the hash of what it has is told only that nothing
 // changed.
 func serverDefinitions(c *call) obj {
-	d := definitionsOf[c.node.Release()]()
+	d := definitionsOnce()
 	if c.params.Has("hash") {
 		v := c.params.Get("hash")
 		if !v.IsString() {

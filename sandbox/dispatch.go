@@ -95,9 +95,6 @@ var methods = map[string]method{
 	"version":            version,
 }
 
-// methodsSince are the releases that brought what the first one does not have.
-var methodsSince = map[string]codec.Release{"simulate": codec.Release240}
-
 // do answers a request (RPCHandler.cpp). The result is an object; it has an "error" when the request failed. A value of a type
 // that rippled cannot convert gives "internal", as rippled's exception does; so does a fault of our own, which is logged.
 func (c *call) do() (result obj) {
@@ -113,7 +110,7 @@ func (c *call) do() (result obj) {
 		name = p.Get("method").AsString()
 	}
 	m, ok := methods[name]
-	if firstVersionOnly[name] && c.version > apiFirst || methodsSince[name] > c.node.Release() {
+	if firstVersionOnly[name] && c.version > apiFirst {
 		ok = false
 	} else if !ok {
 		m, ok = c.srv.weatherMethod(name)
@@ -269,7 +266,7 @@ func (c *call) chooseEntryType() (codec.LedgerEntryType, *status) {
 	if !t.IsString() {
 		return anyEntry, &status{errInvalidParams, "Invalid field 'type', not string."}
 	}
-	if lt, ok := entryTypes[t.AsString()]; ok && c.node.Release().KnowsEntry(lt) {
+	if lt, ok := entryTypes[t.AsString()]; ok {
 		return lt, nil
 	}
 	return anyEntry, &status{errInvalidParams, "Invalid field 'type'."}

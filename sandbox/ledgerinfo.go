@@ -507,7 +507,7 @@ func ledgerEntry(c *call) (result obj) {
 
 func (c *call) parseEntry() (codec.Hash256, codec.LedgerEntryType, string) {
 	for _, p := range entryParsers {
-		if c.params.Has(p.field) && (p.kind == anyEntry || c.node.Release().KnowsEntry(p.kind)) {
+		if c.params.Has(p.field) {
 			key, bad := p.parse(c, c.params.Get(p.field))
 			return key, p.kind, bad
 		}

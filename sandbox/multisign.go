@@ -132,7 +132,7 @@ func submitMultisigned(c *call) obj {
 	if bad := c.checkPayment(txj, false); bad != nil {
 		return bad
 	}
-	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
+	o, err := objectFromJSON("tx_json", txj)
 	if err != nil {
 		return rpcErrorText(errInvalidParams, err.Error())
 	}

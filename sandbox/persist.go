@@ -7,45 +7,49 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/journal"
 )
 
-// storeName is the file of the data directory that holds the ledger. Its first record says when ledger 2 closed and which later
-// amendments there are; each other is a closed ledger, from ledger 3 on, in the engine's form.
+// storeName is the file of the data directory that holds the ledger. Its first record gives the version of the file and the close
+// time of ledger 2. Each other record is a closed ledger, from ledger 3 on, in the engine's form.
 const storeName = "ledger.journal"
 
-// genesisRecord is the first record: its version, ledger 2's close time, and the names of the later amendments with commas between.
-// The first version had no names, since there were no such amendments.
-const (
-	genesisVersion      = 2
-	firstGenesisVersion = 1
-	genesisHeader       = 2 + 4
-)
+// genesisVersion is the version of stored ledgers that this build replays. Versions 1 and 2 were ledgers of rippled 2.3.0 and
+// 2.4.0, whose rules differ.
+const genesisVersion = 3
 
-func genesisRecord(closeTime uint32, amendments []string) []byte {
-	b := binary.BigEndian.AppendUint32([]byte{'G', genesisVersion}, closeTime)
-	return append(b, strings.Join(amendments, ",")...)
+// OldLedgerError reports a stored ledger of an earlier version of this program. Replaying it would give other ledgers.
+type OldLedgerError struct {
+	// Path is the file of the ledger.
+	Path string
 }
 
-func parseGenesisRecord(b []byte) (closeTime uint32, amendments []string, err error) {
-	if len(b) < genesisHeader || b[0] != 'G' || b[1] != genesisVersion && (b[1] != firstGenesisVersion || len(b) != genesisHeader) {
-		return 0, nil, errors.New("its first record does not say how the ledger began")
+func (e *OldLedgerError) Error() string {
+	return fmt.Sprintf("%s holds a ledger of an earlier release, whose rules differ from xrpld %s: move the file away to start a fresh ledger, "+
+		"or use the release that wrote it", e.Path, buildVersion)
+}
+
+func genesisRecord(closeTime uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{'G', genesisVersion}, closeTime)
+}
+
+func parseGenesisRecord(b []byte, path string) (closeTime uint32, err error) {
+	const size = 2 + 4
+	switch {
+	case len(b) < size || b[0] != 'G' || b[1] == 0 || b[1] > genesisVersion:
+	case b[1] < genesisVersion:
+		return 0, &OldLedgerError{path}
+	case len(b) == size:
+		return binary.BigEndian.Uint32(b[2:]), nil
 	}
-	if names := string(b[genesisHeader:]); names != "" {
-		amendments = strings.Split(names, ",")
-	}
-	return binary.BigEndian.Uint32(b[2:]), amendments, nil
+	return 0, errors.New("its first record does not say how the ledger began")
 }
 
 // openLedger makes the ledger: a fresh one, or the one that is stored.
 func (s *Server) openLedger(ctx context.Context) error {
-	cfg := engine.Config{Now: s.cfg.Now, GenesisCloseTime: s.cfg.GenesisCloseTime, Capacity: s.cfg.LedgerCapacity, Amendments: s.cfg.Amendments}
-	if s.cfg.Amendments == nil {
-		cfg.Amendments = LaterAmendments()
-	}
+	cfg := engine.Config{Now: s.cfg.Now, GenesisCloseTime: s.cfg.GenesisCloseTime, Capacity: s.cfg.LedgerCapacity}
 	if s.cfg.DataDir == "" {
 		var err error
 		if s.node, err = engine.New(cfg); err != nil {
@@ -81,24 +85,23 @@ func (s *Server) replay(ctx context.Context, store *journal.Journal, path string
 		if s.node != nil {
 			return s.node.Replay(payload)
 		}
-		at, amendments, err := parseGenesisRecord(payload)
+		at, err := parseGenesisRecord(payload, path)
 		if err != nil {
 			return err
-		}
-		if want := s.cfg.Amendments; want != nil && !sameNames(want, amendments) {
-			return fmt.Errorf("its ledger was made with %s, not with %s as is asked for: leave that out, or name another data directory",
-				namesOf(amendments), namesOf(want))
 		}
 		if want := s.cfg.GenesisCloseTime; want != nil && *want != at {
 			return fmt.Errorf("its ledger 2 closed at %d, not at the genesis close time %d that is asked for: leave that out, or name another data directory",
 				at, *want)
 		}
-		cfg.GenesisCloseTime, cfg.Amendments = &at, amendments
+		cfg.GenesisCloseTime = &at
 		s.node, err = engine.New(cfg)
 		return err
 	})
 	var damage *journal.DamageError
+	var old *OldLedgerError
 	switch {
+	case errors.As(err, &old):
+		return old
 	case errors.As(err, &damage):
 		return fmt.Errorf("the stored ledger cannot be read: %w. Put back a copy of %s, or move the file away to begin with a fresh ledger", err, path)
 	case err != nil:
@@ -113,7 +116,7 @@ func (s *Server) replay(ctx context.Context, store *journal.Journal, path string
 	if s.node, err = engine.New(cfg); err != nil {
 		return fmt.Errorf("making a fresh ledger: %w", err)
 	}
-	if err := store.Append(genesisRecord(s.node.Closed().CloseTime, cfg.Amendments)); err != nil {
+	if err := store.Append(genesisRecord(s.node.Closed().CloseTime)); err != nil {
 		return fmt.Errorf("storing how the ledger began: %w", err)
 	}
 	return nil

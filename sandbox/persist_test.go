@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,81 +196,29 @@ func TestKeptDamage(t *testing.T) {
 	}
 }
 
-// A stored ledger keeps the amendments that it was made with; one of a program that had no later ones has none.
-func TestKeptAmendments(t *testing.T) {
-	dir := t.TempDir()
-	ctx := context.Background()
-	start := func(amendments []string) (*Server, error) {
-		return Start(ctx, Config{Listen: "127.0.0.1:0", DataDir: dir, Amendments: amendments})
-	}
-	run := func(amendments []string, want ...string) engine.Header {
-		t.Helper()
-		s, err := start(amendments)
+// A ledger of an earlier release is refused with instructions, and its file stays as it is.
+func TestLedgerOfAnEarlierRelease(t *testing.T) {
+	for _, first := range []string{"G\x01\x00\x00\x00\x07", "G\x02\x00\x00\x00\x07PermissionedDomains"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, storeName)
+		store, err := journal.Open(path, journal.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Amendments(); !slices.Equal(got, want) {
-			t.Errorf("amendments %v, want %v", got, want)
-		}
-		if _, err := s.Accept(ctx); err != nil {
-			t.Error(err)
-		}
-		defer func() {
-			if err := s.Close(ctx); err != nil {
-				t.Error(err)
-			}
-		}()
-		return s.node.LedgerBySeq(3).Header
-	}
-	fails := func(amendments []string, want string) {
-		t.Helper()
-		s, err := start(amendments)
-		if err == nil {
-			t.Errorf("%q started", amendments)
-			err = s.Close(ctx)
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Error(err)
-		}
-	}
-	fails([]string{"Nonsense"}, `there is no amendment "Nonsense"`)
-	path := filepath.Join(dir, storeName)
-	remove := func() {
-		t.Helper()
-		if err := os.Remove(path); err != nil {
+		if _, err := store.Replay(func([]byte) error { return errors.New("a record in a new file") }); err != nil {
 			t.Fatal(err)
 		}
-	}
-	remove()
-
-	first := run(nil, PermissionedDomains)
-	if again := run(nil, PermissionedDomains); again != first {
-		t.Error("another ledger")
-	}
-	run([]string{PermissionedDomains}, PermissionedDomains)
-	fails([]string{}, "made with the amendments of rippled 2.3.0 and PermissionedDomains, not with the amendments of rippled 2.3.0 alone")
-	remove()
-
-	run([]string{})
-	run(nil)
-	fails(LaterAmendments(), "leave that out, or name another data directory")
-	remove()
-
-	// As a program of before wrote it.
-	store, err := journal.Open(path, journal.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Replay(func([]byte) error { return errors.New("a record in a new file") }); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(store.Append([]byte{'G', 1, 0x30, 0, 0, 0}), store.Close()); err != nil {
-		t.Fatal(err)
-	}
-	run(nil)
-	for _, bad := range []string{"", "G", "G\x01\x30\x00\x00\x00x", "G\x03\x30\x00\x00\x00", "H\x02\x30\x00\x00\x00"} {
-		if _, _, err := parseGenesisRecord([]byte(bad)); err == nil {
-			t.Errorf("%q went through", bad)
+		if err := errors.Join(store.Append([]byte(first)), store.Close()); err != nil {
+			t.Fatal(err)
+		}
+		before := readFile(t, path)
+		_, err = Start(context.Background(), Config{Listen: "127.0.0.1:0", DataDir: dir})
+		var old *OldLedgerError
+		if !errors.As(err, &old) || old.Path != path || !strings.Contains(err.Error(), "move the file away") {
+			t.Errorf("%q: %v", first, err)
+		}
+		if !bytes.Equal(before, readFile(t, path)) {
+			t.Errorf("%q: the file was changed", first)
 		}
 	}
 }

@@ -38,10 +38,6 @@ type Config struct {
 	// GenesisCloseTime is the close time of ledger 2, in seconds since 2000-01-01T00:00:00Z; the clock's when nil. A stored
 	// ledger keeps its own.
 	GenesisCloseTime *uint32
-	// Amendments are the later amendments (LaterAmendments) that the ledger has beside those of rippled 2.3.0. nil takes all, and, where
-	// there is a stored ledger, its own. An empty slice takes none: a server that is the recorded rippled to the bit, its first ledger
-	// included, and that knows no field or type of theirs.
-	Amendments []string
 	// LedgerCapacity is how many transactions a ledger takes before the cost of further ones rises; 1,000 if 0.
 	LedgerCapacity int
 	// Now is the clock, time.Now if nil.

@@ -12,8 +12,8 @@ import (
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
 )
 
-// buildVersion is the release of rippled whose behaviour the ledger has. Clients decide by it what they may send.
-const buildVersion = "2.3.0-b4"
+// buildVersion is the release of xrpld that the server behaves as. Clients decide by it which transactions to send.
+const buildVersion = "3.2.0"
 
 // loadBase is the load factor of a server without load.
 const loadBase = 256
@@ -208,32 +208,23 @@ func random(*call) obj {
 	return obj{"random": b.String()}
 }
 
-// obsoleteAmendments are known to rippled, but are not voted for any more: a fresh ledger has what they brought without them, or
-// something newer in their place (features.macro).
-var obsoleteAmendments = []string{
-	"CryptoConditionsSuite", "NonFungibleTokensV1", "fixNFTokenDirV1", "fixNFTokenNegOffer",
-	"MultiSign", "TrustSetAuth", "FeeEscalation", "PayChan", "CryptoConditions", "TickSize", "fix1368", "Escrow", "fix1373",
-	"EnforceInvariants", "SortedDirectories", "fix1201", "fix1512", "fix1523", "fix1528",
-}
-
-// features are all amendments that the server knows by id, and their ids by name.
-func features(on []engine.Amendment) (map[codec.Hash256]obj, map[string]codec.Hash256) {
+// features returns what `feature` says of each amendment, by id, and the ids by name.
+var features = sync.OnceValues(func() (map[codec.Hash256]obj, map[string]codec.Hash256) {
 	all, ids := map[codec.Hash256]obj{}, map[string]codec.Hash256{}
-	for _, a := range on {
+	for _, a := range engine.EnabledAmendments() {
 		all[a.ID] = obj{"name": a.Name, "supported": true, "enabled": true}
 		ids[a.Name] = a.ID
 	}
-	for _, n := range obsoleteAmendments {
-		id := codec.Sha512Half([]byte(n))
-		all[id] = obj{"name": n, "supported": true, "enabled": false, "vetoed": "Obsolete"}
-		ids[n] = id
+	for _, a := range engine.RetiredAmendments() {
+		all[a.ID] = obj{"name": a.Name, "supported": true, "enabled": false, "vetoed": "Obsolete"}
+		ids[a.Name] = a.ID
 	}
 	return all, ids
-}
+})
 
-// feature is `feature` (Feature1.cpp). A vote (vetoed) changes nothing: what there is is either on or obsolete.
+// feature is `feature` (Feature1.cpp). A vote (vetoed) has no effect: every amendment is enabled or retired.
 func feature(c *call) obj {
-	features, ids := features(c.node.Amendments())
+	features, ids := features()
 	if !c.params.Has("feature") {
 		all := obj{}
 		for id, f := range features {
@@ -247,15 +238,11 @@ func feature(c *call) obj {
 	name := c.params.Get("feature").AsString()
 	id, ok := ids[name]
 	if !ok {
-		if id, ok = codec.ParseHash256(name); !ok {
+		if id, ok = codec.ParseHash256(name); !ok || features[id] == nil {
 			return rpcError(errBadFeature)
 		}
 	}
-	f := features[id]
-	if f == nil {
-		f = obj{}
-	}
-	return obj{id.String(): f}
+	return obj{id.String(): features[id]}
 }
 
 // rpcCounters count requests by method, as rippled's PerfLog does.

@@ -148,7 +148,7 @@ func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, o
 			return nil, rpcError(code)
 		}
 	}
-	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
+	o, err := objectFromJSON("tx_json", txj)
 	if err != nil {
 		return nil, rpcErrorText(errInvalidParams, err.Error())
 	}
@@ -181,9 +181,9 @@ func (c *call) constructed(o *codec.Object, otherwise string) (*codec.Object, ob
 	return t.Object, nil
 }
 
-// transaction makes a transaction of an object, if it is one that the ledger's release knows.
+// transaction makes a transaction of an object, if its type is known.
 func (c *call) transaction(o *codec.Object) (*codec.Tx, error) {
-	return c.node.Release().ParseTx(o.Append(nil))
+	return codec.ParseTx(o.Append(nil))
 }
 
 // signObject signs a transaction by one key.
@@ -287,7 +287,7 @@ func (c *call) checkPayment(txj *rjson.Value, mayBuild bool) obj {
 	if !txj.Has("Amount") {
 		return missingField("tx_json.Amount")
 	}
-	pays, ok := parseAmount(c.node.Release(), txj.Get("Amount"))
+	pays, ok := parseAmount(txj.Get("Amount"))
 	if !ok {
 		return invalidField("tx_json.Amount")
 	}
@@ -314,7 +314,7 @@ func (c *call) buildPath(txj *rjson.Value, pays amount, mayBuild bool) obj {
 	spends := pays
 	if txj.Has("SendMax") {
 		var ok bool
-		if spends, ok = parseAmount(c.node.Release(), txj.Get("SendMax")); !ok {
+		if spends, ok = parseAmount(txj.Get("SendMax")); !ok {
 			return invalidField("tx_json.SendMax")
 		}
 	}

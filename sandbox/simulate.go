@@ -21,14 +21,14 @@ func simulate(c *call) obj {
 			return invalidField(secret)
 		}
 	}
-	txj, bad := simulatedJSON(c.node.Release(), p)
+	txj, bad := simulatedJSON(p)
 	if bad != nil {
 		return bad
 	}
 	if bad := c.fillSimulated(txj); bad != nil {
 		return bad
 	}
-	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
+	o, err := objectFromJSON("tx_json", txj)
 	if err != nil {
 		return rpcErrorText(errInvalidParams, err.Error())
 	}
@@ -62,7 +62,7 @@ func (c *call) simulated(t *codec.Tx, binary bool) obj {
 }
 
 // simulatedJSON reads the transaction of a request (getTxJsonFromParams). The value is the caller's to change.
-func simulatedJSON(known codec.Release, p *rjson.Value) (*rjson.Value, obj) {
+func simulatedJSON(p *rjson.Value) (*rjson.Value, obj) {
 	var txj *rjson.Value
 	switch {
 	case p.Has("tx_blob") && p.Has("tx_json"):
@@ -76,7 +76,7 @@ func simulatedJSON(known codec.Release, p *rjson.Value) (*rjson.Value, obj) {
 		if !ok || len(blob) == 0 {
 			return nil, invalidField("tx_blob")
 		}
-		o, err := known.ParseObject(blob)
+		o, err := codec.ParseObject(blob)
 		if err != nil {
 			return nil, invalidField("tx_blob")
 		}
@@ -203,7 +203,7 @@ func (c *call) baseFeeOf(txj *rjson.Value) uint64 {
 			}
 		}
 	}
-	o, err := objectFromJSON(c.node.Release(), "tx_json", txj)
+	o, err := objectFromJSON("tx_json", txj)
 	if err != nil {
 		return common
 	}

@@ -26,7 +26,7 @@ func submit(c *call) obj {
 	if !ok || len(blob) == 0 {
 		return rpcError(errInvalidParams)
 	}
-	t, err := c.node.Release().ParseTx(blob)
+	t, err := codec.ParseTx(blob)
 	if err != nil {
 		return obj{"error": "invalidTransaction", "error_exception": err.Error()}
 	}

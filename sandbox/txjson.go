@@ -15,12 +15,11 @@ const maxJSONDepth = 64
 
 // objectFromJSON makes a serialized object of JSON, as rippled does before it signs (STParsedJSON.cpp); an error is in its words.
 // Currencies, issues and bridges are not read: no transaction of this ledger has use for them.
-// What the release does not know is not read either.
-func objectFromJSON(known codec.Release, name string, v *rjson.Value) (*codec.Object, error) {
-	return jsonReader{known}.fields(name, v, nil, 0)
+func objectFromJSON(name string, v *rjson.Value) (*codec.Object, error) {
+	return jsonReader{}.fields(name, v, nil, 0)
 }
 
-type jsonReader struct{ known codec.Release }
+type jsonReader struct{}
 
 // notSerialized are the names that rippled knows as fields, but that are no part of anything serialized, with a field of the same
 // form.
@@ -33,8 +32,8 @@ var notSerialized = map[string]*codec.Field{
 // typeNumbers are the numbers of their types (SField.h).
 var typeNumbers = map[string]int{
 	"hash": int(codec.TypeHash256), "index": int(codec.TypeHash256),
-	"Transaction": codec.Latest.SerializedTypes()["Transaction"], "LedgerEntry": codec.Latest.SerializedTypes()["LedgerEntry"],
-	"Validation": codec.Latest.SerializedTypes()["Validation"], "Metadata": codec.Latest.SerializedTypes()["Metadata"],
+	"Transaction": codec.SerializedTypes()["Transaction"], "LedgerEntry": codec.SerializedTypes()["LedgerEntry"],
+	"Validation": codec.SerializedTypes()["Validation"], "Metadata": codec.SerializedTypes()["Metadata"],
 }
 
 // refusal is an error in rippled's words.
@@ -62,7 +61,7 @@ func (r jsonReader) fields(name string, v *rjson.Value, of *codec.Field, depth i
 		f := codec.FieldByName(key)
 		var err error
 		switch {
-		case r.known.Knows(f):
+		case f != nil:
 			err = r.field(o, f, full, v.Get(key), depth)
 		case notSerialized[key] != nil:
 			// Answers show these beside a transaction's own fields, and it may come back with them: they are read, and dropped.
@@ -128,7 +127,7 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 		}
 		o.SetBlob(f, b)
 	case codec.TypeAmount:
-		a, ok := parseAmount(r.known, v)
+		a, ok := parseAmount(v)
 		if !ok {
 			return invalid
 		}
@@ -235,12 +234,12 @@ func (r jsonReader) named(f *codec.Field, name string) (uint64, bool) {
 	switch f {
 	case codec.SfTransactionType:
 		t, ok := codec.TxTypeByName(name)
-		return uint64(t), ok && r.known.KnowsTx(t)
+		return uint64(t), ok
 	case codec.SfLedgerEntryType:
 		t, ok := codec.LedgerEntryTypeByName(name)
-		return uint64(t), ok && r.known.KnowsEntry(t)
+		return uint64(t), ok
 	case codec.SfTransactionResult:
-		n, ok := r.known.ResultCodes()[name]
+		n, ok := codec.ResultCodes()[name]
 		return uint64(n), ok && n >= 0 && n <= math.MaxUint8
 	}
 	return 0, false
@@ -264,7 +263,7 @@ func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson
 		var failed error
 		e.Members(func(key string, m *rjson.Value) {
 			kind := 0
-			if el.Field = codec.FieldByName(key); r.known.Knows(el.Field) {
+			if el.Field = codec.FieldByName(key); el.Field != nil {
 				kind = int(el.Field.Type)
 			} else if notSerialized[key] != nil {
 				el.Field, kind = nil, typeNumbers[key]

@@ -86,7 +86,7 @@ func TestFieldFromJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := objectFromJSON(codec.Latest, "tx_json", v)
+		o, err := objectFromJSON("tx_json", v)
 		got := ""
 		if err != nil {
 			got = err.Error()
@@ -123,7 +123,7 @@ func TestPathsFromJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := objectFromJSON(codec.Latest, "tx_json", v); err == nil || err.Error() != want {
+		if _, err := objectFromJSON("tx_json", v); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
@@ -168,9 +168,9 @@ func TestTokensFromJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := none
-		if o, err := objectFromJSON(codec.Latest, "tx_json", v); err == nil {
+		if o, err := objectFromJSON("tx_json", v); err == nil {
 			got = string(rjson.Append(nil, o.JSON()["SendMax"]))
-			back, err := codec.Latest.ParseObject(o.Append(nil))
+			back, err := codec.ParseObject(o.Append(nil))
 			if err != nil || string(rjson.Append(nil, back.JSON()["SendMax"])) != got {
 				t.Errorf("%s: %v, read again %v, %v", c.json, got, back, err)
 			}
@@ -204,7 +204,7 @@ func TestDropsFromJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, ok := parseAmount(codec.Latest, v.Get("a"))
+		a, ok := parseAmount(v.Get("a"))
 		n := a.drops
 		if !ok || a.token != nil {
 			n = bad

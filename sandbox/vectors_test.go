@@ -179,11 +179,11 @@ func capacityOf(path string, steps []recordedStep) int {
 // recordedWeather is that of servers for recordings; a test sets it.
 var recordedWeather *Weather
 
-// startRecorded starts the server that the recorded node was: with the amendments of its release and no later ones.
+// startRecorded starts a server with the close time of ledger 2 and the capacity of the recorded node.
 func startRecorded(t *testing.T, capacity int, ledger2 *recordedHeader) *Server {
 	t.Helper()
 	at := ledger2.CloseTime
-	return startServer(t, Config{GenesisCloseTime: &at, LedgerCapacity: capacity, Weather: recordedWeather, Amendments: []string{}})
+	return startServer(t, Config{GenesisCloseTime: &at, LedgerCapacity: capacity, Weather: recordedWeather})
 }
 
 // startServer starts a server on a port of its own, and ends it with the test.

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -83,7 +82,6 @@ func parse(args []string, stdout, stderr io.Writer) (sandbox.Config, error) {
 	var genesis uint32
 	var spec string
 	var seed uint64
-	var amendments string
 	fs := pflag.NewFlagSet("sandbox", pflag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.SortFlags = false
@@ -91,8 +89,6 @@ func parse(args []string, stdout, stderr io.Writer) (sandbox.Config, error) {
 	fs.DurationVar(&cfg.CloseInterval, "close-interval", time.Second, "`time` between ledgers; 0s closes them only on ledger_accept")
 	fs.StringVar(&cfg.DataDir, "data-dir", "", "`directory` that keeps the ledger (default: in memory)")
 	fs.Uint32Var(&genesis, "genesis-close-time", 0, "close time of ledger 2, in `seconds` since 2000-01-01T00:00:00Z (default: now)")
-	fs.StringVar(&amendments, "amendments", "", "`names`, comma-separated, of the amendments beyond rippled 2.3.0's that the ledger has, of\n"+
-		strings.Join(sandbox.LaterAmendments(), ", ")+"; none for the ledger of 2.3.0 itself (default: all; a stored ledger keeps its own)")
 	fs.IntVar(&cfg.LedgerCapacity, "ledger-capacity", 1000, "`transactions` a ledger takes before further ones cost more")
 	fs.StringVar(&spec, "weather", "", "`spec` of what goes wrong, as lose-after=1%,delay=10%:5ms-50ms,miss=1%:2; clear for nothing yet;\n"+
 		"with it the weather can be changed by the method sandbox_weather (default: none, and no such method)")
@@ -113,13 +109,6 @@ func parse(args []string, stdout, stderr io.Writer) (sandbox.Config, error) {
 	}
 	if fs.Changed("genesis-close-time") {
 		cfg.GenesisCloseTime = &genesis
-	}
-	if fs.Changed("amendments") {
-		var err error
-		if cfg.Amendments, err = parseAmendments(amendments); err != nil {
-			_, _ = fmt.Fprintf(stderr, "sandbox: --amendments: %v.\n", err)
-			return cfg, errUsage
-		}
 	}
 	if fs.Changed("weather-seed") && !fs.Changed("weather") {
 		_, _ = fmt.Fprintln(stderr, "sandbox: --weather-seed needs --weather. Try --help.")
@@ -143,25 +132,6 @@ func parse(args []string, stdout, stderr io.Writer) (sandbox.Config, error) {
 	return cfg, nil
 }
 
-// parseAmendments reads a list of later amendments, or "none"; it gives no nil, which would be all.
-func parseAmendments(list string) ([]string, error) {
-	known := sandbox.LaterAmendments()
-	names := []string{}
-	if list == "none" {
-		return names, nil
-	}
-	for n := range strings.SplitSeq(list, ",") {
-		if !slices.Contains(known, n) {
-			return nil, fmt.Errorf("there is no %q; there is %s, and none for none of them", n, strings.Join(known, ", "))
-		}
-		if slices.Contains(names, n) {
-			return nil, fmt.Errorf("%s is there twice", n)
-		}
-		names = append(names, n)
-	}
-	return names, nil
-}
-
 func greeting(s *sandbox.Server, cfg sandbox.Config) string {
 	var b strings.Builder
 	line := func(name, format string, a ...any) { fmt.Fprintf(&b, "%-10s %s\n", name, fmt.Sprintf(format, a...)) }
@@ -178,11 +148,6 @@ func greeting(s *sandbox.Server, cfg sandbox.Config) string {
 		line("Kept in", "%s", cfg.DataDir)
 	} else {
 		line("Kept in", "memory; gone when the program ends")
-	}
-	if later := s.Amendments(); len(later) > 0 {
-		line("Amendments", "those of rippled 2.3.0, and %s", strings.Join(later, ", "))
-	} else {
-		line("Amendments", "those of rippled 2.3.0")
 	}
 	if w := cfg.Weather; w != nil {
 		line("Weather", "%s (seed %d): curl %s -d '{\"method\":\"sandbox_weather\"}'", w, w.Seed, s.URL())

@@ -38,7 +38,7 @@ func (r *reader) readAmount(v *value) error {
 		return err
 	}
 	if word&amountIssued == 0 {
-		if word&amountMPT != 0 && r.known >= Release240 {
+		if word&amountMPT != 0 {
 			if len(r.b)-r.pos < 1 {
 				return errGet8
 			}

@@ -4,24 +4,15 @@ import "maps"
 
 // What `server_definitions` tells beside the fields and templates that this package works with.
 
-// SerializedTypes are the types of the release's SField.h by their names in JSON (ServerInfo.cpp), those included that no field here
-// has. The map is not to be changed.
-func (known Release) SerializedTypes() map[string]int { return serializedTypes[known] }
+// SerializedTypes returns the numbers of all serialized types by their JSON names (SField.h, ServerDefinitions.cpp), including types
+// without a field. The map must not be changed.
+func SerializedTypes() map[string]int { return serializedTypes }
 
-var serializedTypes = func() (of [Latest + 1]map[string]int) {
-	for r := range of {
-		of[r] = maps.Clone(commonTypes)
-	}
-	maps.Copy(of[Release230], map[string]int{"UInt192": 21, "UInt384": 22, "UInt512": 23})
-	maps.Copy(of[Release240], map[string]int{"Number": 9, "Hash192": 21, "Hash384": 22, "Hash512": 23})
-	return of
-}()
-
-var commonTypes = map[string]int{
-	"Done": -1, "Unknown": -2, "NotPresent": 0, "UInt16": 1, "UInt32": 2, "UInt64": 3, "Hash128": 4, "Hash256": 5, "Amount": 6,
-	"Blob": 7, "AccountID": 8, "STObject": 14, "STArray": 15, "UInt8": 16, "Hash160": 17, "PathSet": 18, "Vector256": 19,
-	"UInt96": 20, "Issue": 24, "XChainBridge": 25, "Currency": 26,
-	"Transaction": 10001, "LedgerEntry": 10002, "Validation": 10003, "Metadata": 10004,
+var serializedTypes = map[string]int{
+	"Unknown": -2, "Done": -1, "NotPresent": 0, "UInt16": 1, "UInt32": 2, "UInt64": 3, "Hash128": 4, "Hash256": 5, "Amount": 6,
+	"Blob": 7, "AccountID": 8, "Number": 9, "Int32": 10, "Int64": 11, "STObject": 14, "STArray": 15, "UInt8": 16, "Hash160": 17,
+	"PathSet": 18, "Vector256": 19, "UInt96": 20, "Hash192": 21, "Hash384": 22, "Hash512": 23, "Issue": 24, "XChainBridge": 25,
+	"Currency": 26, "Transaction": 10001, "LedgerEntry": 10002, "Validation": 10003, "Metadata": 10004,
 }
 
 // resultRanges are the codes that metadata cannot hold: those of each range from its first on, in the order of TER.h.
@@ -41,7 +32,7 @@ var resultRanges = map[int][]string{
 		"temCANNOT_PREAUTH_SELF", "temINVALID_COUNT", "temUNCERTAIN", "temUNKNOWN", "temSEQ_AND_TICKET", "temBAD_NFTOKEN_TRANSFER_FEE",
 		"temBAD_AMM_TOKENS", "temXCHAIN_EQUAL_DOOR_ACCOUNTS", "temXCHAIN_BAD_PROOF", "temXCHAIN_BRIDGE_BAD_ISSUES",
 		"temXCHAIN_BRIDGE_NONDOOR_OWNER", "temXCHAIN_BRIDGE_BAD_MIN_ACCOUNT_CREATE_AMOUNT", "temXCHAIN_BRIDGE_BAD_REWARD_AMOUNT",
-		"temEMPTY_DID", "temARRAY_EMPTY", "temARRAY_TOO_LARGE", "temBAD_TRANSFER_FEE",
+		"temEMPTY_DID", "temARRAY_EMPTY", "temARRAY_TOO_LARGE", "temBAD_TRANSFER_FEE", "temINVALID_INNER_BATCH", "temBAD_MPT",
 	},
 	-199: {
 		"tefFAILURE", "tefALREADY", "tefBAD_ADD_AUTH", "tefBAD_AUTH", "tefBAD_LEDGER", "tefCREATED", "tefEXCEPTION", "tefINTERNAL",
@@ -51,15 +42,13 @@ var resultRanges = map[int][]string{
 	},
 	-99: {
 		"terRETRY", "terFUNDS_SPENT", "terINSUF_FEE_B", "terNO_ACCOUNT", "terNO_AUTH", "terNO_LINE", "terOWNERS", "terPRE_SEQ",
-		"terLAST", "terNO_RIPPLE", "terQUEUED", "terPRE_TICKET", "terNO_AMM",
+		"terLAST", "terNO_RIPPLE", "terQUEUED", "terPRE_TICKET", "terNO_AMM", "terADDRESS_COLLISION", "terNO_DELEGATE_PERMISSION",
+		"terLOCKED",
 	},
 }
 
-// laterResults came with multi-purpose tokens.
-var laterResults = []string{"tecLOCKED", "temBAD_TRANSFER_FEE"}
-
-// ResultCodes are the codes of all the release's results by their tokens (TER.h). The map is the caller's.
-func (known Release) ResultCodes() map[string]int {
+// ResultCodes returns the codes of all results by their names (TER.h). The map is the caller's.
+func ResultCodes() map[string]int {
 	codes := map[string]int{}
 	for first, names := range resultRanges {
 		for i, name := range names {
@@ -71,32 +60,30 @@ func (known Release) ResultCodes() map[string]int {
 			codes[name] = code
 		}
 	}
-	if known < Release240 {
-		for _, name := range laterResults {
-			delete(codes, name)
-		}
-	}
 	return codes
 }
 
-// TxTypes are the transaction types that the release knows by their names. The map is the caller's.
-func (known Release) TxTypes() map[string]TxType {
-	types := make(map[string]TxType, len(txFormats))
-	for t, f := range txFormats {
-		if f.since <= known {
-			types[f.name] = t
-		}
-	}
-	return types
-}
+// TxTypes returns all transaction types by their names. The map is the caller's.
+func TxTypes() map[string]TxType { return maps.Clone(txTypesByName) }
 
-// LedgerEntryTypes are the kinds of ledger entries that the release knows by their names. The map is the caller's.
-func (known Release) LedgerEntryTypes() map[string]LedgerEntryType {
-	types := make(map[string]LedgerEntryType, len(entryFormats))
-	for t, f := range entryFormats {
-		if f.since <= known {
-			types[f.name] = t
-		}
+// LedgerEntryTypes returns all ledger entry types by their names. The map is the caller's.
+func LedgerEntryTypes() map[string]LedgerEntryType { return maps.Clone(entryTypesByName) }
+
+// CommonTxFields returns the template of the fields common to all transactions. The slice must not be changed.
+func CommonTxFields() []TemplateField { return txCommon }
+
+// CommonEntryFields returns the template of the fields common to all ledger entries. The slice must not be changed.
+func CommonEntryFields() []TemplateField { return entryCommon }
+
+// OwnFields returns the template of the fields that transactions of the type carry besides the common ones.
+func (t TxType) OwnFields() []TemplateField { return txFormats[t].own() }
+
+// OwnFields returns the template of the fields that entries of the type carry besides the common ones.
+func (t LedgerEntryType) OwnFields() []TemplateField { return entryFormats[t].own() }
+
+func (f *format) own() []TemplateField {
+	if f == nil {
+		return nil
 	}
-	return types
+	return f.unique
 }

@@ -1,6 +1,6 @@
 // Package codec reads and writes what the XRP Ledger hashes and signs: serialized objects and their fields,
-// transactions, ledger entries, metadata, addresses, keys and signatures, all as rippled 2.3.0 has them; what
-// later releases brought is marked with its Release.
+// transactions, ledger entries, metadata, addresses, keys and signatures, all as xrpld 3.2.0
+// defines them.
 //
 // It works on bytes it is given and touches nothing else: no network, no files, no clock. It decides whether bytes
 // are well formed and well signed; whether a transaction may be applied to a ledger is for others to say.

@@ -15,6 +15,9 @@ const (
 	TypeAmount       Type = 6
 	TypeBlob         Type = 7
 	TypeAccountID    Type = 8
+	TypeNumber       Type = 9
+	TypeInt32        Type = 10
+	TypeInt64        Type = 11
 	TypeObject       Type = 14
 	TypeArray        Type = 15
 	TypeUInt8        Type = 16
@@ -23,6 +26,8 @@ const (
 	TypeVector256    Type = 19
 	TypeUInt96       Type = 20
 	TypeHash192      Type = 21
+	TypeHash384      Type = 22
+	TypeHash512      Type = 23
 	TypeIssue        Type = 24
 	TypeXChainBridge Type = 25
 	TypeCurrency     Type = 26
@@ -32,7 +37,8 @@ var typeNames = [...]string{
 	TypeUInt16: "UInt16", TypeUInt32: "UInt32", TypeUInt64: "UInt64", TypeHash128: "Hash128", TypeHash256: "Hash256",
 	TypeAmount: "Amount", TypeBlob: "Blob", TypeAccountID: "AccountID", TypeObject: "STObject", TypeArray: "STArray",
 	TypeUInt8: "UInt8", TypeHash160: "Hash160", TypePathSet: "PathSet", TypeVector256: "Vector256", TypeUInt96: "UInt96",
-	TypeHash192: "Hash192", TypeIssue: "Issue", TypeXChainBridge: "XChainBridge", TypeCurrency: "Currency",
+	TypeHash192: "Hash192", TypeHash384: "Hash384", TypeHash512: "Hash512",
+	TypeNumber: "Number", TypeInt32: "Int32", TypeInt64: "Int64", TypeIssue: "Issue", TypeXChainBridge: "XChainBridge", TypeCurrency: "Currency",
 }
 
 // String is the type's name as in server_definitions.
@@ -62,7 +68,6 @@ type Field struct {
 	Signing bool  // part of what is signed
 	Meta    uint8 // Meta bits
 
-	since  Release
 	code   uint32 // type and number: the canonical order
 	header [3]byte
 	hlen   uint8
@@ -79,7 +84,7 @@ func (f *Field) Should(meta uint8) bool { return f.Meta&meta != 0 }
 
 const (
 	maxType = 32
-	maxNth  = 64
+	maxNth  = 128
 )
 
 var (
@@ -95,7 +100,6 @@ func deleteFinal(f *Field) { f.Meta = MetaDeleteFinal }
 func always(f *Field)      { f.Meta = MetaAlways }
 func baseTen(f *Field)     { f.Meta = MetaDefault | MetaBaseTen }
 func unsigned(f *Field)    { f.Signing = false }
-func since240(f *Field)    { f.since = Release240 }
 
 func newField(name string, t Type, nth int, opts ...fieldOption) *Field {
 	f := &Field{Name: name, Type: t, Nth: nth, Signing: true, Meta: MetaDefault, code: uint32(t)<<16 | uint32(nth)}

@@ -44,14 +44,13 @@ type reader struct {
 	pos   int
 	stack []value
 	used  int // of the stack, at most, so far
-	known Release
 }
 
 var readers = sync.Pool{New: func() any { return &reader{stack: make([]value, 0, 32)} }}
 
-func newReader(b []byte, known Release) *reader {
+func newReader(b []byte) *reader {
 	r := readers.Get().(*reader)
-	r.b, r.pos, r.known = b, 0, known
+	r.b, r.pos = b, 0
 	return r
 }
 
@@ -168,7 +167,7 @@ func (r *reader) readObject(depth int) (fields []value, ended bool, err error) {
 			}
 		}
 		f := FieldByCode(Type(t), nth)
-		if f == nil || f.since > r.known {
+		if f == nil {
 			return nil, false, errUnknownField
 		}
 		if depth+1 > maxDepth {
@@ -308,7 +307,7 @@ func (r *reader) readArray(depth int) ([]Element, error) {
 			return nil, errObjectEnd
 		}
 		f := FieldByCode(Type(t), nth)
-		if f == nil || f.since > r.known {
+		if f == nil {
 			return nil, errUnknownField
 		}
 		if f.Type != TypeObject {
@@ -440,14 +439,11 @@ func (r *reader) skipBridge() error {
 // objects and arrays at the end may lack their end markers, as rippled takes them; a field that is there twice, an
 // unknown one, and an end marker of the outermost object are errors, whose texts are rippled's.
 // The object keeps slices of b, which must not change afterwards.
-func ParseObject(b []byte) (*Object, error) { return Latest.ParseObject(b) }
-
-// ParseObject is the package's ParseObject, but knows only what that release knows.
-func (known Release) ParseObject(b []byte) (*Object, error) {
+func ParseObject(b []byte) (*Object, error) {
 	if len(b) > MaxObjectSize {
 		return nil, errTooLarge
 	}
-	r := newReader(b, known)
+	r := newReader(b)
 	fields, ended, err := r.readObject(0)
 	r.free()
 	if err != nil {

@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 )
 
 // IsDefault says whether the field is absent or has its type's default value: a number or hash of zero, a blob,
@@ -33,6 +34,31 @@ func (o *Object) AmountSign(f *Field) int {
 		return -1
 	}
 	return 1
+}
+
+// HasIllegalAmount says whether the object, or one within it, has an amount of more than so many drops of XRP, or an amount of a
+// multi-purpose token that is negative or above 2^63-1 (hasInvalidAmount in STAmount.cpp).
+func (o *Object) HasIllegalAmount(drops int64) bool {
+	for i := range o.fields {
+		v := &o.fields[i]
+		switch {
+		case v.field.Type != TypeAmount:
+			for _, e := range v.list {
+				if e.Object.HasIllegalAmount(drops) {
+					return true
+				}
+			}
+		case len(v.data) == mptSize:
+			if v.data[0]&byte(amountPositive>>56) == 0 || binary.BigEndian.Uint64(v.data[1:]) > math.MaxInt64 {
+				return true
+			}
+		case len(v.data) == 0:
+			if n := xrpDrops(v.num); n > drops || n < -drops {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // currency is what the amount counts: nothing for XRP, the 20 bytes of a currency, the 24 of an MPT issuance.

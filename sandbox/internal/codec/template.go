@@ -16,24 +16,17 @@ const (
 type TemplateField struct {
 	Field    *Field
 	Presence Presence
-	MPT      bool // an amount that may be of a multi-purpose token
 }
 
 func required(f *Field) TemplateField  { return TemplateField{Field: f, Presence: Required} }
 func optional(f *Field) TemplateField  { return TemplateField{Field: f, Presence: Optional} }
 func defaulted(f *Field) TemplateField { return TemplateField{Field: f, Presence: Defaulted} }
 
-func (t TemplateField) withMPT() TemplateField {
-	t.MPT = true
-	return t
-}
-
 // format is a type's name and template: its own fields first, then those all of its kind share. The order decides
 // which of several faults is told.
 type format struct {
 	name   string
 	unique []TemplateField
-	since  Release
 }
 
 func txFormat(name string, unique ...TemplateField) *format {
@@ -41,11 +34,6 @@ func txFormat(name string, unique ...TemplateField) *format {
 }
 func entryFormat(name string, unique ...TemplateField) *format {
 	return &format{name: name, unique: unique}
-}
-
-func (f *format) from(r Release) *format {
-	f.since = r
-	return f
 }
 
 // applyTemplate checks fields, in the order they were sent, against a template given in two halves, as

@@ -33,14 +33,11 @@ func IsUnknownType(err error) bool { return err != nil && strings.HasPrefix(err.
 
 // ParseTx reads a signed transaction and checks it against its type's template. An error's text is what rippled
 // answers to `submit` in error_exception. The transaction keeps slices of blob, which must not change afterwards.
-func ParseTx(blob []byte) (*Tx, error) { return Latest.ParseTx(blob) }
-
-// ParseTx is the package's ParseTx, but knows only what that release knows.
-func (known Release) ParseTx(blob []byte) (*Tx, error) {
+func ParseTx(blob []byte) (*Tx, error) {
 	if len(blob) < MinTxSize || len(blob) > MaxTxSize {
 		return nil, errTxLength
 	}
-	r := newReader(blob, known)
+	r := newReader(blob)
 	fields, ended, err := r.readObject(0)
 	r.free()
 	if err != nil {
@@ -55,7 +52,7 @@ func (known Release) ParseTx(blob []byte) (*Tx, error) {
 	}
 	t := TxType(o.Uint(SfTransactionType))
 	format := txFormats[t]
-	if format == nil || format.since > known {
+	if format == nil {
 		return nil, Refusal(noSuchType + strconv.Itoa(int(t)))
 	}
 	if err := applyTemplate(format.unique, txCommon, fields); err != nil {
@@ -112,7 +109,6 @@ const (
 	errMemoChars   Refusal = "The MemoType and MemoFormat fields may only contain characters that are allowed in URLs under RFC 3986."
 	errAccountZero Refusal = "An account field is invalid."
 	errPseudoTx    Refusal = "Cannot submit pseudo transactions."
-	errAmountMPT   Refusal = "Amount can not be MPT."
 )
 
 var memoChar = func() (ok [256]bool) {
@@ -123,8 +119,8 @@ var memoChar = func() (ok [256]bool) {
 	return ok
 }()
 
-// LocalChecks applies the rules that need no ledger: memos, account fields, no pseudo transactions, tokens only
-// where they may be (passesLocalChecks in STTx.cpp). The error's text is rippled's reason.
+// LocalChecks applies the rules that need no ledger: memos, account fields, no pseudo transactions
+// (passesLocalChecks in STTx.cpp). The error's text is rippled's reason.
 func (t *Tx) LocalChecks() error {
 	if err := t.checkMemos(); err != nil {
 		return err
@@ -137,21 +133,7 @@ func (t *Tx) LocalChecks() error {
 	if t.Type == TtEnableAmendment || t.Type == TtSetFee || t.Type == TtUNLModify {
 		return errPseudoTx
 	}
-	for i := range t.fields {
-		if v := &t.fields[i]; v.field.Type == TypeAmount && len(v.data) == mptSize && !t.allowsMPT(v.field) {
-			return errAmountMPT
-		}
-	}
 	return nil
-}
-
-func (t *Tx) allowsMPT(f *Field) bool {
-	for _, e := range txFormats[t.Type].unique {
-		if e.Field == f {
-			return e.MPT
-		}
-	}
-	return false
 }
 
 func (t *Tx) checkMemos() error {

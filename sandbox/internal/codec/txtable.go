@@ -1,6 +1,6 @@
 package codec
 
-// The transaction types of rippled 2.3.0 (include/xrpl/protocol/detail/transactions.macro).
+// The transaction types of xrpld 3.2.0 (include/xrpl/protocol/detail/transactions.macro).
 const (
 	TtPayment                           TxType = 0
 	TtEscrowCreate                      TxType = 1
@@ -54,23 +54,40 @@ const (
 	TtCredentialCreate                  TxType = 58
 	TtCredentialAccept                  TxType = 59
 	TtCredentialDelete                  TxType = 60
-	TtNFTokenModify                     TxType = 61 // 2.4.0
-	TtPermissionedDomainSet             TxType = 62 // 2.4.0
-	TtPermissionedDomainDelete          TxType = 63 // 2.4.0
+	TtNFTokenModify                     TxType = 61
+	TtPermissionedDomainSet             TxType = 62
+	TtPermissionedDomainDelete          TxType = 63
+	TtDelegateSet                       TxType = 64
+	TtVaultCreate                       TxType = 65
+	TtVaultSet                          TxType = 66
+	TtVaultDelete                       TxType = 67
+	TtVaultDeposit                      TxType = 68
+	TtVaultWithdraw                     TxType = 69
+	TtVaultClawback                     TxType = 70
+	TtBatch                             TxType = 71
+	TtLoanBrokerSet                     TxType = 74
+	TtLoanBrokerDelete                  TxType = 75
+	TtLoanBrokerCoverDeposit            TxType = 76
+	TtLoanBrokerCoverWithdraw           TxType = 77
+	TtLoanBrokerCoverClawback           TxType = 78
+	TtLoanSet                           TxType = 80
+	TtLoanDelete                        TxType = 81
+	TtLoanManage                        TxType = 82
+	TtLoanPay                           TxType = 84
 	TtEnableAmendment                   TxType = 100
 	TtSetFee                            TxType = 101
 	TtUNLModify                         TxType = 102
 )
 
-// txFormats holds what each type may carry beside the common fields.
+// txFormats holds the fields of each type besides the common ones.
 var txFormats = map[TxType]*format{
-	TtPayment:                           txFormat("Payment", required(SfDestination), required(SfAmount).withMPT(), optional(SfSendMax).withMPT(), defaulted(SfPaths), optional(SfInvoiceID), optional(SfDestinationTag), optional(SfDeliverMin).withMPT(), optional(SfCredentialIDs)),
+	TtPayment:                           txFormat("Payment", required(SfDestination), required(SfAmount), optional(SfSendMax), defaulted(SfPaths), optional(SfInvoiceID), optional(SfDestinationTag), optional(SfDeliverMin), optional(SfCredentialIDs), optional(SfDomainID)),
 	TtEscrowCreate:                      txFormat("EscrowCreate", required(SfDestination), required(SfAmount), optional(SfCondition), optional(SfCancelAfter), optional(SfFinishAfter), optional(SfDestinationTag)),
 	TtEscrowFinish:                      txFormat("EscrowFinish", required(SfOwner), required(SfOfferSequence), optional(SfFulfillment), optional(SfCondition), optional(SfCredentialIDs)),
 	TtAccountSet:                        txFormat("AccountSet", optional(SfEmailHash), optional(SfWalletLocator), optional(SfWalletSize), optional(SfMessageKey), optional(SfDomain), optional(SfTransferRate), optional(SfSetFlag), optional(SfClearFlag), optional(SfTickSize), optional(SfNFTokenMinter)),
 	TtEscrowCancel:                      txFormat("EscrowCancel", required(SfOwner), required(SfOfferSequence)),
 	TtSetRegularKey:                     txFormat("SetRegularKey", optional(SfRegularKey)),
-	TtOfferCreate:                       txFormat("OfferCreate", required(SfTakerPays), required(SfTakerGets), optional(SfExpiration), optional(SfOfferSequence)),
+	TtOfferCreate:                       txFormat("OfferCreate", required(SfTakerPays), required(SfTakerGets), optional(SfExpiration), optional(SfOfferSequence), optional(SfDomainID)),
 	TtOfferCancel:                       txFormat("OfferCancel", required(SfOfferSequence)),
 	TtTicketCreate:                      txFormat("TicketCreate", required(SfTicketCount)),
 	TtSignerListSet:                     txFormat("SignerListSet", required(SfSignerQuorum), optional(SfSignerEntries)),
@@ -88,8 +105,8 @@ var txFormats = map[TxType]*format{
 	TtNFTokenCreateOffer:                txFormat("NFTokenCreateOffer", required(SfNFTokenID), required(SfAmount), optional(SfDestination), optional(SfOwner), optional(SfExpiration)),
 	TtNFTokenCancelOffer:                txFormat("NFTokenCancelOffer", required(SfNFTokenOffers)),
 	TtNFTokenAcceptOffer:                txFormat("NFTokenAcceptOffer", optional(SfNFTokenBuyOffer), optional(SfNFTokenSellOffer), optional(SfNFTokenBrokerFee)),
-	TtClawback:                          txFormat("Clawback", required(SfAmount).withMPT(), optional(SfHolder)),
-	TtAMMClawback:                       txFormat("AMMClawback", required(SfHolder), required(SfAsset), required(SfAsset2), optional(SfAmount)).from(Release240),
+	TtClawback:                          txFormat("Clawback", required(SfAmount), optional(SfHolder)),
+	TtAMMClawback:                       txFormat("AMMClawback", required(SfHolder), required(SfAsset), required(SfAsset2), optional(SfAmount)),
 	TtAMMCreate:                         txFormat("AMMCreate", required(SfAmount), required(SfAmount2), required(SfTradingFee)),
 	TtAMMDeposit:                        txFormat("AMMDeposit", required(SfAsset), required(SfAsset2), optional(SfAmount), optional(SfAmount2), optional(SfEPrice), optional(SfLPTokenOut), optional(SfTradingFee)),
 	TtAMMWithdraw:                       txFormat("AMMWithdraw", required(SfAsset), required(SfAsset2), optional(SfAmount), optional(SfAmount2), optional(SfEPrice), optional(SfLPTokenIn)),
@@ -108,23 +125,40 @@ var txFormats = map[TxType]*format{
 	TtDIDDelete:                         txFormat("DIDDelete"),
 	TtOracleSet:                         txFormat("OracleSet", required(SfOracleDocumentID), optional(SfProvider), optional(SfURI), optional(SfAssetClass), required(SfLastUpdateTime), required(SfPriceDataSeries)),
 	TtOracleDelete:                      txFormat("OracleDelete", required(SfOracleDocumentID)),
-	TtLedgerStateFix:                    txFormat("LedgerStateFix", required(SfLedgerFixType), optional(SfOwner)),
-	TtMPTokenIssuanceCreate:             txFormat("MPTokenIssuanceCreate", optional(SfAssetScale), optional(SfTransferFee), optional(SfMaximumAmount), optional(SfMPTokenMetadata)).from(Release240),
-	TtMPTokenIssuanceDestroy:            txFormat("MPTokenIssuanceDestroy", required(SfMPTokenIssuanceID)).from(Release240),
-	TtMPTokenIssuanceSet:                txFormat("MPTokenIssuanceSet", required(SfMPTokenIssuanceID), optional(SfHolder)).from(Release240),
-	TtMPTokenAuthorize:                  txFormat("MPTokenAuthorize", required(SfMPTokenIssuanceID), optional(SfHolder)).from(Release240),
+	TtLedgerStateFix:                    txFormat("LedgerStateFix", required(SfLedgerFixType), optional(SfOwner), optional(SfBookDirectory)),
+	TtMPTokenIssuanceCreate:             txFormat("MPTokenIssuanceCreate", optional(SfAssetScale), optional(SfTransferFee), optional(SfMaximumAmount), optional(SfMPTokenMetadata), optional(SfDomainID), optional(SfMutableFlags)),
+	TtMPTokenIssuanceDestroy:            txFormat("MPTokenIssuanceDestroy", required(SfMPTokenIssuanceID)),
+	TtMPTokenIssuanceSet:                txFormat("MPTokenIssuanceSet", required(SfMPTokenIssuanceID), optional(SfHolder), optional(SfDomainID), optional(SfMPTokenMetadata), optional(SfTransferFee), optional(SfMutableFlags)),
+	TtMPTokenAuthorize:                  txFormat("MPTokenAuthorize", required(SfMPTokenIssuanceID), optional(SfHolder)),
 	TtCredentialCreate:                  txFormat("CredentialCreate", required(SfSubject), required(SfCredentialType), optional(SfExpiration), optional(SfURI)),
 	TtCredentialAccept:                  txFormat("CredentialAccept", required(SfIssuer), required(SfCredentialType)),
 	TtCredentialDelete:                  txFormat("CredentialDelete", optional(SfSubject), optional(SfIssuer), required(SfCredentialType)),
-	TtNFTokenModify:                     txFormat("NFTokenModify", required(SfNFTokenID), optional(SfOwner), optional(SfURI)).from(Release240),
-	TtPermissionedDomainSet:             txFormat("PermissionedDomainSet", optional(SfDomainID), required(SfAcceptedCredentials)).from(Release240),
-	TtPermissionedDomainDelete:          txFormat("PermissionedDomainDelete", required(SfDomainID)).from(Release240),
+	TtNFTokenModify:                     txFormat("NFTokenModify", required(SfNFTokenID), optional(SfOwner), optional(SfURI)),
+	TtPermissionedDomainSet:             txFormat("PermissionedDomainSet", optional(SfDomainID), required(SfAcceptedCredentials)),
+	TtPermissionedDomainDelete:          txFormat("PermissionedDomainDelete", required(SfDomainID)),
+	TtDelegateSet:                       txFormat("DelegateSet", required(SfAuthorize), required(SfPermissions)),
+	TtVaultCreate:                       txFormat("VaultCreate", required(SfAsset), optional(SfAssetsMaximum), optional(SfMPTokenMetadata), optional(SfDomainID), optional(SfWithdrawalPolicy), optional(SfData), optional(SfScale)),
+	TtVaultSet:                          txFormat("VaultSet", required(SfVaultID), optional(SfAssetsMaximum), optional(SfDomainID), optional(SfData)),
+	TtVaultDelete:                       txFormat("VaultDelete", required(SfVaultID)),
+	TtVaultDeposit:                      txFormat("VaultDeposit", required(SfVaultID), required(SfAmount)),
+	TtVaultWithdraw:                     txFormat("VaultWithdraw", required(SfVaultID), required(SfAmount), optional(SfDestination), optional(SfDestinationTag)),
+	TtVaultClawback:                     txFormat("VaultClawback", required(SfVaultID), required(SfHolder), optional(SfAmount)),
+	TtBatch:                             txFormat("Batch", required(SfRawTransactions), optional(SfBatchSigners)),
+	TtLoanBrokerSet:                     txFormat("LoanBrokerSet", required(SfVaultID), optional(SfLoanBrokerID), optional(SfData), optional(SfManagementFeeRate), optional(SfDebtMaximum), optional(SfCoverRateMinimum), optional(SfCoverRateLiquidation)),
+	TtLoanBrokerDelete:                  txFormat("LoanBrokerDelete", required(SfLoanBrokerID)),
+	TtLoanBrokerCoverDeposit:            txFormat("LoanBrokerCoverDeposit", required(SfLoanBrokerID), required(SfAmount)),
+	TtLoanBrokerCoverWithdraw:           txFormat("LoanBrokerCoverWithdraw", required(SfLoanBrokerID), required(SfAmount), optional(SfDestination), optional(SfDestinationTag)),
+	TtLoanBrokerCoverClawback:           txFormat("LoanBrokerCoverClawback", optional(SfLoanBrokerID), optional(SfAmount)),
+	TtLoanSet:                           txFormat("LoanSet", required(SfLoanBrokerID), optional(SfData), optional(SfCounterparty), optional(SfCounterpartySignature), optional(SfLoanOriginationFee), optional(SfLoanServiceFee), optional(SfLatePaymentFee), optional(SfClosePaymentFee), optional(SfOverpaymentFee), optional(SfInterestRate), optional(SfLateInterestRate), optional(SfCloseInterestRate), optional(SfOverpaymentInterestRate), required(SfPrincipalRequested), optional(SfPaymentTotal), optional(SfPaymentInterval), optional(SfGracePeriod)),
+	TtLoanDelete:                        txFormat("LoanDelete", required(SfLoanID)),
+	TtLoanManage:                        txFormat("LoanManage", required(SfLoanID)),
+	TtLoanPay:                           txFormat("LoanPay", required(SfLoanID), required(SfAmount)),
 	TtEnableAmendment:                   txFormat("EnableAmendment", required(SfLedgerSequence), required(SfAmendment)),
 	TtSetFee:                            txFormat("SetFee", optional(SfLedgerSequence), optional(SfBaseFee), optional(SfReferenceFeeUnits), optional(SfReserveBase), optional(SfReserveIncrement), optional(SfBaseFeeDrops), optional(SfReserveBaseDrops), optional(SfReserveIncrementDrops)),
 	TtUNLModify:                         txFormat("UNLModify", required(SfUNLModifyDisabling), required(SfLedgerSequence), required(SfUNLModifyValidator)),
 }
 
-// txCommon are the fields every transaction may carry (src/libxrpl/protocol/TxFormats.cpp).
+// txCommon are the fields that every transaction may carry (src/libxrpl/protocol/TxFormats.cpp).
 var txCommon = []TemplateField{
-	required(SfTransactionType), optional(SfFlags), optional(SfSourceTag), required(SfAccount), required(SfSequence), optional(SfPreviousTxnID), optional(SfLastLedgerSequence), optional(SfAccountTxnID), required(SfFee), optional(SfOperationLimit), optional(SfMemos), required(SfSigningPubKey), optional(SfTicketSequence), optional(SfTxnSignature), optional(SfSigners), optional(SfNetworkID),
+	required(SfTransactionType), optional(SfFlags), optional(SfSourceTag), required(SfAccount), required(SfSequence), optional(SfPreviousTxnID), optional(SfLastLedgerSequence), optional(SfAccountTxnID), required(SfFee), optional(SfOperationLimit), optional(SfMemos), required(SfSigningPubKey), optional(SfTicketSequence), optional(SfTxnSignature), optional(SfSigners), optional(SfNetworkID), optional(SfDelegate),
 }

@@ -29,14 +29,7 @@ var deletable = map[codec.LedgerEntryType]func(c *applyContext, key codec.Hash25
 // about it and by it included, and sends its XRP to another account (rippled's
 // DeleteAccount.cpp).
 var accountDelete = transactor{
-	// AccountDelete looks at its flags before the shared checks.
-	preflight: func(tx *codec.Tx, common func() TER) TER {
-		if txFlags(tx)&tfUniversalMask != 0 {
-			return TemInvalidFlag
-		}
-		if r := common(); r != TesSuccess {
-			return r
-		}
+	preflight: func(tx *codec.Tx) TER {
 		if tx.Account(codec.SfDestination) == tx.AccountID() {
 			return TemDstIsSrc
 		}

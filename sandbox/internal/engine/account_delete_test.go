@@ -233,7 +233,7 @@ func TestAccountDeleteExpired(t *testing.T) {
 // domain keeps it; with the right credentials it may go to where deposits are
 // authorized.
 func TestAccountDeleteHoldings(t *testing.T) {
-	w := newWorld(t, withDomains())
+	w := newWorld(t, Config{})
 	w.fund(100_000_000, "alice", "heir", "issuer")
 	alice, heir, issuer := w.acct("alice").id, w.acct("heir").id, w.acct("issuer").id
 	domain := PermissionedDomainKey(alice, w.n.NextSequence(alice))

@@ -10,7 +10,7 @@ const (
 	tfOptionalAuth    = 0x00080000
 	tfDisallowXRP     = 0x00100000
 	tfAllowXRP        = 0x00200000
-	tfAccountSetMask  = tfUniversalMask &^ (tfRequireDestTag | tfOptionalDestTag | tfRequireAuth | tfOptionalAuth | tfDisallowXRP | tfAllowXRP)
+	tfAccountSet      = tfRequireDestTag | tfOptionalDestTag | tfRequireAuth | tfOptionalAuth | tfDisallowXRP | tfAllowXRP
 
 	asfRequireDest                  = 1
 	asfRequireAuth                  = 2
@@ -66,7 +66,8 @@ func (t toggle) clears(tx *codec.Tx) bool {
 }
 
 var accountSet = transactor{
-	preflight: flaggedPreflight(tfAccountSetMask, func(tx *codec.Tx) TER {
+	flags: func(*codec.Tx) uint32 { return tfAccountSet },
+	preflight: func(tx *codec.Tx) TER {
 		set, drop := tx.Uint(codec.SfSetFlag), tx.Uint(codec.SfClearFlag)
 		if set != 0 && set == drop {
 			return TemInvalidFlag
@@ -97,7 +98,7 @@ var accountSet = transactor{
 			return TemMalformed
 		}
 		return TesSuccess
-	}),
+	},
 	preclaim: func(v *view, tx *codec.Tx, flags applyFlags) TER {
 		acct := v.read(AccountKey(tx.AccountID()))
 		if acct == nil {

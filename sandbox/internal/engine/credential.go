@@ -10,23 +10,6 @@ const (
 	maxCredentialIDs        = 8   // CredentialIDs of one transaction
 )
 
-// flaggedPreflight runs the shared checks, refuses flags outside of the mask,
-// then goes on with the type's own checks.
-func flaggedPreflight(mask uint32, own func(tx *codec.Tx) TER) func(*codec.Tx, func() TER) TER {
-	return func(tx *codec.Tx, common func() TER) TER {
-		if r := common(); r != TesSuccess {
-			return r
-		}
-		if txFlags(tx)&mask != 0 {
-			return TemInvalidFlag
-		}
-		if own == nil {
-			return TesSuccess
-		}
-		return own(tx)
-	}
-}
-
 func badCredentialType(tx *codec.Tx) bool {
 	n := len(tx.Object.Blob(codec.SfCredentialType))
 	return n == 0 || n > maxCredentialTypeLength
@@ -37,7 +20,7 @@ func isExpired(o *codec.Object, parentCloseTime uint32) bool {
 }
 
 var credentialCreate = transactor{
-	preflight: flaggedPreflight(tfUniversalMask, func(tx *codec.Tx) TER {
+	preflight: func(tx *codec.Tx) TER {
 		if tx.Account(codec.SfSubject).IsZero() {
 			return TemMalformed
 		}
@@ -50,7 +33,7 @@ var credentialCreate = transactor{
 			return TemMalformed
 		}
 		return TesSuccess
-	}),
+	},
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER {
 		subject := tx.Account(codec.SfSubject)
 		if !v.has(AccountKey(subject)) {
@@ -76,7 +59,6 @@ var credentialCreate = transactor{
 		o.SetAccount(codec.SfSubject, subject)
 		o.SetAccount(codec.SfIssuer, c.account)
 		o.SetBlob(codec.SfCredentialType, credentialType)
-		o.SetUint(codec.SfSubjectNode, 0)
 		o.SetHash(codec.SfPreviousTxnID, codec.Hash256{})
 		o.SetUint(codec.SfPreviousTxnLgrSeq, 0)
 		if c.tx.Has(codec.SfExpiration) {
@@ -105,7 +87,7 @@ var credentialCreate = transactor{
 }
 
 var credentialAccept = transactor{
-	preflight: flaggedPreflight(tfUniversalMask, func(tx *codec.Tx) TER {
+	preflight: func(tx *codec.Tx) TER {
 		if tx.Account(codec.SfIssuer).IsZero() {
 			return TemInvalidAccountID
 		}
@@ -113,7 +95,7 @@ var credentialAccept = transactor{
 			return TemMalformed
 		}
 		return TesSuccess
-	}),
+	},
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER {
 		issuer := tx.Account(codec.SfIssuer)
 		if !v.has(AccountKey(issuer)) {
@@ -167,7 +149,7 @@ func deletedParties(tx *codec.Tx) (subject, issuer codec.AccountID) {
 }
 
 var credentialDelete = transactor{
-	preflight: flaggedPreflight(tfUniversalMask, func(tx *codec.Tx) TER {
+	preflight: func(tx *codec.Tx) TER {
 		if !tx.Has(codec.SfSubject) && !tx.Has(codec.SfIssuer) {
 			return TemMalformed
 		}
@@ -179,7 +161,7 @@ var credentialDelete = transactor{
 			return TemMalformed
 		}
 		return TesSuccess
-	}),
+	},
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER {
 		subject, issuer := deletedParties(tx)
 		if !v.has(CredentialKey(subject, issuer, tx.Object.Blob(codec.SfCredentialType))) {

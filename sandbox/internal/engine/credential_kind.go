@@ -57,12 +57,12 @@ func setCredentialKinds(o *codec.Object, f *codec.Field, kinds []CredentialKind)
 
 // checkKinds are the checks on an array of kinds by itself. An element that is
 // no Credential, and lacks what is read of one, is an exception to rippled.
-func checkKinds(list []codec.Element, most int, empty, tooMany TER) TER {
+func checkKinds(list []codec.Element, most int) TER {
 	if len(list) == 0 {
-		return empty
+		return TemArrayEmpty
 	}
 	if len(list) > most {
-		return tooMany
+		return TemArrayTooLarge
 	}
 	var before []CredentialKind
 	for _, e := range list {

@@ -10,7 +10,7 @@ const maxPreauthCredentials = 8
 // pay the sender although it wants deposits authorized, or takes that back
 // (DepositPreauth.cpp).
 var depositPreauth = transactor{
-	preflight: flaggedPreflight(tfUniversalMask, func(tx *codec.Tx) TER {
+	preflight: func(tx *codec.Tx) TER {
 		given := 0
 		for _, f := range []*codec.Field{codec.SfAuthorize, codec.SfUnauthorize, codec.SfAuthorizeCredentials, codec.SfUnauthorizeCredentials} {
 			if tx.Has(f) {
@@ -26,12 +26,12 @@ var depositPreauth = transactor{
 		case tx.Has(codec.SfAuthorize) && tx.Account(codec.SfAuthorize) == tx.AccountID():
 			return TemCannotPreauthSelf
 		case tx.Has(codec.SfAuthorizeCredentials):
-			return checkKinds(tx.Array(codec.SfAuthorizeCredentials), maxPreauthCredentials, TemMalformed, TemMalformed)
+			return checkKinds(tx.Array(codec.SfAuthorizeCredentials), maxPreauthCredentials)
 		case tx.Has(codec.SfUnauthorizeCredentials):
-			return checkKinds(tx.Array(codec.SfUnauthorizeCredentials), maxPreauthCredentials, TemMalformed, TemMalformed)
+			return checkKinds(tx.Array(codec.SfUnauthorizeCredentials), maxPreauthCredentials)
 		}
 		return TesSuccess
-	}),
+	},
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER {
 		switch there := v.has(preauthKey(tx)); {
 		case tx.Has(codec.SfUnauthorize), tx.Has(codec.SfUnauthorizeCredentials):

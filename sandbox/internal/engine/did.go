@@ -30,7 +30,7 @@ func countDIDFields(o *codec.Object) (present, empty, long int) {
 // didSet makes the sender's DID or changes it; an empty field is one to remove
 // (DID.cpp).
 var didSet = transactor{
-	preflight: flagsFirst(func(tx *codec.Tx) TER {
+	preflight: func(tx *codec.Tx) TER {
 		switch present, empty, long := countDIDFields(tx.Object); {
 		case present == 0, empty == len(didFields):
 			return TemEmptyDID
@@ -38,7 +38,7 @@ var didSet = transactor{
 			return TemMalformed
 		}
 		return TesSuccess
-	}),
+	},
 	apply: func(c *applyContext) TER {
 		key := DIDKey(c.account)
 		o := c.peek(key)
@@ -68,7 +68,6 @@ var didSet = transactor{
 }
 
 var didDelete = transactor{
-	preflight: flagsFirst(nil),
 	apply: func(c *applyContext) TER {
 		key := DIDKey(c.account)
 		o := c.peek(key)
@@ -77,18 +76,4 @@ var didDelete = transactor{
 		}
 		return c.deleteOwned(key, o, true)
 	},
-}
-
-// flagsFirst is flaggedPreflight for the types that refuse flags before the
-// shared checks are made.
-func flagsFirst(own func(tx *codec.Tx) TER) func(*codec.Tx, func() TER) TER {
-	return func(tx *codec.Tx, common func() TER) TER {
-		if txFlags(tx)&tfUniversalMask != 0 {
-			return TemInvalidFlag
-		}
-		if r := common(); r != TesSuccess || own == nil {
-			return r
-		}
-		return own(tx)
-	}
 }

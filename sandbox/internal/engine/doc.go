@@ -18,7 +18,6 @@
 // Config.Now. A Node is safe for concurrent use; closed ledgers and snapshots
 // of the open one never change once they were handed out.
 //
-// Rules are those of rippled 2.3.0 with the amendments of amendmentNames
-// enabled, and those of Config.Amendments, which came later.
+// The rules are those of xrpld 3.2.0 with all amendments that it supports.
 // Where a comment names a rippled file, that file is where the rule stands.
 package engine

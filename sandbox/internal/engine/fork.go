@@ -15,7 +15,7 @@ func (n *Node) Fork() *Node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	f := &Node{
-		cfg: n.cfg, rules: n.rules, closed: n.closed, first: n.first, avoidClose: n.avoidClose,
+		cfg: n.cfg, closed: n.closed, first: n.first, avoidClose: n.avoidClose,
 		open: n.open.copy(), queue: n.queue.copy(),
 		ledgers: maps.Clone(n.ledgers), byHash: maps.Clone(n.byHash), txLedger: maps.Clone(n.txLedger),
 		byAcct:  make(map[codec.AccountID][]txRef, len(n.byAcct)),

@@ -76,7 +76,7 @@ func laterTransactions(t testing.TB) []*codec.Tx {
 func FuzzSubmit(f *testing.F) {
 	var stored [][]byte
 	at := uint32(848_000_000)
-	base, err := New(Config{GenesisCloseTime: &at, Amendments: []string{PermissionedDomains}, Commit: func(p []byte) error { stored = append(stored, p); return nil }})
+	base, err := New(Config{GenesisCloseTime: &at, Commit: func(p []byte) error { stored = append(stored, p); return nil }})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func FuzzSubmit(f *testing.F) {
 			return
 		}
 		var last []byte
-		n, err := New(Config{GenesisCloseTime: &at, Capacity: 2, Amendments: []string{PermissionedDomains}, Commit: func(p []byte) error { last = p; return nil }})
+		n, err := New(Config{GenesisCloseTime: &at, Capacity: 2, Commit: func(p []byte) error { last = p; return nil }})
 		if err != nil {
 			t.Fatal(err)
 		}

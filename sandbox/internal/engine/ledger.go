@@ -82,7 +82,6 @@ type Ledger struct {
 	State *shamap.Map // key -> serialized entry
 
 	fees    Fees
-	rules   *rules
 	txs     *shamap.Map // closed: id -> VL(transaction) VL(metadata)
 	pending []*codec.Tx // open: as they came
 }
@@ -191,7 +190,7 @@ func newRecord(blob, metaBlob []byte, seq, closeTime uint32) (*TxRecord, error) 
 
 // genesis makes ledger 1 as rippled does for `--start`: one account with all
 // XRP, the amendments, the fees.
-func genesis(rules *rules) *Ledger {
+func genesis() *Ledger {
 	state := shamap.New(shamap.StateMap).Edit()
 
 	acct := newAccountRoot(GenesisAccount, 1)
@@ -201,8 +200,8 @@ func genesis(rules *rules) *Ledger {
 	am := codec.NewObject()
 	am.SetUint(codec.SfLedgerEntryType, uint64(codec.LtAmendments))
 	am.SetUint(codec.SfFlags, 0)
-	ids := make([]codec.Hash256, len(rules.list))
-	for i, a := range rules.list {
+	ids := make([]codec.Hash256, len(enabledAmendments))
+	for i, a := range enabledAmendments {
 		ids[i] = a.ID
 	}
 	am.SetHashes(codec.SfAmendments, ids)
@@ -219,7 +218,6 @@ func genesis(rules *rules) *Ledger {
 	l := &Ledger{
 		Header: Header{Seq: 1, Drops: genesisDrops, Resolution: closeResolution},
 		State:  state.Map(),
-		rules:  rules,
 		txs:    shamap.New(shamap.TxMetaMap),
 	}
 	l.seal()

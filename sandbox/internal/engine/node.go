@@ -36,9 +36,6 @@ type Config struct {
 	// Capacity is the soft limit of transactions a ledger, past which the
 	// open ledger's cost rises; 1000 when zero.
 	Capacity int
-	// Amendments are the later amendments (LaterAmendments) that the ledger has
-	// beside those that every ledger has.
-	Amendments []string
 	// History is how many closed ledgers stay readable; 2048 when zero.
 	// Transactions and headers of older ones stay.
 	History int
@@ -92,8 +89,7 @@ type txRef struct {
 
 // Node is a stand-alone ledger: a chain of closed ledgers and an open one.
 type Node struct {
-	cfg   Config
-	rules *rules
+	cfg Config
 
 	mu       sync.RWMutex
 	open     *view
@@ -130,16 +126,12 @@ func New(cfg Config) (*Node, error) {
 	if cfg.Capacity < 1 || cfg.Capacity > 1_000_000 || cfg.History < 1 {
 		return nil, fmt.Errorf("capacity must be from 1 to 1000000 and history at least 1, not %d and %d", cfg.Capacity, cfg.History)
 	}
-	rules, err := newRules(cfg.Amendments)
-	if err != nil {
-		return nil, err
-	}
 	n := &Node{
-		cfg: cfg, rules: rules, ledgers: map[uint32]*Ledger{}, byHash: map[codec.Hash256]uint32{},
+		cfg: cfg, ledgers: map[uint32]*Ledger{}, byHash: map[codec.Hash256]uint32{},
 		queue: newTxQueue(cfg.Capacity), seen: map[codec.Hash256]*seenTx{},
 		txLedger: map[codec.Hash256]uint32{}, byAcct: map[codec.AccountID][]txRef{}, first: 1,
 	}
-	n.store(genesis(rules), nil)
+	n.store(genesis(), nil)
 	at := roundCloseTime(n.rippleNow())
 	if cfg.GenesisCloseTime != nil {
 		at = *cfg.GenesisCloseTime
@@ -170,7 +162,7 @@ func buildRecords(parent *Ledger, closeTime uint32, fill func(v *view)) (*Ledger
 			Seq: v.seq, Drops: v.drops, ParentHash: parent.Hash, ParentCloseTime: parent.CloseTime,
 			CloseTime: closeTime, Resolution: closeResolution,
 		},
-		State: v.state.Map(), rules: v.rules, txs: v.metas.Map(),
+		State: v.state.Map(), txs: v.metas.Map(),
 	}
 	l.seal()
 	for _, r := range v.records {
@@ -221,14 +213,6 @@ func (r *TxRecord) Affected() []codec.AccountID {
 	}
 	return out
 }
-
-// Amendments are the amendments that the ledger has, in the order of their ids.
-// The slice is shared: it is not to be changed.
-func (n *Node) Amendments() []Amendment { return n.rules.list }
-
-// Release is the release of rippled whose fields and types go with the
-// amendments.
-func (n *Node) Release() codec.Release { return n.rules.release() }
 
 // Observe sets the one observer; nil for none.
 func (n *Node) Observe(o Observer) {

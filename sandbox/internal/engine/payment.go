@@ -10,26 +10,23 @@ const (
 	tfNoRippleDirect = 0x00010000
 	tfPartialPayment = 0x00020000
 	tfLimitQuality   = 0x00040000
-	tfPaymentMask    = tfUniversalMask &^ (tfNoRippleDirect | tfPartialPayment | tfLimitQuality)
 
 	// Sizes of amounts that are not XRP.
 	issuedAmountSize = 48
-	mptAmountSize    = 33
+	mptAmountSize    = codec.MPTAmountSize
 )
 
 // payment moves XRP. Payments of issued currencies pass the same checks and
 // then find no path, since this ledger keeps no trust lines and no offers.
-// Multi-purpose tokens are an amendment that is not in force.
+// Payments of multi-purpose tokens find no issuance.
 var payment = transactor{
-	preflight: func(tx *codec.Tx, common func() TER) TER {
-		mpt := isMPT(tx, codec.SfAmount)
-		return flaggedPreflight(tfPaymentMask, preflightPayment)(tx, func() TER {
-			if r := common(); r != TesSuccess || !mpt {
-				return r
-			}
-			return TemDisabled
-		})
+	flags: func(tx *codec.Tx) uint32 {
+		if isMPT(tx, codec.SfAmount) {
+			return tfPartialPayment
+		}
+		return tfNoRippleDirect | tfPartialPayment | tfLimitQuality
 	},
+	preflight: preflightPayment,
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER {
 		xrp := tx.IsXRP(codec.SfAmount)
 		dst := v.read(AccountKey(tx.Account(codec.SfDestination)))
@@ -46,7 +43,16 @@ var payment = transactor{
 		if v.open && tooManyPaths(tx.Object.Blob(codec.SfPaths)) {
 			return TelBadPathCount
 		}
-		return checkCredentialsHeld(v, tx)
+		if r := checkCredentialsHeld(v, tx); r != TesSuccess {
+			return r
+		}
+		if tx.Has(codec.SfDomainID) {
+			domain := tx.Hash(codec.SfDomainID)
+			if !v.inDomain(tx.AccountID(), domain) || !v.inDomain(tx.Account(codec.SfDestination), domain) {
+				return TecNoPermission
+			}
+		}
+		return TesSuccess
 	},
 	apply: applyPayment,
 	consequences: func(tx *codec.Tx) consequences {
@@ -64,15 +70,19 @@ var payment = transactor{
 func preflightPayment(tx *codec.Tx) TER {
 	flags := txFlags(tx)
 	hasMax, hasPaths := tx.Has(codec.SfSendMax), tx.Has(codec.SfPaths)
+	mpt := isMPT(tx, codec.SfAmount)
+	if mpt && hasPaths || tx.Has(codec.SfDomainID) && tx.Hash(codec.SfDomainID).IsZero() {
+		return TemMalformed
+	}
 	dstXRP := tx.IsXRP(codec.SfAmount)
 	srcXRP := dstXRP
 	if hasMax {
 		srcXRP = tx.IsXRP(codec.SfSendMax)
+		if mpt && !sameIssuance(tx) || !mpt && isMPT(tx, codec.SfSendMax) {
+			return TemMalformed
+		}
 	}
 	xrpDirect := srcXRP && dstXRP
-	if hasMax && isMPT(tx, codec.SfSendMax) {
-		return TemMalformed
-	}
 	if dstXRP && !isLegalDrops(tx.Drops(codec.SfAmount)) || hasMax && srcXRP && !isLegalDrops(tx.Drops(codec.SfSendMax)) {
 		return TemBadAmount
 	}
@@ -125,6 +135,12 @@ func isDeliverMin(tx *codec.Tx) bool {
 	return bytes.Equal(least[8:], amount[8:]) && bytes.Compare(least[:8], amount[:8]) <= 0
 }
 
+// sameIssuance tells whether Amount and SendMax are of one issuance.
+func sameIssuance(tx *codec.Tx) bool {
+	const value = 9 // bytes before the issuance
+	return isMPT(tx, codec.SfSendMax) && bytes.Equal(tx.Object.Blob(codec.SfAmount)[value:], tx.Object.Blob(codec.SfSendMax)[value:])
+}
+
 func isMPT(tx *codec.Tx, amount *codec.Field) bool {
 	return len(tx.Object.Blob(amount)) == mptAmountSize
 }
@@ -138,6 +154,9 @@ func applyPayment(c *applyContext) TER {
 		c.insert(dstKey, dst)
 	} else {
 		c.update(dstKey)
+	}
+	if isMPT(c.tx, codec.SfAmount) {
+		return TecObjectNotFound // requireAuth, of an issuance that does not exist
 	}
 	if !c.tx.IsXRP(codec.SfAmount) || c.tx.Has(codec.SfSendMax) || c.tx.Has(codec.SfPaths) {
 		if r := c.checkDeposit(dstID, dst); r != TesSuccess {

@@ -7,12 +7,10 @@ import "github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 const maxPermissionedDomainCredentials = 10
 
 // permissionedDomainSet makes a domain (XLS-80), or, with DomainID, gives one of
-// the sender's another list of credentials (PermissionedDomainSet.cpp of
-// rippled 2.4.0).
+// the sender's another list of credentials (PermissionedDomainSet.cpp).
 var permissionedDomainSet = transactor{
-	amendment: PermissionedDomains,
-	preflight: flaggedPreflight(tfUniversalMask, func(tx *codec.Tx) TER {
-		r := checkKinds(tx.Array(codec.SfAcceptedCredentials), maxPermissionedDomainCredentials, TemArrayEmpty, TemArrayTooLarge)
+	preflight: func(tx *codec.Tx) TER {
+		r := checkKinds(tx.Array(codec.SfAcceptedCredentials), maxPermissionedDomainCredentials)
 		if r != TesSuccess {
 			return r
 		}
@@ -20,7 +18,7 @@ var permissionedDomainSet = transactor{
 			return TemMalformed
 		}
 		return TesSuccess
-	}),
+	},
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER {
 		for _, k := range credentialKinds(tx.Object, codec.SfAcceptedCredentials) {
 			if !v.has(AccountKey(k.Issuer)) {
@@ -48,14 +46,8 @@ var permissionedDomainSet = transactor{
 		if !c.coversOneMore(acct) {
 			return TecInsufficientReserve
 		}
-		// With a ticket the sequence is 0, and so every domain that an account
-		// makes with tickets has the same key: there can be one at a time.
-		// rippled has no answer to a second: it aborts.
-		sequence := uint32(c.tx.Uint(codec.SfSequence))
+		sequence, _ := c.tx.SeqProxy() // of the ticket, where there is one (fixCleanup3_1_3)
 		key := PermissionedDomainKey(c.account, sequence)
-		if c.has(key) {
-			return TefException
-		}
 		o := newEntry(codec.LtPermissionedDomain)
 		o.SetAccount(codec.SfOwner, c.account)
 		o.SetUint(codec.SfSequence, uint64(sequence))
@@ -65,13 +57,12 @@ var permissionedDomainSet = transactor{
 }
 
 var permissionedDomainDelete = transactor{
-	amendment: PermissionedDomains,
-	preflight: flaggedPreflight(tfUniversalMask, func(tx *codec.Tx) TER {
+	preflight: func(tx *codec.Tx) TER {
 		if tx.Hash(codec.SfDomainID).IsZero() {
 			return TemMalformed
 		}
 		return TesSuccess
-	}),
+	},
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER { return ownsDomain(v, tx) },
 	apply: func(c *applyContext) TER {
 		key := c.tx.Hash(codec.SfDomainID)
@@ -93,4 +84,24 @@ func ownsDomain(v *view, tx *codec.Tx) TER {
 		return TecNoPermission
 	}
 	return TesSuccess
+}
+
+// inDomain tells whether an account is in a domain: its owner, or the subject of
+// an accepted credential that the domain accepts and that has not expired
+// (PermissionedDEXHelpers.cpp).
+func (v *view) inDomain(account codec.AccountID, domain codec.Hash256) bool {
+	o := v.read(domain)
+	if o == nil || codec.LedgerEntryType(o.Uint(codec.SfLedgerEntryType)) != codec.LtPermissionedDomain {
+		return false
+	}
+	if o.Account(codec.SfOwner) == account {
+		return true
+	}
+	for _, k := range credentialKinds(o, codec.SfAcceptedCredentials) {
+		c := v.read(CredentialKey(account, k.Issuer, k.Type))
+		if c != nil && c.Uint(codec.SfFlags)&lsfAccepted != 0 && !isExpired(c, v.parentCloseTime) {
+			return true
+		}
+	}
+	return false
 }

@@ -7,52 +7,32 @@ import (
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 )
 
-func withDomains() Config { return Config{Amendments: []string{PermissionedDomains}} }
-
 func accepted(kinds ...CredentialKind) func(*codec.Object) {
 	return kindsField(codec.SfAcceptedCredentials, kinds...)
 }
 
 func domainID(h codec.Hash256) func(*codec.Object) { return hashField(codec.SfDomainID, h) }
 
-// Without the amendment neither transaction is carried out, and the first ledger
-// is that of the release without it.
+// The first ledger lists the enabled amendments in the order of their ids, and no retired one.
 func TestAmendments(t *testing.T) {
-	w := newWorld(t, Config{})
-	w.fund(20_000_000, "alice")
-	w.do("alice", codec.TtPermissionedDomainSet, TemDisabled, accepted(), uintField(codec.SfFlags, 1))
-	w.do("alice", codec.TtPermissionedDomainDelete, TemDisabled, domainID(codec.Hash256{}))
-	w.close()
 	at := uint32(848_597_020)
-	base, err := New(Config{GenesisCloseTime: &at})
+	n, err := New(Config{GenesisCloseTime: &at})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := withDomains()
-	cfg.GenesisCloseTime = &at
-	more, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if base.Closed().Hash == more.Closed().Hash || base.Release() != codec.Release230 || more.Release() != codec.Release240 {
-		t.Error("the amendments make no difference")
-	}
-	ids := more.Closed().Entry(AmendmentsKey()).Hashes(codec.SfAmendments)
-	if len(ids) != len(amendmentNames)+1 || !slices.IsSortedFunc(ids, compareHashes) || !slices.Contains(ids, codec.Sha512Half([]byte(PermissionedDomains))) {
+	ids := n.Closed().Entry(AmendmentsKey()).Hashes(codec.SfAmendments)
+	if len(ids) != len(enabledNames) || !slices.IsSortedFunc(ids, compareHashes) || !slices.Contains(ids, codec.Sha512Half([]byte("Credentials"))) {
 		t.Errorf("%d amendments in the ledger", len(ids))
 	}
-	if len(more.Amendments()) != len(ids) || len(base.Amendments()) != len(ids)-1 {
-		t.Error("what the node says that it has")
-	}
-	for _, bad := range [][]string{{"Credentials"}, {""}, {PermissionedDomains, PermissionedDomains}} {
-		if _, err := New(Config{Amendments: bad}); err == nil {
-			t.Errorf("%q went through", bad)
+	for _, a := range RetiredAmendments() {
+		if slices.Contains(ids, a.ID) {
+			t.Errorf("%s is retired, and the ledger lists it", a.Name)
 		}
 	}
 }
 
 func TestPermissionedDomainRefusals(t *testing.T) {
-	w := newWorld(t, withDomains())
+	w := newWorld(t, Config{})
 	w.fund(20_000_000, "alice", "bob", "issuer")
 	w.fund(GenesisReserve+GenesisReserveInc+9, "poor")
 	alice, issuer, nobody := w.acct("alice").id, w.acct("issuer").id, w.acct("nobody").id
@@ -96,7 +76,7 @@ func TestPermissionedDomainRefusals(t *testing.T) {
 }
 
 func TestPermissionedDomainLife(t *testing.T) {
-	w := newWorld(t, withDomains())
+	w := newWorld(t, Config{})
 	w.fund(GenesisReserve+GenesisReserveInc+10, "alice")
 	w.fund(20_000_000, "bob", "issuer")
 	alice, bob, issuer := w.acct("alice").id, w.acct("bob").id, w.acct("issuer").id

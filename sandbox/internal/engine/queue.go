@@ -253,7 +253,7 @@ func (q *txQueue) canBeHeld(v *view, tx *codec.Tx, flags applyFlags, acct *codec
 // apply puts a transaction into the open ledger when its fee is high enough,
 // else into the queue (TxQ::apply).
 func (q *txQueue) apply(v *view, tx *codec.Tx, flags applyFlags) (TER, bool) {
-	if r := preflight(v, tx, flags); r != TesSuccess {
+	if r := preflight(tx, flags); r != TesSuccess {
 		return r, false
 	}
 	if r, applied, done := q.applyDirectly(v, tx, flags); done {

@@ -318,7 +318,7 @@ func TestRandomHistories(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			var stored [][]byte
-			cfg := Config{Amendments: []string{PermissionedDomains}, Commit: func(p []byte) error { stored = append(stored, p); return nil }}
+			cfg := Config{Commit: func(p []byte) error { stored = append(stored, p); return nil }}
 			if seed%2 == 0 {
 				cfg.Capacity = 8
 			}
@@ -396,6 +396,6 @@ func FuzzHistories(f *testing.F) {
 		f.Add(seed, uint8(seed*3))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, capacity uint8) {
-		newRandomWalk(t, seed, Config{Capacity: 5 + int(capacity), Amendments: []string{PermissionedDomains}}).run(120)
+		newRandomWalk(t, seed, Config{Capacity: 5 + int(capacity)}).run(120)
 	})
 }

@@ -14,12 +14,12 @@ func keyResetIsFree(v *view, tx *codec.Tx) bool {
 }
 
 var setRegularKey = transactor{
-	preflight: flaggedPreflight(tfUniversalMask, func(tx *codec.Tx) TER {
+	preflight: func(tx *codec.Tx) TER {
 		if tx.Has(codec.SfRegularKey) && tx.Account(codec.SfRegularKey) == tx.AccountID() {
 			return TemBadRegKey
 		}
 		return TesSuccess
-	}),
+	},
 	apply: func(c *applyContext) TER {
 		key := AccountKey(c.account)
 		acct := c.peek(key)

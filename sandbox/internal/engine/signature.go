@@ -7,23 +7,21 @@ import (
 )
 
 // checkSigner tells whether those who signed may sign for the account
-// (Transactor::checkSign). That the signatures themselves are right is found
-// out before, at the door; a simulated transaction has none, and who signs it
-// is told by Signers, or else by SigningPubKey, which may be empty.
+// (Transactor::checkSign). That the signatures themselves are right is checked
+// at the door. A simulated transaction has none; without Signers and
+// SigningPubKey its signer is not checked.
 func checkSigner(v *view, tx *codec.Tx, acct *codec.Object, flags applyFlags) TER {
 	key := tx.SigningPubKey()
 	dry := flags&flagDryRun != 0
-	if dry && tx.Has(codec.SfSigners) || !dry && len(key) == 0 {
+	switch {
+	case dry && len(key) == 0 && !tx.Has(codec.SfSigners):
+		return TesSuccess
+	case tx.Has(codec.SfSigners):
 		return checkMultiSign(v, tx)
+	case !isPublicKey(key):
+		return TefBadAuth
 	}
-	signer := tx.AccountID()
-	if len(key) > 0 {
-		if !isPublicKey(key) {
-			return TefBadAuth
-		}
-		signer = codec.AccountIDFromPublicKey(key)
-	}
-	return checkSingleSign(acct, tx.AccountID(), signer)
+	return checkSingleSign(acct, tx.AccountID(), codec.AccountIDFromPublicKey(key))
 }
 
 // checkSingleSign: an account's signer is its regular key, or its master key

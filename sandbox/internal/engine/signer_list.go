@@ -11,13 +11,9 @@ import (
 const maxSigners = 32
 
 // signerListSet makes, replaces or, with a quorum of 0, deletes the list of
-// those who may sign for an account together (rippled's SetSignerList.cpp). It
-// is the one type here that does not look at its flags.
+// the accounts that sign for an account together (SignerListSet.cpp).
 var signerListSet = transactor{
-	preflight: func(tx *codec.Tx, common func() TER) TER {
-		if r := common(); r != TesSuccess {
-			return r
-		}
+	preflight: func(tx *codec.Tx) TER {
 		quorum, hasEntries := tx.Uint(codec.SfSignerQuorum), tx.Has(codec.SfSignerEntries)
 		switch {
 		case quorum == 0 && !hasEntries:
@@ -93,6 +89,7 @@ func (c *applyContext) replaceSignerList() TER {
 	key := SignerListKey(c.account)
 	o := newEntry(codec.LtSignerList)
 	o.SetUint(codec.SfFlags, lsfOneOwnerCount)
+	o.SetAccount(codec.SfOwner, c.account)
 	o.SetUint(codec.SfSignerQuorum, c.tx.Uint(codec.SfSignerQuorum))
 	o.SetUint(codec.SfSignerListID, 0)
 	signers := sortedSigners(c.tx)

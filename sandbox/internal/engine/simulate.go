@@ -25,7 +25,7 @@ func (n *Node) Simulate(tx *codec.Tx) SimulateResult {
 	trial := n.open.fork()
 	trial.sim = sim
 	res := SimulateResult{Seq: trial.seq}
-	if res.Result = preflight(trial, tx, flagDryRun); res.Result != TesSuccess {
+	if res.Result = preflight(tx, flagDryRun); res.Result != TesSuccess {
 		return res
 	}
 	r, _, direct := n.queue.applyDirectly(trial, tx, flagDryRun)

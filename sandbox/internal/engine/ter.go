@@ -123,7 +123,7 @@ var terTexts = map[TER][2]string{
 	TelCanNotQueueFull:              {"telCAN_NOT_QUEUE_FULL", "Can not queue at this time: queue is full."},
 	TelNetworkIDMakesTxNonCanonical: {"telNETWORK_ID_MAKES_TX_NON_CANONICAL", "Transactions submitted to this node/network must NOT include a NetworkID field."},
 	TemMalformed:                    {"temMALFORMED", "Malformed transaction."},
-	TemBadAmount:                    {"temBAD_AMOUNT", "Can only send positive amounts."},
+	TemBadAmount:                    {"temBAD_AMOUNT", "Malformed: Bad amount."},
 	TemBadCurrency:                  {"temBAD_CURRENCY", "Malformed: Bad currency."},
 	TemBadFee:                       {"temBAD_FEE", "Invalid fee, negative or not XRP."},
 	TemBadPath:                      {"temBAD_PATH", "Malformed: Bad path."},

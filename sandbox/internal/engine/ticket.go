@@ -7,15 +7,11 @@ import "github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 const maxTickets = 250
 
 var ticketCreate = transactor{
-	// TicketCreate looks at its own fields before the shared ones.
-	preflight: func(tx *codec.Tx, common func() TER) TER {
-		if txFlags(tx)&tfUniversalMask != 0 {
-			return TemInvalidFlag
-		}
+	preflight: func(tx *codec.Tx) TER {
 		if n := tx.Uint(codec.SfTicketCount); n < 1 || n > maxTickets {
 			return TemInvalidCount
 		}
-		return common()
+		return TesSuccess
 	},
 	preclaim: func(v *view, tx *codec.Tx, _ applyFlags) TER {
 		acct := v.read(AccountKey(tx.AccountID()))

@@ -15,7 +15,8 @@ const (
 
 const (
 	tfFullyCanonicalSig = 0x80000000
-	tfUniversalMask     = ^uint32(tfFullyCanonicalSig)
+	tfInnerBatchTxn     = 0x40000000
+	tfUniversal         = tfFullyCanonicalSig | tfInnerBatchTxn
 
 	lsfPasswordSpent                = 0x00010000
 	lsfRequireDestTag               = 0x00020000
@@ -42,11 +43,11 @@ const (
 // transactor is what a transaction type is to the engine. preflight sees the
 // transaction alone, preclaim also the ledger, apply changes it.
 type transactor struct {
-	// amendment is the later amendment that brings the type; "" for none.
-	amendment string
-	// preflight runs the type's own checks around common, the checks that all
-	// types share, in the order that rippled has for the type.
-	preflight func(tx *codec.Tx, common func() TER) TER
+	// flags returns those that the transaction may have besides the universal
+	// ones; nil for none.
+	flags func(tx *codec.Tx) uint32
+	// preflight are the type's own checks of the transaction alone; nil for none.
+	preflight func(tx *codec.Tx) TER
 	preclaim  func(v *view, tx *codec.Tx, flags applyFlags) TER
 	apply     func(c *applyContext) TER
 	// consequences are what the queue must know; nil for none.
@@ -114,44 +115,59 @@ func txFlags(tx *codec.Tx) uint32 { return uint32(tx.Uint(codec.SfFlags)) }
 // isLegalDrops tells amounts that can exist: up to all XRP there is.
 func isLegalDrops(d int64) bool { return d >= -genesisDrops && d <= genesisDrops }
 
-// preflight checks a transaction by itself: Transactor::preflight1 and what
-// the type adds. Of the view it needs only the rules. The signature is checked
-// before, at the door.
-func preflight(v *view, tx *codec.Tx, flags applyFlags) TER {
+// preflight checks a transaction by itself, in the order that all types share:
+// the shared checks, then the type's own (Transactor::invokePreflight). The
+// signature is checked before, at the door.
+func preflight(tx *codec.Tx, flags applyFlags) TER {
 	t := transactors[tx.Type]
 	if t == nil {
 		return unsupported(tx.Type)
 	}
-	if t.amendment != "" && !v.rules.on[t.amendment] {
-		return TemDisabled
+	var own uint32
+	if t.flags != nil {
+		own = t.flags(tx)
 	}
-	r := t.preflight(tx, func() TER {
-		// Networks with an id up to 1024, as a stand-alone ledger, must not be
-		// named in a transaction.
-		if tx.Has(codec.SfNetworkID) {
-			return TelNetworkIDMakesTxNonCanonical
-		}
-		if tx.AccountID().IsZero() {
-			return TemBadSrcAccount
-		}
-		if !tx.IsXRP(codec.SfFee) || tx.Drops(codec.SfFee) < 0 || !isLegalDrops(tx.Drops(codec.SfFee)) {
-			return TemBadFee
-		}
-		if k := tx.SigningPubKey(); len(k) > 0 && !isPublicKey(k) {
-			return TemBadSignature
-		}
-		if _, ticket := tx.SeqProxy(); ticket && tx.Has(codec.SfAccountTxnID) {
-			return TemInvalid
-		}
-		return TesSuccess
-	})
-	if r != TesSuccess || flags&flagDryRun == 0 {
+	if r := preflightShared(tx, own); r != TesSuccess {
 		return r
 	}
-	// What is simulated has no signature that could be checked, but it must not
-	// be signed in both ways (preflight2).
-	if tx.Has(codec.SfSigners) && len(tx.SigningPubKey()) > 0 {
+	if t.preflight != nil {
+		if r := t.preflight(tx); r != TesSuccess {
+			return r
+		}
+	}
+	// A simulated transaction has no signature, but it must not name both kinds
+	// of signers (preflight2).
+	if flags&flagDryRun != 0 && tx.Has(codec.SfSigners) && len(tx.SigningPubKey()) > 0 {
 		return TemInvalid
+	}
+	return TesSuccess
+}
+
+// preflightShared are Transactor::preflight1 and preflightUniversal.
+func preflightShared(tx *codec.Tx, own uint32) TER {
+	switch {
+	case tx.Has(codec.SfDelegate): // PermissionDelegationV1_1 is not supported
+		return TemDisabled
+	case tx.Has(codec.SfNetworkID): // networks with an id up to 1024 must not be named
+		return TelNetworkIDMakesTxNonCanonical
+	case txFlags(tx)&^(tfUniversal|own) != 0:
+		return TemInvalidFlag
+	case tx.AccountID().IsZero():
+		return TemBadSrcAccount
+	case !tx.IsXRP(codec.SfFee) || tx.Drops(codec.SfFee) < 0 || !isLegalDrops(tx.Drops(codec.SfFee)):
+		return TemBadFee
+	}
+	if k := tx.SigningPubKey(); len(k) > 0 && !isPublicKey(k) {
+		return TemBadSignature
+	}
+	if _, ticket := tx.SeqProxy(); ticket && tx.Has(codec.SfAccountTxnID) {
+		return TemInvalid
+	}
+	if txFlags(tx)&tfInnerBatchTxn != 0 { // Batch is not supported
+		return TemInvalidFlag
+	}
+	if tx.HasIllegalAmount(genesisDrops) {
+		return TemBadAmount
 	}
 	return TesSuccess
 }
@@ -192,10 +208,10 @@ func preclaim(v *view, tx *codec.Tx, flags applyFlags) TER {
 	if v.txExists(tx.ID) {
 		return TefAlready
 	}
-	if r := checkFee(v, tx, acct); r != TesSuccess {
+	if r := checkSigner(v, tx, acct, flags); r != TesSuccess {
 		return r
 	}
-	if r := checkSigner(v, tx, acct, flags); r != TesSuccess {
+	if r := checkFee(v, tx, acct); r != TesSuccess {
 		return r
 	}
 	if t.preclaim == nil {
@@ -255,7 +271,7 @@ type applyContext struct {
 // apply is preflight, preclaim and the change itself. applied tells whether the
 // ledger changed: with a fee claimed at least.
 func apply(v *view, tx *codec.Tx, flags applyFlags) (r TER, applied bool) {
-	if r := preflight(v, tx, flags); r != TesSuccess {
+	if r := preflight(tx, flags); r != TesSuccess {
 		return r, false
 	}
 	return applyPreflighted(v, tx, flags)

@@ -18,7 +18,6 @@ type view struct {
 	drops           uint64
 	open            bool
 	fees            Fees
-	rules           *rules
 	state           *shamap.Editor
 
 	txs     map[codec.Hash256]*codec.Tx
@@ -33,7 +32,7 @@ type view struct {
 func newView(parent *Ledger, open bool) *view {
 	v := &view{
 		seq: parent.Seq + 1, parentHash: parent.Hash, parentCloseTime: parent.CloseTime, drops: parent.Drops,
-		open: open, fees: parent.fees, rules: parent.rules, state: parent.State.Edit(), txs: map[codec.Hash256]*codec.Tx{},
+		open: open, fees: parent.fees, state: parent.State.Edit(), txs: map[codec.Hash256]*codec.Tx{},
 	}
 	if !open {
 		v.metas = shamap.New(shamap.TxMetaMap).Edit()
@@ -100,7 +99,7 @@ func (v *view) has(key codec.Hash256) bool { return v.state.Has(key) }
 func (v *view) snapshot() *Ledger {
 	return &Ledger{
 		Header: Header{Seq: v.seq, Drops: v.drops, ParentHash: v.parentHash, ParentCloseTime: v.parentCloseTime, Resolution: closeResolution},
-		Open:   true, State: v.state.Map(), fees: v.fees, rules: v.rules, pending: v.list[:len(v.list):len(v.list)],
+		Open:   true, State: v.state.Map(), fees: v.fees, pending: v.list[:len(v.list):len(v.list)],
 	}
 }
 
