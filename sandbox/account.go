@@ -29,6 +29,7 @@ var accountFlags = []struct {
 	{"disallowIncomingPayChan", 0x10000000},
 	{"disallowIncomingTrustline", 0x20000000},
 	{"allowTrustLineClawback", 0x80000000},
+	{"allowTrustLineLocking", 0x40000000},
 }
 
 const flagDisableMaster = 0x00100000
@@ -72,7 +73,7 @@ func accountInfo(c *call) obj {
 
 	data := entryJSON(key, root)
 	if root.Has(codec.SfEmailHash) {
-		data["urlgravatar"] = fmt.Sprintf("http://www.gravatar.com/avatar/%x", root.Blob(codec.SfEmailHash))
+		data["urlgravatar"] = fmt.Sprintf("https://www.gravatar.com/avatar/%x", root.Blob(codec.SfEmailHash))
 	}
 	result["account_data"] = data
 	flags := obj{}

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"runtime/debug"
+	"strings"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
@@ -168,26 +169,33 @@ func (c *call) lookupLedger(result obj) (*engine.Ledger, *status) {
 	return l, nil
 }
 
+// ledgerFromRequest reads which ledger is meant (RPCLedgerHelpers.cpp).
 func (c *call) ledgerFromRequest() (*engine.Ledger, *status) {
-	index, hash := c.params.Get("ledger_index"), c.params.Get("ledger_hash")
-	if legacy := c.params.Get("ledger"); legacy.Truthy() {
-		if len(legacy.AsString()) > 12 {
-			hash = legacy
-		} else {
-			index = legacy
+	field, count := "", 0
+	for _, f := range []string{"ledger_index", "ledger_hash", "ledger"} { // the last one, which is deprecated, decides the text
+		if c.params.Has(f) {
+			field = f
+			count++
 		}
 	}
-	if hash.Truthy() {
-		if !hash.IsString() {
-			return nil, &status{errInvalidParams, "ledgerHashNotString"}
-		}
-		h, ok := codec.ParseHash256(hash.AsString())
+	v := c.params.Get(field)
+	switch {
+	case count > 1 && field == "ledger":
+		return nil, &status{errInvalidParams, "Exactly one of 'ledger', 'ledger_hash', or 'ledger_index' can be specified."}
+	case count > 1:
+		return nil, &status{errInvalidParams, "Exactly one of 'ledger_hash' or 'ledger_index' can be specified."}
+	case count == 0:
+		return c.node.Current(), nil
+	case field == "ledger_hash", field == "ledger" && len(stringOf(v)) == 64:
+		h, ok := parsedHash(v)
 		if !ok {
-			return nil, &status{errInvalidParams, "ledgerHashMalformed"}
+			return nil, &status{errInvalidParams, "Invalid field '" + field + "', not hex string."}
 		}
 		return c.ledgerByHash(h)
+	case !v.IsString() && !v.IsUInt() && !v.IsInt():
+		return nil, &status{errInvalidParams, "Invalid field '" + field + "', not string or number."}
 	}
-	switch word := index.AsString(); word {
+	switch word := v.AsString(); word {
 	case "current", "":
 		return c.node.Current(), nil
 	case "validated", "closed":
@@ -197,7 +205,7 @@ func (c *call) ledgerFromRequest() (*engine.Ledger, *status) {
 			return c.ledgerBySeq(seq)
 		}
 	}
-	return nil, &status{errInvalidParams, "ledgerIndexMalformed"}
+	return nil, &status{errInvalidParams, "Invalid field '" + field + "', not string or number."}
 }
 
 func (c *call) ledgerByHash(h codec.Hash256) (*engine.Ledger, *status) {
@@ -224,7 +232,8 @@ func entryJSON(key codec.Hash256, e *codec.Object) obj {
 	return o
 }
 
-// entryTypes are the names by which requests filter ledger entries (chooseLedgerEntryType).
+// entryTypes are the names by which requests filter ledger entries (ledger_entries.macro). The kind's own name is one too, in
+// upper or lower case.
 var entryTypes = map[string]codec.LedgerEntryType{
 	"account":                              codec.LtAccountRoot,
 	"amendments":                           codec.LtAmendments,
@@ -232,12 +241,15 @@ var entryTypes = map[string]codec.LedgerEntryType{
 	"bridge":                               codec.LtBridge,
 	"check":                                codec.LtCheck,
 	"credential":                           codec.LtCredential,
+	"delegate":                             codec.LtDelegate,
 	"deposit_preauth":                      codec.LtDepositPreauth,
 	"did":                                  codec.LtDID,
 	"directory":                            codec.LtDirectoryNode,
 	"escrow":                               codec.LtEscrow,
 	"fee":                                  codec.LtFeeSettings,
 	"hashes":                               codec.LtLedgerHashes,
+	"loan":                                 codec.LtLoan,
+	"loan_broker":                          codec.LtLoanBroker,
 	"mpt_issuance":                         codec.LtMPTokenIssuance,
 	"mptoken":                              codec.LtMPToken,
 	"nft_offer":                            codec.LtNFTokenOffer,
@@ -250,9 +262,18 @@ var entryTypes = map[string]codec.LedgerEntryType{
 	"signer_list":                          codec.LtSignerList,
 	"state":                                codec.LtRippleState,
 	"ticket":                               codec.LtTicket,
+	"vault":                                codec.LtVault,
 	"xchain_owned_claim_id":                codec.LtXChainOwnedClaimID,
 	"xchain_owned_create_account_claim_id": codec.LtXChainOwnedCreateAccountClaimID,
 }
+
+var entryTypesByKind = func() map[string]codec.LedgerEntryType {
+	m := make(map[string]codec.LedgerEntryType, len(entryTypes))
+	for _, t := range entryTypes {
+		m[strings.ToLower(t.String())] = t
+	}
+	return m
+}()
 
 // anyEntry stands for all types; no entry has it.
 const anyEntry codec.LedgerEntryType = 0
@@ -267,6 +288,9 @@ func (c *call) chooseEntryType() (codec.LedgerEntryType, *status) {
 		return anyEntry, &status{errInvalidParams, "Invalid field 'type', not string."}
 	}
 	if lt, ok := entryTypes[t.AsString()]; ok {
+		return lt, nil
+	}
+	if lt, ok := entryTypesByKind[strings.ToLower(t.AsString())]; ok {
 		return lt, nil
 	}
 	return anyEntry, &status{errInvalidParams, "Invalid field 'type'."}
@@ -286,19 +310,18 @@ const (
 // shown is a part of an answer, written down at once: as text it takes a tenth of what it takes as maps.
 func shown(o obj) rjson.Raw { return rjson.Append(nil, o) }
 
-// readLimit reads "limit" as rippled does for an administrator: any unsigned integer stands, 0 for no limit at all
-// (readLimitField).
+// readLimit reads "limit" as xrpld does for an administrator: any positive integer (readLimitField).
 func (c *call) readLimit(standard uint32) (uint32, obj) {
 	l := c.params.Get("limit")
-	if !l.Truthy() {
+	if l.IsNull() {
 		return standard, nil
 	}
 	if !l.IsUInt() && (!l.IsInt() || l.AsInt() < 0) {
 		return 0, expectedField("limit", "unsigned integer")
 	}
 	n := l.AsUInt()
-	if n == 0 || n > maxPage {
-		n = maxPage
+	if n == 0 {
+		return 0, invalidField("limit")
 	}
-	return n, nil
+	return min(n, maxPage), nil
 }

@@ -362,10 +362,10 @@ func (s *Server) answerOne(ctx context.Context, v *rjson.Value, batch bool) (rep
 		case !params.Truthy():
 			params = nil
 		case !params.IsArray() || params.Len() != 1:
-			return refuse(0, "params unparseable")
+			return refuse(0, "params unparsable")
 		default:
 			if params = params.At(0); !params.IsObject() && !params.IsNull() {
-				return refuse(0, "params unparseable")
+				return refuse(0, "params unparsable")
 			}
 		}
 	}

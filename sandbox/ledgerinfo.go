@@ -13,7 +13,6 @@ import (
 // fill says what a ledger's JSON shows (LedgerFill).
 type fill struct {
 	full, transactions, accounts, expand, binary, queue bool
-	entries                                             codec.LedgerEntryType
 }
 
 // maxDump is the most entries, or whole transactions, that `ledger` shows at once. rippled shows all there are to an
@@ -24,6 +23,13 @@ const maxDump = 10_000
 func ledger(c *call) obj {
 	p := c.params
 	result := obj{}
+	f, bad := c.readFill()
+	if bad != nil {
+		return bad
+	}
+	if p.Has("type") {
+		result["warnings"] = []any{obj{"id": warnFieldsDeprecated, "message": typeDeprecated}}
+	}
 	if !p.Has("ledger") && !p.Has("ledger_hash") && !p.Has("ledger_index") {
 		closed, open := c.node.Closed(), c.node.Current()
 		result["closed"] = obj{"ledger": c.ledgerJSON(closed, fill{})}
@@ -31,17 +37,6 @@ func ledger(c *call) obj {
 	} else {
 		l, st := c.lookupLedger(result)
 		if st != nil {
-			return st.inject(obj{})
-		}
-		f := fill{
-			full:         p.Get("full").AsBool(),
-			transactions: p.Get("transactions").AsBool(),
-			accounts:     p.Get("accounts").AsBool(),
-			expand:       p.Get("expand").AsBool(),
-			binary:       p.Get("binary").AsBool(),
-			queue:        p.Get("queue").AsBool(),
-		}
-		if f.entries, st = c.chooseEntryType(); st != nil {
 			return st.inject(obj{})
 		}
 		if (f.full || f.accounts) && l.State.Len() > maxDump {
@@ -61,6 +56,31 @@ func ledger(c *call) obj {
 		}
 	}
 	return result
+}
+
+// warnFieldsDeprecated is the id of the warning for deprecated fields of a request (ErrorCodes.h).
+const warnFieldsDeprecated = 2004
+
+const typeDeprecated = "Some fields from your request are deprecated. Please check the documentation at " +
+	"https://xrpl.org/docs/references/http-websocket-apis/ and update your request. Field `type` is deprecated."
+
+// readFill reads what `ledger` is to show. Each member must be a boolean.
+func (c *call) readFill() (f fill, bad obj) {
+	var ownerFunds bool // of offers, which this ledger does not hold
+	for _, m := range []struct {
+		name string
+		into *bool
+	}{
+		{"full", &f.full}, {"transactions", &f.transactions}, {"accounts", &f.accounts}, {"expand", &f.expand},
+		{"binary", &f.binary}, {"owner_funds", &ownerFunds}, {"queue", &f.queue},
+	} {
+		v := c.params.Get(m.name)
+		if c.params.Has(m.name) && !v.IsBool() {
+			return f, rpcError(errInvalidParams)
+		}
+		*m.into = v.AsBool()
+	}
+	return f, nil
 }
 
 // ledgerJSON is a ledger's header and what else is asked for (LedgerToJson.cpp).
@@ -197,9 +217,6 @@ func ledgerState(l *engine.Ledger, f fill) []any {
 	for k, raw := range l.State.All() {
 		key := codec.Hash256(k)
 		e := l.Entry(key)
-		if f.entries != anyEntry && entryType(e) != f.entries {
-			continue
-		}
 		switch {
 		case f.binary:
 			entries = append(entries, shown(obj{"hash": key.String(), "tx_blob": upperHex(raw)}))
@@ -305,6 +322,9 @@ func ledgerData(c *call) obj {
 			return expectedField("marker", "valid")
 		}
 	}
+	if p.Has("binary") && !p.Get("binary").IsBool() {
+		return expectedField("binary", "boolean")
+	}
 	binary := p.Get("binary").AsBool()
 	limit := -1
 	if p.Has("limit") {
@@ -369,388 +389,6 @@ func before(k codec.Hash256) codec.Hash256 {
 	return k
 }
 
-// notHeld stands for the key of an entry of a kind that this ledger never holds. Nothing is found there.
-var notHeld = codec.Sha512Half([]byte("an entry of a kind that this ledger does not hold"))
-
-// entryParser reads the key of an entry from what a request says of it. An error is one of rippled's words.
-type entryParser struct {
-	field string
-	kind  codec.LedgerEntryType
-	parse func(c *call, v *rjson.Value) (key codec.Hash256, err string)
-}
-
-const (
-	malformedRequest = "malformedRequest"
-	malformedAddress = "malformedAddress"
-	malformedOwner   = "malformedOwner"
-
-	malformedCredentials = "malformedAuthorizedCredentials"
-)
-
-// entryParsers are in the order in which rippled looks for them; the first that a request has decides (LedgerEntry.cpp). The
-// kinds that this ledger does not hold are read too, for their mistakes.
-var entryParsers = []entryParser{
-	{"index", anyEntry, byIndex},
-	{"account_root", codec.LtAccountRoot, func(_ *call, v *rjson.Value) (codec.Hash256, string) {
-		return byAccount(v, engine.AccountKey)
-	}},
-	{"check", codec.LtCheck, byIndex},
-	{"deposit_preauth", codec.LtDepositPreauth, depositPreauthEntry},
-	{"directory", codec.LtDirectoryNode, directoryEntry},
-	{"escrow", codec.LtEscrow, func(_ *call, v *rjson.Value) (codec.Hash256, string) {
-		return bySequence(v, "owner", "seq", malformedOwner, nil)
-	}},
-	{"offer", codec.LtOffer, func(_ *call, v *rjson.Value) (codec.Hash256, string) {
-		return bySequence(v, "account", "seq", malformedAddress, nil)
-	}},
-	{"payment_channel", codec.LtPayChannel, byIndex},
-	{"ripple_state", codec.LtRippleState, rippleStateEntry},
-	{"ticket", codec.LtTicket, func(_ *call, v *rjson.Value) (codec.Hash256, string) {
-		return bySequence(v, "account", "ticket_seq", malformedAddress, engine.TicketKey)
-	}},
-	{"nft_page", codec.LtNFTokenPage, func(c *call, v *rjson.Value) (codec.Hash256, string) {
-		if !v.IsString() {
-			return codec.Hash256{}, malformedRequest
-		}
-		return byIndex(c, v)
-	}},
-	{"amm", codec.LtAMM, func(c *call, v *rjson.Value) (codec.Hash256, string) {
-		if !v.IsObject() {
-			return byIndex(c, v)
-		}
-		if !validIssue(v.Get("asset")) || !validIssue(v.Get("asset2")) {
-			return codec.Hash256{}, malformedRequest
-		}
-		return notHeld, ""
-	}},
-	{"bridge", codec.LtBridge, func(c *call, v *rjson.Value) (codec.Hash256, string) {
-		door := c.params.Get("bridge_account")
-		if id, ok := codec.ParseAccountID(stringOf(door)); !ok || id.IsZero() || !v.IsObject() {
-			return codec.Hash256{}, malformedRequest
-		}
-		if key, bad := bridgeEntry(v, ""); bad != "" {
-			return key, bad
-		}
-		if d := stringOf(door); d != stringOf(v.Get("LockingChainDoor")) && d != stringOf(v.Get("IssuingChainDoor")) {
-			return codec.Hash256{}, malformedRequest
-		}
-		return notHeld, ""
-	}},
-	{"xchain_owned_claim_id", codec.LtXChainOwnedClaimID, func(c *call, v *rjson.Value) (codec.Hash256, string) {
-		if v.IsString() {
-			return byIndex(c, v)
-		}
-		return bridgeEntry(v, "xchain_owned_claim_id")
-	}},
-	{"xchain_owned_create_account_claim_id", codec.LtXChainOwnedCreateAccountClaimID, func(c *call, v *rjson.Value) (codec.Hash256, string) {
-		if v.IsString() {
-			return byIndex(c, v)
-		}
-		return bridgeEntry(v, "xchain_owned_create_account_claim_id")
-	}},
-	{"did", codec.LtDID, func(_ *call, v *rjson.Value) (codec.Hash256, string) {
-		return byAccount(v, engine.DIDKey)
-	}},
-	{"oracle", codec.LtOracle, oracleEntry},
-	{"credential", codec.LtCredential, credentialEntry},
-	{"mpt_issuance", codec.LtMPTokenIssuance, func(_ *call, v *rjson.Value) (codec.Hash256, string) {
-		if !isHash192(stringOf(v)) {
-			return codec.Hash256{}, malformedRequest
-		}
-		return notHeld, ""
-	}},
-	{"mptoken", codec.LtMPToken, mptokenEntry},
-	{"permissioned_domain", codec.LtPermissionedDomain, permissionedDomainEntry},
-}
-
-// ledgerEntry is `ledger_entry` (LedgerEntry.cpp). Its errors have no code and no message.
-func ledgerEntry(c *call) (result obj) {
-	result = obj{}
-	l, st := c.lookupLedger(result)
-	if st != nil {
-		return st.inject(result)
-	}
-	// Since version 2 what cannot be converted is a mistake of the request; before it the server's.
-	if c.version > 1 {
-		defer func() {
-			if e := recover(); e != nil {
-				if _, ok := e.(rjson.ConversionError); !ok {
-					panic(e)
-				}
-				result["error"] = "invalidParams"
-			}
-		}()
-	}
-	key, kind, bad := c.parseEntry()
-	if bad != "" {
-		result["error"] = bad
-		return result
-	}
-	if key.IsZero() {
-		return result
-	}
-	e := l.Entry(key)
-	switch {
-	case e == nil:
-		result["error"] = "entryNotFound"
-	case kind != anyEntry && kind != entryType(e):
-		result["error"] = "unexpectedLedgerType"
-	case c.params.Get("binary").AsBool():
-		result["node_binary"] = upperHex(e.Append(nil))
-		result["index"] = key.String()
-	default:
-		result["node"] = entryJSON(key, e)
-		result["index"] = key.String()
-	}
-	return result
-}
-
-func (c *call) parseEntry() (codec.Hash256, codec.LedgerEntryType, string) {
-	for _, p := range entryParsers {
-		if c.params.Has(p.field) {
-			key, bad := p.parse(c, c.params.Get(p.field))
-			return key, p.kind, bad
-		}
-	}
-	if ps := c.params.Get("params"); ps.IsArray() && ps.Len() == 1 && ps.At(0).IsString() {
-		key, bad := byIndex(c, ps.At(0))
-		return key, anyEntry, bad
-	}
-	if c.version > 1 {
-		return codec.Hash256{}, anyEntry, "invalidParams"
-	}
-	return codec.Hash256{}, anyEntry, "unknownOption"
-}
-
-func stringOf(v *rjson.Value) string {
-	if v.IsString() {
-		return v.AsString()
-	}
-	return ""
-}
-
-func byIndex(_ *call, v *rjson.Value) (codec.Hash256, string) {
-	if k, ok := codec.ParseHash256(v.AsString()); ok {
-		return k, ""
-	}
-	return codec.Hash256{}, malformedRequest
-}
-
-func byAccount(v *rjson.Value, key func(codec.AccountID) codec.Hash256) (codec.Hash256, string) {
-	id, ok := codec.ParseAccountID(v.AsString())
-	if !ok || id.IsZero() {
-		return codec.Hash256{}, malformedAddress
-	}
-	return key(id), ""
-}
-
-// bySequence reads a key from an account and a number, or from the key itself.
-func bySequence(v *rjson.Value, account, number, badAccount string, key func(codec.AccountID, uint32) codec.Hash256) (codec.Hash256, string) {
-	if !v.IsObject() {
-		return byIndex(nil, v)
-	}
-	if !v.Has(account) || !v.Get(number).IsIntegral() {
-		return codec.Hash256{}, malformedRequest
-	}
-	id, ok := codec.ParseAccountID(v.Get(account).AsString())
-	if !ok {
-		return codec.Hash256{}, badAccount
-	}
-	n := v.Get(number).AsUInt()
-	if key == nil {
-		return notHeld, ""
-	}
-	return key(id, n), ""
-}
-
-func credentialEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
-	if v.IsString() {
-		return byIndex(c, v)
-	}
-	for _, f := range []string{"subject", "issuer", "credential_type"} {
-		if !v.Get(f).IsString() {
-			return codec.Hash256{}, malformedRequest
-		}
-	}
-	subject, ok1 := codec.ParseAccountID(v.Get("subject").AsString())
-	issuer, ok2 := codec.ParseAccountID(v.Get("issuer").AsString())
-	kind, ok3 := unhex(v.Get("credential_type").AsString())
-	if !ok1 || !ok2 || !ok3 || subject.IsZero() || issuer.IsZero() || len(kind) == 0 {
-		return codec.Hash256{}, malformedRequest
-	}
-	return engine.CredentialKey(subject, issuer, kind), ""
-}
-
-func directoryEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
-	if v.IsNull() {
-		return codec.Hash256{}, malformedRequest
-	}
-	if !v.IsObject() {
-		return byIndex(c, v)
-	}
-	if v.Has("sub_index") && !v.Get("sub_index").IsIntegral() {
-		return codec.Hash256{}, malformedRequest
-	}
-	page := uint64(v.Get("sub_index").AsUInt())
-	switch {
-	case v.Has("dir_root"):
-		if v.Has("owner") {
-			return codec.Hash256{}, malformedRequest
-		}
-		root, ok := codec.ParseHash256(v.Get("dir_root").AsString())
-		if !ok {
-			return codec.Hash256{}, malformedRequest
-		}
-		return engine.PageKey(root, page), ""
-	case v.Has("owner"):
-		id, ok := codec.ParseAccountID(v.Get("owner").AsString())
-		if !ok {
-			return codec.Hash256{}, malformedAddress
-		}
-		return engine.PageKey(engine.OwnerDirKey(id), page), ""
-	}
-	return codec.Hash256{}, malformedRequest
-}
-
-// maxAuthorized is the most credentials that one preauthorization names.
-const maxAuthorized = 8
-
-func depositPreauthEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
-	if !v.IsObject() {
-		if !v.IsString() {
-			return codec.Hash256{}, malformedRequest
-		}
-		return byIndex(c, v)
-	}
-	account, credentials := v.Get("authorized"), v.Get("authorized_credentials")
-	if !v.Get("owner").IsString() || v.Has("authorized") == v.Has("authorized_credentials") ||
-		v.Has("authorized") && !account.IsString() || v.Has("authorized_credentials") && !credentials.IsArray() {
-		return codec.Hash256{}, malformedRequest
-	}
-	owner, ok := codec.ParseAccountID(v.Get("owner").AsString())
-	if !ok {
-		return codec.Hash256{}, malformedOwner
-	}
-	if v.Has("authorized") {
-		id, ok := codec.ParseAccountID(account.AsString())
-		if !ok {
-			return codec.Hash256{}, "malformedAuthorized"
-		}
-		return engine.DepositPreauthKey(owner, id), ""
-	}
-	if n := credentials.Len(); n == 0 || n > maxAuthorized {
-		return codec.Hash256{}, malformedCredentials
-	}
-	kinds := make([]engine.CredentialKind, 0, maxAuthorized)
-	for _, e := range credentials.Elements() {
-		issuer, ok1 := codec.ParseAccountID(stringOf(e.Get("issuer")))
-		kind, ok2 := unhex(stringOf(e.Get("credential_type")))
-		if !ok1 || issuer.IsZero() || !ok2 || len(kind) == 0 || len(kind) > 64 {
-			return codec.Hash256{}, malformedCredentials
-		}
-		kinds = append(kinds, engine.CredentialKind{Issuer: issuer, Type: kind})
-	}
-	sorted, unique := engine.SortCredentialKinds(kinds)
-	if !unique {
-		return codec.Hash256{}, malformedCredentials
-	}
-	return engine.DepositPreauthCredentialsKey(owner, sorted), ""
-}
-
-// permissionedDomainEntry is rippled 2.4.0's: a domain by its owner and the sequence of the transaction that made it.
-func permissionedDomainEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
-	if v.IsString() {
-		return byIndex(c, v)
-	}
-	if !v.IsObject() {
-		return codec.Hash256{}, malformedRequest
-	}
-	if !v.Get("account").IsString() {
-		return codec.Hash256{}, malformedAddress
-	}
-	seq := v.Get("seq")
-	if !seq.IsUInt() && (!seq.IsInt() || seq.AsInt() < 0) {
-		return codec.Hash256{}, malformedRequest
-	}
-	id, ok := codec.ParseAccountID(v.Get("account").AsString())
-	if !ok {
-		return codec.Hash256{}, malformedAddress
-	}
-	return engine.PermissionedDomainKey(id, seq.AsUInt()), ""
-}
-
-func rippleStateEntry(_ *call, v *rjson.Value) (codec.Hash256, string) {
-	ends := v.Get("accounts")
-	if !v.IsObject() || !v.Has("currency") || ends.Len() != 2 || !ends.At(0).IsString() || !ends.At(1).IsString() ||
-		ends.At(0).AsString() == ends.At(1).AsString() {
-		return codec.Hash256{}, malformedRequest
-	}
-	_, ok1 := codec.ParseAccountID(ends.At(0).AsString())
-	_, ok2 := codec.ParseAccountID(ends.At(1).AsString())
-	if !ok1 || !ok2 {
-		return codec.Hash256{}, malformedAddress
-	}
-	if _, ok := parseCurrency(v.Get("currency").AsString()); !ok {
-		return codec.Hash256{}, "malformedCurrency"
-	}
-	return notHeld, ""
-}
-
-// bridgeEntry reads a bridge's four parts and, where number names one, the number of a claim on it.
-func bridgeEntry(v *rjson.Value, number string) (codec.Hash256, string) {
-	if !v.IsObject() || !v.Get("IssuingChainDoor").IsString() || !v.Get("LockingChainDoor").IsString() ||
-		!v.Has("IssuingChainIssue") || !v.Has("LockingChainIssue") || number != "" && !v.Has(number) {
-		return codec.Hash256{}, malformedRequest
-	}
-	_, ok1 := codec.ParseAccountID(v.Get("LockingChainDoor").AsString())
-	_, ok2 := codec.ParseAccountID(v.Get("IssuingChainDoor").AsString())
-	if !ok1 || !ok2 || !validIssue(v.Get("LockingChainIssue")) || !validIssue(v.Get("IssuingChainIssue")) {
-		return codec.Hash256{}, malformedRequest
-	}
-	return notHeld, ""
-}
-
-func oracleEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
-	if !v.IsObject() {
-		return byIndex(c, v)
-	}
-	if !v.Has("oracle_document_id") || !v.Has("account") {
-		return codec.Hash256{}, malformedRequest
-	}
-	id, ok := codec.ParseAccountID(v.Get("account").AsString())
-	if !ok || id.IsZero() {
-		return codec.Hash256{}, malformedAddress
-	}
-	doc := v.Get("oracle_document_id")
-	switch {
-	case doc.IsUInt(), doc.IsInt() && doc.AsInt() >= 0:
-	case doc.IsString():
-		if _, ok := rjson.ParseUint32(doc.AsString()); ok {
-			break
-		}
-		fallthrough
-	default:
-		return codec.Hash256{}, "malformedDocumentID"
-	}
-	return notHeld, ""
-}
-
-func mptokenEntry(c *call, v *rjson.Value) (codec.Hash256, string) {
-	if !v.IsObject() {
-		return byIndex(c, v)
-	}
-	if !v.Has("mpt_issuance_id") || !v.Has("account") || !isHash192(v.Get("mpt_issuance_id").AsString()) {
-		return codec.Hash256{}, malformedRequest
-	}
-	return byAccount(v.Get("account"), func(codec.AccountID) codec.Hash256 { return notHeld })
-}
-
-// isHash192 tells whether a text is 48 hex digits, or "0" for none.
-func isHash192(s string) bool {
-	_, ok := unhex(s)
-	return s == "0" || ok && len(s) == 48
-}
-
 // unhex reads hex digits as rippled's strUnHex does: an odd number of them has a zero before it.
 func unhex(s string) ([]byte, bool) {
 	out := make([]byte, 0, (len(s)+1)/2)
@@ -802,18 +440,36 @@ func parseCurrency(s string) (cur [20]byte, ok bool) {
 	return cur, true
 }
 
-// validIssue tells whether a value names a currency and, but for XRP, its issuer (issueFromJson).
-func validIssue(v *rjson.Value) bool {
-	if !v.IsObject() || !v.Get("currency").IsString() {
-		return false
+// parseIssue reads a currency and, but for XRP, its issuer (issueFromJson).
+func parseIssue(v *rjson.Value) (is issue, ok bool) {
+	if !v.IsObject() || v.Has("mpt_issuance_id") || !v.Get("currency").IsString() {
+		return is, false
 	}
-	cur, ok := parseCurrency(v.Get("currency").AsString())
-	if !ok {
-		return false
+	if is.currency, ok = parseCurrency(v.Get("currency").AsString()); !ok || is.currency == badCurrency || is.currency == noCurrency {
+		return is, false
 	}
-	if cur == [20]byte{} {
-		return v.Get("issuer").IsNull()
+	if is.currency == [20]byte{} {
+		return is, v.Get("issuer").IsNull()
 	}
-	_, ok = codec.ParseAccountID(stringOf(v.Get("issuer")))
-	return ok
+	is.issuer, ok = codec.ParseAccountID(stringOf(v.Get("issuer")))
+	return is, ok && !is.issuer.IsZero() && is.issuer != noAccount
+}
+
+// badCurrency spells XRP and noCurrency is the number one: neither is a currency (UintTypes.cpp).
+var (
+	badCurrency = [20]byte{12: 'X', 13: 'R', 14: 'P'}
+	noCurrency  = [20]byte{19: 1}
+)
+
+func stringOf(v *rjson.Value) string {
+	if v.IsString() {
+		return v.AsString()
+	}
+	return ""
+}
+
+// isHash192 tells whether a text is 48 hex digits, or "0" for none.
+func isHash192(s string) bool {
+	_, ok := unhex(s)
+	return s == "0" || ok && len(s) == 48
 }

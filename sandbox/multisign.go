@@ -68,7 +68,7 @@ func (c *call) signedFor() obj {
 	if bad != nil {
 		return bad
 	}
-	return c.formatted(t, 0)
+	return c.formatted(t, nil)
 }
 
 // withSigners puts the signers of a transaction in order, checks them, and makes it one of those that can be submitted.
@@ -108,7 +108,10 @@ func (c *call) withSigners(o *codec.Object) (*codec.Tx, obj) {
 
 // submitMultisigned is `submit_multisigned` (SubmitMultiSigned.cpp): it submits a transaction in JSON with all its signatures.
 func submitMultisigned(c *call) obj {
-	failHard := c.params.Get("fail_hard").AsBool()
+	failHard, bad := c.failHard()
+	if bad != nil {
+		return bad
+	}
 	if !c.params.Has("tx_json") {
 		return missingField("tx_json")
 	}

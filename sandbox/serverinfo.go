@@ -15,6 +15,12 @@ import (
 // buildVersion is the release of xrpld that the server behaves as. Clients decide by it which transactions to send.
 const buildVersion = "3.2.0"
 
+// buildBranch and buildCommit name the sources of that release, as it reports them to administrators.
+const (
+	buildBranch = "release-3.2.0"
+	buildCommit = "3c43f4614f87965298773279ff5b85d4c56c637b"
+)
+
 // loadBase is the load factor of a server without load.
 const loadBase = 256
 
@@ -51,6 +57,7 @@ func (c *call) nodeInfo(human bool) obj {
 	none := obj{"duration_us": "0", "transitions": "0"}
 	info := obj{
 		"build_version":              buildVersion,
+		"git":                        obj{"branch": buildBranch, "hash": buildCommit},
 		"server_state":               "full",
 		"time":                       now.Format("2006-Jan-02 15:04:05.000000 UTC"),
 		"validation_quorum":          0,

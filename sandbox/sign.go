@@ -20,7 +20,7 @@ const commandDeprecated = "This command has been deprecated and will be removed 
 func sign(c *call) obj {
 	t, result := c.signed()
 	if result == nil {
-		result = c.formatted(t, 0)
+		result = c.formatted(t, nil)
 	}
 	result["deprecated"] = commandDeprecated
 	return result
@@ -63,14 +63,14 @@ func (c *call) checkConstructed(t *codec.Tx) obj {
 // submitSigned submits a transaction that was put together here, and tells what became of it.
 func (c *call) submitSigned(t *codec.Tx, failHard bool) obj {
 	r := c.submitTx(t, failHard)
-	result := c.formatted(t, r.InLedger)
+	result := c.formatted(t, c.recordOf(t, r))
 	engineResult(result, r.Result)
 	return result
 }
 
 // formatted is a transaction as those requests show it that sign it (transactionFormatResultImpl).
-func (c *call) formatted(t *codec.Tx, inLedger uint32) obj {
-	j := transactionJSON(t, inLedger, 0, false, c.version)
+func (c *call) formatted(t *codec.Tx, in *engine.TxRecord) obj {
+	j := transactionJSON(t, in, false, c.version)
 	insertDeliverMax(j, t.Type, c.version)
 	result := obj{"tx_json": j, "tx_blob": upperHex(t.Blob)}
 	if c.version > 1 {

@@ -49,14 +49,14 @@ func (c *call) simulated(t *codec.Tx, binary bool) obj {
 	if binary {
 		result["tx_blob"] = upperHex(t.Blob)
 	} else {
-		result["tx_json"] = transactionJSON(t, 0, 0, false, 1)
+		result["tx_json"] = transactionJSON(t, nil, false, 1)
 	}
 	switch {
 	case r.Meta == nil:
 	case binary:
 		result["meta_blob"] = upperHex(r.Meta.Append(nil))
 	default:
-		result["meta"] = r.Meta.JSON()
+		result["meta"] = metaJSON(&engine.TxRecord{Tx: t, Meta: r.Meta, Result: r.Result, LedgerSeq: r.Seq, CloseTime: c.node.Closed().CloseTime})
 	}
 	return result
 }

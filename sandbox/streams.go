@@ -290,6 +290,9 @@ func closedTxJSON(l *engine.Ledger, r *engine.TxRecord, version int) obj {
 		"ledger_index": l.Seq, "ledger_hash": l.Hash.String(), "close_time_iso": isoTime(l.CloseTime),
 		"meta": metaJSON(r),
 	}
+	if ctid, ok := encodeCTID(l.Seq, r.Index, networkID); ok {
+		o["ctid"] = ctid
+	}
 	streamTx(o, r.Tx, r.Result, j, version)
 	return o
 }
@@ -300,7 +303,7 @@ func (h *hub) tellClosed(e event) {
 		fees := l.Fees()
 		text := rjson.Append(nil, obj{
 			"type": "ledgerClosed", "ledger_index": l.Seq, "ledger_hash": l.Hash.String(), "ledger_time": l.CloseTime,
-			"fee_base": fees.Base, "reserve_base": fees.Reserve, "reserve_inc": fees.ReserveInc,
+			"fee_base": fees.Base, "network_id": networkID, "reserve_base": fees.Reserve, "reserve_inc": fees.ReserveInc,
 			"txn_count": len(e.records), "validated_ledgers": h.completeAt(l.Seq),
 		})
 		h.each(e, streamLedger, func(c *wsConn, _ *subscriptions) { c.push(text) })

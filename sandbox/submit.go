@@ -16,8 +16,11 @@ const signingDeprecated = "Signing support in the 'submit' command has been depr
 // submit is `submit` (Submit.cpp).
 func submit(c *call) obj {
 	p := c.params
-	failHard := p.Get("fail_hard").AsBool()
+	failHard, bad := c.failHard()
 	if !p.Has("tx_blob") {
+		if bad != nil {
+			return bad
+		}
 		result := c.signAndSubmit(failHard)
 		result["deprecated"] = signingDeprecated
 		return result
@@ -33,9 +36,12 @@ func submit(c *call) obj {
 	if reason := c.srv.checked.validity(t); reason != "" {
 		return obj{"error": "invalidTransaction", "error_exception": "fails local checks: " + reason}
 	}
+	if bad != nil {
+		return bad
+	}
 	r := c.submitTx(t, failHard)
 	result := obj{
-		"tx_json":  submittedJSON(t, r),
+		"tx_json":  transactionJSON(t, c.recordOf(t, r), false, 1),
 		"tx_blob":  upperHex(t.Blob),
 		"accepted": r.Applied || r.Broadcast || r.Queued || r.Kept,
 		"applied":  r.Applied, "broadcast": r.Broadcast, "queued": r.Queued, "kept": r.Kept,
@@ -56,9 +62,22 @@ func engineResult(o obj, r engine.TER) {
 	o["engine_result_message"] = r.Message()
 }
 
-// submittedJSON is a submitted transaction as `submit` shows it: one that is in a closed ledger already is shown with that.
-func submittedJSON(t *codec.Tx, r engine.SubmitResult) obj {
-	return transactionJSON(t, r.InLedger, 0, false, 1)
+// recordOf is the record of a submitted transaction that is in a closed ledger already; nil where it is in none.
+func (c *call) recordOf(t *codec.Tx, r engine.SubmitResult) *engine.TxRecord {
+	if r.InLedger == 0 {
+		return nil
+	}
+	in, _ := c.node.Lookup(t.ID)
+	return in
+}
+
+// failHard reads "fail_hard", which must be a boolean (Submit.cpp).
+func (c *call) failHard() (bool, obj) {
+	v := c.params.Get("fail_hard")
+	if c.params.Has("fail_hard") && !v.IsBool() {
+		return false, expectedField("fail_hard", "boolean")
+	}
+	return v.AsBool(), nil
 }
 
 // txChecks remembers what was found out about transactions by their id, which covers all their bytes: a signature is verified

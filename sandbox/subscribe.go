@@ -108,6 +108,7 @@ func (c *call) describeLedger(result obj) {
 	fees := l.Fees()
 	result["ledger_index"] = l.Seq
 	result["ledger_hash"] = l.Hash.String()
+	result["network_id"] = networkID
 	result["ledger_time"] = l.CloseTime
 	result["fee_base"] = fees.Base
 	result["reserve_base"] = fees.Reserve

@@ -97,21 +97,25 @@ func metaJSON(r *engine.TxRecord) obj {
 	return o
 }
 
-// transactionJSON is a transaction as Transaction::getJson shows it: with its hash in version 1, and with the ledger it is in.
-func transactionJSON(t *codec.Tx, seq, closeTime uint32, date bool, version int) obj {
+// transactionJSON is a transaction as Transaction::getJson shows it: with its hash in version 1, and with the ledger that it is in;
+// in is nil for none.
+func transactionJSON(t *codec.Tx, in *engine.TxRecord, date bool, version int) obj {
 	o := t.JSON()
 	if version == 1 {
 		o["hash"] = t.ID.String()
 	}
-	if seq == 0 {
+	if in == nil {
 		return o
 	}
 	if version == 1 {
-		o["inLedger"] = seq
+		o["inLedger"] = in.LedgerSeq
 	}
-	o["ledger_index"] = seq
+	o["ledger_index"] = in.LedgerSeq
 	if date {
-		o["date"] = closeTime
+		o["date"] = in.CloseTime
+	}
+	if ctid, ok := encodeCTID(in.LedgerSeq, in.Index, networkID); ok {
+		o["ctid"] = ctid
 	}
 	return o
 }
@@ -218,7 +222,7 @@ func (c *call) txAnswer(r *engine.TxRecord, t *codec.Tx, binary bool) obj {
 		if binary {
 			result["tx_blob"] = upperHex(t.Blob)
 		} else {
-			o := transactionJSON(t, seq, closeTime, true, c.version)
+			o := transactionJSON(t, r, true, c.version)
 			insertDeliverMax(o, t.Type, c.version)
 			result["tx_json"] = o
 		}
@@ -234,7 +238,7 @@ func (c *call) txAnswer(r *engine.TxRecord, t *codec.Tx, binary bool) obj {
 			result["inLedger"], result["ledger_index"], result["date"] = seq, seq, closeTime
 		}
 	default:
-		result = transactionJSON(t, seq, closeTime, true, c.version)
+		result = transactionJSON(t, r, true, c.version)
 		insertDeliverMax(result, t.Type, c.version)
 	}
 	if r != nil {
@@ -280,7 +284,7 @@ func transactionEntry(c *call) obj {
 		result["error"] = "transactionNotFound"
 		return result
 	}
-	t := transactionJSON(r.Tx, 0, 0, false, c.version)
+	t := transactionJSON(r.Tx, nil, false, c.version)
 	insertDeliverMax(t, r.Tx.Type, c.version)
 	result["tx_json"] = t
 	if c.version == 1 {
@@ -320,7 +324,8 @@ func txHistory(c *call) obj {
 			if len(txs) == historyPage {
 				break
 			}
-			t := transactionJSON(r.Tx, r.LedgerSeq, 0, false, c.version)
+			t := transactionJSON(r.Tx, r, false, c.version)
+			delete(t, "ctid") // its database does not say where in the ledger it is
 			insertDeliverMax(t, r.Tx.Type, c.version)
 			txs = append(txs, t)
 		}
@@ -339,13 +344,18 @@ const accountTxPage = 200
 // accountTx is `account_tx` (AccountTx.cpp, and Node.cpp for its pages).
 func accountTx(c *call) obj {
 	p := c.params
-	if c.version > 1 && (p.Has("binary") && !p.Get("binary").IsBool() || p.Has("forward") && !p.Get("forward").IsBool()) {
-		return rpcError(errInvalidParams)
+	for _, f := range []string{"binary", "forward"} {
+		if c.version > 1 && p.Has(f) && !p.Get(f).IsBool() {
+			return invalidField(f)
+		}
 	}
-	limit := p.Get("limit").AsUInt()
+	limit, bad := c.readLimit(accountTxPage)
+	if bad != nil {
+		return bad
+	}
 	binary, forward := p.Get("binary").AsBool(), p.Get("forward").AsBool()
 	if !p.Has("account") {
-		return rpcError(errInvalidParams)
+		return missingField("account")
 	}
 	id, ok := codec.ParseAccountID(p.Get("account").AsString())
 	if !ok {
@@ -369,11 +379,7 @@ func accountTx(c *call) obj {
 		return st.inject(obj{})
 	}
 
-	most := limit
-	if most == 0 || most == 1<<32-1 {
-		most = accountTxPage
-	}
-	most = min(most, maxTxPage)
+	most := min(limit, maxTxPage)
 	lo, hi := lowest, highest
 	if from != nil { // its ledger is looked at even outside the range
 		if forward {
@@ -418,7 +424,7 @@ func (c *call) accountTxJSON(r *engine.TxRecord, binary bool) obj {
 		}
 		return o
 	}
-	t := transactionJSON(r.Tx, r.LedgerSeq, r.CloseTime, true, c.version)
+	t := transactionJSON(r.Tx, r, true, c.version)
 	insertDeliverMax(t, r.Tx.Type, c.version)
 	o := obj{"validated": true, "meta": metaJSON(r)}
 	if c.version == 1 {

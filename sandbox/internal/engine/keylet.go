@@ -20,6 +20,10 @@ func keyOf(space byte, parts ...[]byte) codec.Hash256 {
 	return codec.Hash256(sum[:32])
 }
 
+// Key is the key of an entry of a kind that this package does not hold: SHA-512Half
+// of its name space and what tells it from others.
+func Key(space byte, parts ...[]byte) codec.Hash256 { return keyOf(space, parts...) }
+
 func be32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
 func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
 
@@ -77,11 +81,12 @@ func PermissionedDomainKey(a codec.AccountID, sequence uint32) codec.Hash256 {
 	return keyOf('m', a[:], be32(sequence))
 }
 
-// FeeKey, AmendmentsKey and SkipKey are the keys of the entries of which a
-// ledger holds one each.
-func FeeKey() codec.Hash256        { return keyOf('e') }
-func AmendmentsKey() codec.Hash256 { return keyOf('f') }
-func SkipKey() codec.Hash256       { return keyOf('s') }
+// FeeKey, AmendmentsKey, NegativeUNLKey and SkipKey are the keys of the entries
+// of which a ledger holds one each.
+func FeeKey() codec.Hash256         { return keyOf('e') }
+func AmendmentsKey() codec.Hash256  { return keyOf('f') }
+func NegativeUNLKey() codec.Hash256 { return keyOf('N') }
+func SkipKey() codec.Hash256        { return keyOf('s') }
 
 // SkipKeyFor is the key of the LedgerHashes entry that keeps every 256th hash
 // of the 65,536 ledgers around seq.

@@ -29,11 +29,11 @@ func (n *Node) Simulate(tx *codec.Tx) SimulateResult {
 		return res
 	}
 	r, _, direct := n.queue.applyDirectly(trial, tx, flagDryRun)
-	if !direct {
-		r, _ = n.queue.copy().apply(trial, tx, flagDryRun)
+	if !direct { // only the queue could take it
+		r = TelCanNotQueue
 	}
 	res.Result = r
-	if r.IsTes() || r.IsTec() { // what is queued in the end may have been tried before
+	if r.IsTes() || r.IsTec() {
 		res.Meta = sim.meta
 	}
 	return res
