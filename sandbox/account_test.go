@@ -43,7 +43,7 @@ func (a *testAccount) sign(t testing.TB, kind codec.TxType, fill func(*codec.Obj
 	o.SetUint(codec.SfSequence, uint64(a.next))
 	fill(o)
 	a.next++
-	tx, err := signObject(o, a.pub, a.priv)
+	tx, err := signObject(o, nil, a.pub, a.priv)
 	if err != nil {
 		t.Fatal(err)
 	}

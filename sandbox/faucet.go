@@ -49,58 +49,110 @@ const (
 	faucetTries   = 5                     // when others use the genesis account at the same time
 	faucetLedgers = 20                    // ledgers in which the payment may still happen
 	faucetWait    = 30 * time.Second
+
+	// FaucetMaxCount is how many accounts one request of the faucet may ask for.
+	FaucetMaxCount = 100
 )
 
 var (
 	errFaucetAddress = errors.New("the destination must be a classic address")
+	errFaucetCount   = fmt.Errorf("the count must be from 1 to %d", FaucetMaxCount)
 	errFaucetAmount  = fmt.Errorf("the amount must be more than nothing and at most %d XRP", faucetMost/1_000_000)
 )
 
 // Fund pays drops of XRP from the genesis account to an address, or to a new account if destination is empty. It returns when the
 // payment is validated; on a server that closes ledgers only when told to, when it is in the open ledger.
 func (s *Server) Fund(ctx context.Context, destination string, drops int64) (Account, error) {
-	a := Account{Address: destination}
 	if drops <= 0 || drops > maxDrops {
 		return Account{}, errFaucetAmount
 	}
-	to, ok := codec.ParseAccountID(destination)
+	a := Account{Address: destination}
 	if destination == "" {
-		seed := make(codec.Seed, 16)
-		if _, err := rand.Read(seed); err != nil {
-			return Account{}, fmt.Errorf("making a new account: %w", err)
+		var err error
+		if a, err = newAccount(); err != nil {
+			return Account{}, err
 		}
-		pub, _ := codec.DeriveKeypair(seed, codec.Ed25519)
-		to = codec.AccountIDFromPublicKey(pub)
-		a = Account{Address: to.String(), Seed: Seed{codec.EncodeSeed(seed, codec.Ed25519)}}
-	} else if !ok {
+	} else if _, ok := codec.ParseAccountID(destination); !ok {
 		return Account{}, errFaucetAddress
 	}
-	next := s.hub.nextClose()
-	t, err := s.payFromGenesis(ctx, to, drops)
+	funded, err := s.fundAll(ctx, []Account{a}, drops)
 	if err != nil {
-		return Account{}, fmt.Errorf("funding %s: %w", a.Address, err)
+		return Account{}, err
 	}
-	a.Hash = t.ID.String()
+	return funded[0], nil
+}
+
+// FundNew makes count new accounts, 1 to FaucetMaxCount, and pays drops of XRP to each. It returns as Fund does, for all of them
+// at once.
+func (s *Server) FundNew(ctx context.Context, count int, drops int64) ([]Account, error) {
+	switch {
+	case drops <= 0 || drops > maxDrops:
+		return nil, errFaucetAmount
+	case count < 1 || count > FaucetMaxCount:
+		return nil, errFaucetCount
+	}
+	accounts := make([]Account, count)
+	for i := range accounts {
+		var err error
+		if accounts[i], err = newAccount(); err != nil {
+			return nil, err
+		}
+	}
+	return s.fundAll(ctx, accounts, drops)
+}
+
+func newAccount() (Account, error) {
+	seed := make(codec.Seed, 16)
+	if _, err := rand.Read(seed); err != nil {
+		return Account{}, fmt.Errorf("making a new account: %w", err)
+	}
+	pub, _ := codec.DeriveKeypair(seed, codec.Ed25519)
+	return Account{Address: codec.AccountIDFromPublicKey(pub).String(), Seed: Seed{codec.EncodeSeed(seed, codec.Ed25519)}}, nil
+}
+
+// fundAll submits a payment to each account and then waits for all of them.
+func (s *Server) fundAll(ctx context.Context, accounts []Account, drops int64) ([]Account, error) {
+	next := s.hub.nextClose()
+	payments := make([]*codec.Tx, len(accounts))
+	for i := range accounts {
+		to, _ := codec.ParseAccountID(accounts[i].Address) // it was checked, or made here
+		t, err := s.payFromGenesis(ctx, to, drops)
+		if err != nil {
+			return nil, fmt.Errorf("funding %s: %w", accounts[i].Address, err)
+		}
+		payments[i], accounts[i].Hash = t, t.ID.String()
+	}
 	if !s.closesByItself() {
-		return a, nil
+		return accounts, nil
 	}
+	for i, t := range payments {
+		var err error
+		if next, err = s.awaitPayment(ctx, t, next); err != nil {
+			return nil, fmt.Errorf("funding %s: %w", accounts[i].Address, err)
+		}
+	}
+	return accounts, nil
+}
+
+// awaitPayment waits until a payment is in a closed ledger. next is closed with the next ledger; the one to go on with is returned.
+func (s *Server) awaitPayment(ctx context.Context, t *codec.Tx, next <-chan struct{}) (<-chan struct{}, error) {
 	for {
 		if r, _ := s.node.Lookup(t.ID); r != nil {
 			if !r.Result.IsTes() {
-				return Account{}, fmt.Errorf("funding %s: %s: %s", a.Address, r.Result, r.Result.Message())
+				return next, fmt.Errorf("%s: %s", r.Result, r.Result.Message())
 			}
-			return a, nil
+			return next, nil
 		}
 		if s.node.Closed().Seq > uint32(t.Uint(codec.SfLastLedgerSequence)) {
-			return Account{}, fmt.Errorf("funding %s: no ledger took the payment", a.Address)
+			return next, errors.New("no ledger took the payment")
 		}
 		select {
 		case <-next:
 			next = s.hub.nextClose()
 		case <-ctx.Done():
-			return Account{}, fmt.Errorf("funding %s: waiting for a validated ledger: %w", a.Address, ctx.Err())
+			return next, fmt.Errorf("waiting for a validated ledger: %w", ctx.Err())
 		case <-s.ctx.Done():
-			return Account{}, fmt.Errorf("funding %s: the server ends", a.Address)
+			return next, errors.New("the server ends")
 		}
 	}
 }
@@ -131,7 +183,7 @@ func (s *Server) payFromGenesis(ctx context.Context, to codec.AccountID, drops i
 		o.SetDrops(codec.SfFee, int64(min(openCost(m), math.MaxInt32)))
 		o.SetUint(codec.SfSequence, uint64(s.node.NextSequence(engine.GenesisAccount)))
 		o.SetUint(codec.SfLastLedgerSequence, uint64(m.CurrentSeq)+faucetLedgers)
-		t, err := signObject(o, genesisPub, genesisPriv)
+		t, err := signObject(o, nil, genesisPub, genesisPriv)
 		if err != nil {
 			return nil, err
 		}
@@ -147,8 +199,8 @@ func (s *Server) payFromGenesis(ctx context.Context, to codec.AccountID, drops i
 }
 
 // serveFaucet answers POST /accounts. The body, which may be missing, is an object: destination, the address to fund, a new one
-// if there is none; xrpAmount, how much of XRP, 1,000 if it does not say. Other fields, such as the clients' userAgent, are not
-// looked at. The answer is as the public faucets give it.
+// if there is none; xrpAmount, how much of XRP, 1,000 by default; count, how many new accounts to fund in one ledger. Other fields,
+// such as the clients' userAgent, are ignored. The answer is that of the public faucets; with a count it is a list of those.
 func (s *Server) serveFaucet(w http.ResponseWriter, r *http.Request) {
 	fail := func(status int, text string) { writeJSON(w, status, obj{"error": text}) }
 	if r.Method != http.MethodPost {
@@ -165,40 +217,82 @@ func (s *Server) serveFaucet(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusRequestEntityTooLarge, "The body is too long.")
 		return
 	}
-	v := rjson.NewObject()
-	if len(strings.TrimSpace(string(body))) > 0 {
-		if v, err = rjson.Parse(body); err != nil || !v.IsObject() {
-			fail(http.StatusBadRequest, "The body must be a JSON object.")
-			return
-		}
-	}
-	to := v.Get("destination")
-	if !to.IsNull() && !to.IsString() {
-		fail(http.StatusBadRequest, "The destination must be a classic address.")
-		return
-	}
-	drops, ok := xrpAmount(v.Get("xrpAmount"))
-	if !ok {
-		fail(http.StatusBadRequest, fmt.Sprintf("The xrpAmount must be more than nothing and at most %d.", faucetMost/1_000_000))
+	q, fault := readFaucet(body)
+	if fault != "" {
+		fail(http.StatusBadRequest, fault)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), faucetWait)
 	defer cancel()
-	a, err := s.Fund(ctx, stringOf(to), drops)
+	var accounts []Account
+	if q.count > 0 {
+		accounts, err = s.FundNew(ctx, q.count, q.drops)
+	} else {
+		var a Account
+		a, err = s.Fund(ctx, q.destination, q.drops)
+		accounts = []Account{a}
+	}
 	switch {
 	case errors.Is(err, errFaucetAddress):
-		fail(http.StatusBadRequest, "The destination must be a classic address.")
+		fail(http.StatusBadRequest, faultDestination)
 		return
 	case err != nil:
-		s.log.Warn("the faucet could not pay", "destination", stringOf(to), "cause", err)
+		s.log.Warn("the faucet could not pay", "destination", q.destination, "cause", err)
 		fail(http.StatusServiceUnavailable, "The account could not be funded now.")
 		return
 	}
-	account := obj{"classicAddress": a.Address, "address": a.Address}
+	list := make([]any, len(accounts))
+	for i, a := range accounts {
+		list[i] = s.fundedJSON(a, q.drops)
+	}
+	if q.count > 0 {
+		writeJSON(w, http.StatusOK, obj{"accounts": list})
+		return
+	}
+	writeJSON(w, http.StatusOK, list[0].(obj))
+}
+
+const faultDestination = "The destination must be a classic address."
+
+// faucetRequest is a request of the faucet. count is 0 where it has none.
+type faucetRequest struct {
+	destination string
+	drops       int64
+	count       int
+}
+
+func readFaucet(body []byte) (q faucetRequest, fault string) {
+	v := rjson.NewObject()
+	if len(strings.TrimSpace(string(body))) > 0 {
+		var err error
+		if v, err = rjson.Parse(body); err != nil || !v.IsObject() {
+			return q, "The body must be a JSON object."
+		}
+	}
+	to, count, ok := v.Get("destination"), v.Get("count"), false
+	if !to.IsNull() && !to.IsString() {
+		return q, faultDestination
+	}
+	q.destination = stringOf(to)
+	if q.drops, ok = xrpAmount(v.Get("xrpAmount")); !ok {
+		return q, fmt.Sprintf("The xrpAmount must be more than nothing and at most %d.", faucetMost/1_000_000)
+	}
+	if count.IsNull() {
+		return q, ""
+	}
+	if !count.IsInt() || count.AsInt() < 1 || count.AsInt() > FaucetMaxCount {
+		return q, fmt.Sprintf("The count must be a number from 1 to %d.", FaucetMaxCount)
+	}
+	if q.count = int(count.AsInt()); q.destination != "" {
+		return q, "A request with a count must not have a destination."
+	}
+	return q, ""
+}
+
+func (s *Server) fundedJSON(a Account, drops int64) obj {
 	id, _ := codec.ParseAccountID(a.Address)
-	account["xAddress"] = codec.EncodeXAddress(id, true)
-	xrp := float64(drops) / 1e6
-	answer := obj{"account": account, "amount": xrp, "transactionHash": a.Hash}
+	account := obj{"classicAddress": a.Address, "address": a.Address, "xAddress": codec.EncodeXAddress(id, true)}
+	answer := obj{"account": account, "amount": float64(drops) / 1e6, "transactionHash": a.Hash}
 	if root := s.node.Current().Entry(engine.AccountKey(id)); root != nil {
 		answer["balance"] = float64(root.Drops(codec.SfBalance)) / 1e6
 	}
@@ -206,7 +300,7 @@ func (s *Server) serveFaucet(w http.ResponseWriter, r *http.Request) {
 		account["secret"] = secret
 		answer["seed"] = secret
 	}
-	writeJSON(w, http.StatusOK, answer)
+	return answer
 }
 
 // xrpAmount reads an amount of XRP, as a number or its decimal text.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -62,6 +64,64 @@ func TestFaucet(t *testing.T) {
 		if status, o := ask(c.body); status != c.status || text(o, "error") == "" {
 			t.Errorf("%.100s: %d %v", c.body, status, o)
 		}
+	}
+}
+
+// A count funds so many new accounts in one ledger, and answers with all of them.
+func TestFaucetCount(t *testing.T) {
+	ticks := make(chan time.Time)
+	s := startServer(t, Config{Ticks: ticks})
+	w := &town{Server: s, client: &http.Client{Timeout: 20 * time.Second}}
+	type reply struct {
+		status int
+		text   string
+	}
+	replies := make(chan reply, 1)
+	go func() {
+		status, text := post(t, w.client, s.URL()+"/accounts", strings.NewReader(`{"count":100,"xrpAmount":"20"}`), "Content-Type", "application/json")
+		replies <- reply{status, text}
+	}()
+	genesis := func() *codec.Object { return s.node.Current().Entry(engine.AccountKey(engine.GenesisAccount)) }
+	for genesis().Uint(codec.SfSequence) < 101 { // until all payments are in the open ledger
+		runtime.Gosched()
+	}
+	ticks <- time.Time{}
+	r := <-replies
+	o, _ := decode(t, []byte(r.text)).(map[string]any)
+	list, _ := o["accounts"].([]any)
+	if r.status != 200 || len(list) != FaucetMaxCount {
+		t.Fatal(r.status, r.text)
+	}
+	l, seen := s.node.Closed(), map[string]bool{}
+	if l.Seq != 3 || l.TxCount() != FaucetMaxCount {
+		t.Errorf("ledger %d has %d transactions", l.Seq, l.TxCount())
+	}
+	for _, e := range list {
+		address := strings.Trim(text(e.(map[string]any), "account", "classicAddress"), `"`)
+		id, ok := codec.ParseAccountID(address)
+		root := l.Entry(engine.AccountKey(id))
+		if !ok || seen[address] || root == nil || root.Drops(codec.SfBalance) != 20_000_000 || text(e.(map[string]any), "seed") == "" {
+			t.Errorf("%v", e)
+		}
+		seen[address] = true
+	}
+}
+
+func TestFaucetCountRefusals(t *testing.T) {
+	w := newTown(t)
+	for _, body := range []string{`{"count":0}`, `{"count":101}`, `{"count":-1}`, `{"count":"5"}`, `{"count":2.5}`, `{"count":true}`,
+		`{"count":2,"destination":"` + w.subject.id.String() + `"}`} {
+		status, reply := post(t, w.client, w.URL()+"/accounts", strings.NewReader(body), "Content-Type", "application/json")
+		if status != 400 || !strings.Contains(reply, "count") {
+			t.Errorf("%s: %d %s", body, status, reply)
+		}
+	}
+	status, reply := post(t, w.client, w.URL()+"/accounts", strings.NewReader(`{"count":1}`), "Content-Type", "application/json")
+	if o, _ := decode(t, []byte(reply)).(map[string]any); status != 200 || len(o["accounts"].([]any)) != 1 {
+		t.Error(status, reply)
+	}
+	if _, err := w.FundNew(context.Background(), 0, 1); !errors.Is(err, errFaucetCount) {
+		t.Error(err)
 	}
 }
 

@@ -274,7 +274,8 @@ const (
 	wrongVersion   = -32606
 )
 
-func batchError(code int, text string) obj { return obj{"code": code, "message": text} }
+// batchError is nested in itself, as xrpld writes it (makeJsonError).
+func batchError(code int, text string) obj { return obj{"error": obj{"code": code, "message": text}} }
 
 // answerHTTP answers a body with a status and a text (ServerHandler::processRequest). The text lacks the line end that HTTPReply
 // adds.

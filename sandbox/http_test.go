@@ -91,9 +91,9 @@ func TestHTTPForms(t *testing.T) {
 		{`{"method":"batch","params":[]}`, 200, "[]\n"},
 		{`{"method":"batch","params":[{"method":"ping"},5,{},{"method":"ping","api_version":9}]}`, 200,
 			`[{"result":{"role":"admin","status":"success"}},` +
-				`{"error":{"code":-32601,"message":"Method not found"},"request":5},` +
-				`{"error":{"code":-32601,"message":"Null method"}},` +
-				`{"error":{"code":-32606,"message":"invalid_API_version"},"request":{"api_version":9,"method":"ping"}}]` + "\n"},
+				`{"error":{"error":{"code":-32601,"message":"Method not found"}},"request":5},` +
+				`{"error":{"error":{"code":-32601,"message":"Null method"}}},` +
+				`{"error":{"error":{"code":-32606,"message":"invalid_API_version"}},"request":{"api_version":9,"method":"ping"}}]` + "\n"},
 	} {
 		status, got := post(t, w.client, w.URL(), strings.NewReader(c.body))
 		if status != c.status || got != c.want+"\r\n" {

@@ -10,14 +10,14 @@ import (
 )
 
 // checkMultiSignFields checks what both requests about several signatures want there before all else.
-func checkMultiSignFields(txj *rjson.Value, keyNeeded bool) obj {
+func checkMultiSignFields(txj *rjson.Value, keyNeeded, targeted bool) obj {
 	if !txj.Has("Sequence") {
 		return missingField("tx_json.Sequence")
 	}
 	if keyNeeded && !txj.Has("SigningPubKey") {
 		return missingField("tx_json.SigningPubKey")
 	}
-	if txj.Get("SigningPubKey").AsString() != "" {
+	if !targeted && txj.Get("SigningPubKey").AsString() != "" {
 		return rpcErrorText(errInvalidParams, "When multi-signing 'tx_json.SigningPubKey' must be empty.")
 	}
 	return nil
@@ -45,7 +45,7 @@ func (c *call) signedFor() obj {
 	if !txj.IsObject() {
 		return expectedField("tx_json", "object")
 	}
-	if bad := checkMultiSignFields(txj, false); bad != nil {
+	if bad := checkMultiSignFields(txj, false, c.params.Has("signature_target")); bad != nil {
 		return bad
 	}
 	pub, priv, bad := c.signingKey()
@@ -63,17 +63,21 @@ func (c *call) signedFor() obj {
 	one.SetAccount(codec.SfAccount, signer)
 	one.SetBlob(codec.SfSigningPubKey, pub)
 	one.SetBlob(codec.SfTxnSignature, codec.Sign(priv, pub, codec.MultiSigningData(o, signer)))
-	o.SetArray(codec.SfSigners, append(slices.Clone(o.Array(codec.SfSigners)), codec.Element{Field: codec.SfSigner, Object: one}))
-	t, bad := c.withSigners(o)
+	signed := o
+	if target := c.signatureTarget(); target != nil {
+		signed = o.Object(target)
+	}
+	signed.SetArray(codec.SfSigners, append(slices.Clone(signed.Array(codec.SfSigners)), codec.Element{Field: codec.SfSigner, Object: one}))
+	t, bad := c.withSigners(o, signed)
 	if bad != nil {
 		return bad
 	}
 	return c.formatted(t, nil)
 }
 
-// withSigners puts the signers of a transaction in order, checks them, and makes it one of those that can be submitted.
-func (c *call) withSigners(o *codec.Object) (*codec.Tx, obj) {
-	signers := o.Array(codec.SfSigners)
+// withSigners sorts and checks the signers of a transaction, which are in the object signed, and makes the transaction.
+func (c *call) withSigners(o, signed *codec.Object) (*codec.Tx, obj) {
+	signers := signed.Array(codec.SfSigners)
 	if len(signers) == 0 {
 		return nil, rpcErrorText(errInvalidParams, "Signers array may not be empty.")
 	}
@@ -93,6 +97,9 @@ func (c *call) withSigners(o *codec.Object) (*codec.Tx, obj) {
 		}
 	}
 	own := o.Account(codec.SfAccount)
+	if o.Has(codec.SfDelegate) { // which pays the fee
+		own = o.Account(codec.SfDelegate)
+	}
 	if slices.ContainsFunc(signers, func(e codec.Element) bool { return account(e) == own }) {
 		return nil, rpcErrorText(errInvalidParams, "A Signer may not be the transaction's Account ("+own.String()+").")
 	}
@@ -117,7 +124,7 @@ func submitMultisigned(c *call) obj {
 	}
 	txj := c.params.Get("tx_json")
 	if txj.IsObject() {
-		if bad := checkMultiSignFields(txj, true); bad != nil {
+		if bad := checkMultiSignFields(txj, true, c.params.Has("signature_target")); bad != nil {
 			return bad
 		}
 	}
@@ -160,7 +167,7 @@ func submitMultisigned(c *call) obj {
 			return rpcErrorText(errInvalidParams, "Signers array may only contain Signer entries.")
 		}
 	}
-	t, bad := c.withSigners(o)
+	t, bad := c.withSigners(o, o)
 	if bad != nil {
 		return bad
 	}

@@ -169,7 +169,7 @@ func TestMultiSignedRefusals(t *testing.T) {
 		{"sign_for", as(ghost, w.ghostSecret, w.tx(`,"TxnSignature":""`)), "alreadySingleSig", "Already single-signed."},
 		{"sign_for", as(ghost, w.ghostSecret, w.tx(`,"Nonsense":1`)), "invalidParams", "Field 'tx_json.Nonsense' is unknown."},
 		{"sign_for", as(ghost, w.ghostSecret, w.tx(`,"SubjectNode":"1"`)), "invalidParams", "Field 'SubjectNode' found in disallowed location."},
-		{"sign_for", as(ghost, w.ghostSecret, `{"TransactionType":77,"Account":"`+issuer+`","Sequence":1,"Fee":"30"}`), "internal", "Exception occurred constructing serialized transaction"},
+		{"sign_for", as(ghost, w.ghostSecret, `{"TransactionType":99,"Account":"`+issuer+`","Sequence":1,"Fee":"30"}`), "internal", "Exception occurred constructing serialized transaction"},
 		{"sign_for", as(ghost, "masterpassphrase", w.tx("")), "badSecret", "Secret does not match account."},
 		{"sign_for", as(subject, w.ghostSecret, w.tx("")), "badSecret", "Secret does not match account."},
 		{"sign_for", as(ghost, w.ghostSecret, w.tx(signers(signer(ghost)))), "invalidParams", "Duplicate Signers:Signer:Account entries (" + ghost + ") are not allowed."},
@@ -206,8 +206,8 @@ func TestMultiSignedRefusals(t *testing.T) {
 			"Error at 'tx_json.Signers.[0].Signer'. Field 'tx_json.Signers.[0].Signer.Nonsense' is unknown."},
 		{"submit_multisigned", `{"tx_json":` + w.tx(`,"Signers":[{"Signer":{"Account":"`+ghost+`"}}]`) + `}`, "invalidParams",
 			"Error at 'tx_json.Signers.[0].Signer'. Object 'Signer' contents did not meet requirements for that type."},
-		{"submit_multisigned", `{"tx_json":{"TransactionType":77,"Account":"` + issuer + `","Sequence":1,"Fee":"30","SigningPubKey":""}}`, "internal",
-			"Exception while serializing transaction: Invalid transaction type 77"},
+		{"submit_multisigned", `{"tx_json":{"TransactionType":99,"Account":"` + issuer + `","Sequence":1,"Fee":"30","SigningPubKey":""}}`, "internal",
+			"Exception while serializing transaction: Invalid transaction type 99"},
 		{"submit_multisigned", `{"tx_json":` + w.tx(`,"NFTokenMinter":"`+nobody+`","Memos":[{"Memo":{"URI":"AB"}}]`) + `}`, "invalidParams",
 			"A memo may contain only MemoType, MemoData or MemoFormat fields."},
 		{"submit_multisigned", `{"tx_json":` + w.tx(`,"TxnSignature":"AB"`) + `}`, "signingMalformed", "Signing of transaction is malformed."},
@@ -243,11 +243,11 @@ func (w *town) refused(t *testing.T, method, params, code, message string) {
 	}
 }
 
-// sign makes what submit takes; a transaction without flags gets the one that means nothing.
+// sign makes what submit takes, and adds no flags.
 func TestSign(t *testing.T) {
 	w := newTown(t)
 	r := w.ask(t, "sign", `{"secret":"masterpassphrase","tx_json":{"TransactionType":"AccountSet","Account":"`+GenesisAddress+`"}}`)
-	if text(r, "tx_json", "Flags") != "2147483648" || text(r, "engine_result") != "" || !strings.Contains(text(r, "deprecated"), "This command") {
+	if text(r, "tx_json", "Flags") != "" || text(r, "engine_result") != "" || !strings.Contains(text(r, "deprecated"), "This command") {
 		t.Errorf("%v", r)
 	}
 	sent := w.ask(t, "submit", `{"tx_blob":`+text(r, "tx_blob")+`}`)

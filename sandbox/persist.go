@@ -49,7 +49,7 @@ func parseGenesisRecord(b []byte, path string) (closeTime uint32, err error) {
 
 // openLedger makes the ledger: a fresh one, or the one that is stored.
 func (s *Server) openLedger(ctx context.Context) error {
-	cfg := engine.Config{Now: s.cfg.Now, GenesisCloseTime: s.cfg.GenesisCloseTime, Capacity: s.cfg.LedgerCapacity}
+	cfg := engine.Config{Now: s.cfg.Now, GenesisCloseTime: s.cfg.GenesisCloseTime, Capacity: s.cfg.LedgerCapacity, TrackClock: s.closesByItself()}
 	if s.cfg.DataDir == "" {
 		var err error
 		if s.node, err = engine.New(cfg); err != nil {

@@ -41,6 +41,7 @@ const (
 	errSrcActMalformed      errorCode = 65
 	errSrcActMissing        errorCode = 66
 	errSrcActNotFound       errorCode = 67
+	errDelegateActNotFound  errorCode = 68
 	errSrcCurMalformed      errorCode = 69
 	errSrcIsrMalformed      errorCode = 70
 	errStreamMalformed      errorCode = 71
@@ -101,6 +102,7 @@ var errorInfos = map[errorCode]errorInfo{
 	errStreamMalformed:      {"malformedStream", "Stream malformed.", 400},
 	errInternal:             {"internal", "Internal error.", 500},
 	errNotImpl:              {"notImpl", "Not implemented.", 501},
+	errDelegateActNotFound:  {"delegateActNotFound", "Delegate account not found.", 404},
 	errNotSupported:         {"notSupported", "Operation not supported.", 501},
 	errExcessiveLgrRange:    {"excessiveLgrRange", "Ledger range exceeds 1000.", 400},
 	errInvalidLgrRange:      {"invalidLgrRange", "Ledger range is invalid.", 400},

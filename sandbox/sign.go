@@ -45,7 +45,7 @@ func (c *call) signed() (*codec.Tx, obj) {
 	if bad != nil {
 		return nil, bad
 	}
-	t, err := signObject(o, pub, priv)
+	t, err := signObject(o, c.signatureTarget(), pub, priv)
 	if err != nil {
 		return nil, rpcErrorText(errInternal, "Unable to construct transaction: "+err.Error())
 	}
@@ -64,7 +64,7 @@ func (c *call) checkConstructed(t *codec.Tx) obj {
 func (c *call) submitSigned(t *codec.Tx, failHard bool) obj {
 	r := c.submitTx(t, failHard)
 	result := c.formatted(t, c.recordOf(t, r))
-	engineResult(result, r.Result)
+	engineResult(result, t, r.Result)
 	return result
 }
 
@@ -101,6 +101,14 @@ func checkTxJSON(txj *rjson.Value) (codec.AccountID, obj) {
 // case it fills in what is missing.
 func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, obj) {
 	offline, alone := c.params.Get("offline").AsBool(), signer == nil
+	target := c.signatureTarget()
+	if c.params.Has("signature_target") && !target.HasTemplate() {
+		name := ""
+		if target != nil {
+			name = target.Name
+		}
+		return nil, rpcErrorText(errInvalidParams, name)
+	}
 	if !c.params.Has("tx_json") {
 		return nil, missingField("tx_json")
 	}
@@ -127,9 +135,6 @@ func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, o
 			}
 			txj.Set("Sequence", rjson.NewInt(seq))
 		}
-		if !txj.Has("Flags") {
-			txj.Set("Flags", rjson.NewInt(fullyCanonicalSig))
-		}
 	}
 	if bad := c.fillFee(txj, !offline && alone); bad != nil {
 		return nil, bad
@@ -143,9 +148,9 @@ func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, o
 	if alone && txj.Has("Signers") {
 		return nil, rpcError(errAlreadyMultisig)
 	}
-	if !offline && alone {
-		if code := keyFits(root, id, pub); code != 0 {
-			return nil, rpcError(code)
+	if !offline && alone && target == nil {
+		if bad := c.checkKey(txj, root, id, pub); bad != nil {
+			return nil, bad
 		}
 	}
 	o, err := objectFromJSON("tx_json", txj)
@@ -155,7 +160,14 @@ func (c *call) preprocess(pub []byte, signer *codec.AccountID) (*codec.Object, o
 	if !alone {
 		pub = nil
 	}
-	o.SetBlob(codec.SfSigningPubKey, pub)
+	signed := o
+	if target != nil {
+		if !o.Has(target) {
+			o.SetObject(target, codec.NewObject())
+		}
+		signed = o.Object(target)
+	}
+	signed.SetBlob(codec.SfSigningPubKey, pub)
 	return c.constructed(o, "Exception occurred constructing serialized transaction")
 }
 
@@ -186,10 +198,41 @@ func (c *call) transaction(o *codec.Object) (*codec.Tx, error) {
 	return codec.ParseTx(o.Append(nil))
 }
 
-// signObject signs a transaction by one key.
-func signObject(o *codec.Object, pub []byte, priv codec.PrivateKey) (*codec.Tx, error) {
-	o.SetBlob(codec.SfSigningPubKey, pub)
-	o.SetBlob(codec.SfTxnSignature, codec.Sign(priv, pub, codec.SigningData(o)))
+// signatureTarget is the field of the object that takes the signature in place of the transaction itself; nil for none.
+func (c *call) signatureTarget() *codec.Field {
+	if !c.params.Has("signature_target") {
+		return nil
+	}
+	return codec.FieldByName(c.params.Get("signature_target").AsString())
+}
+
+// checkKey tells whether a key may sign for the account of a transaction, or for its delegate.
+func (c *call) checkKey(txj *rjson.Value, root *codec.Object, id codec.AccountID, pub []byte) obj {
+	if txj.Has("Delegate") {
+		delegate, ok := codec.ParseAccountID(stringOf(txj.Get("Delegate")))
+		if !ok {
+			return rpcErrorText(errSrcActMalformed, "Invalid field 'tx_json.Delegate'.")
+		}
+		if root = c.node.Current().Entry(engine.AccountKey(delegate)); root == nil {
+			return rpcError(errDelegateActNotFound)
+		}
+		id = delegate
+	}
+	if code := keyFits(root, id, pub); code != 0 {
+		return rpcError(code)
+	}
+	return nil
+}
+
+// signObject signs a transaction by one key. The signature goes into the object of the target field, or, for nil, into the
+// transaction itself.
+func signObject(o *codec.Object, target *codec.Field, pub []byte, priv codec.PrivateKey) (*codec.Tx, error) {
+	signed := o
+	if target != nil {
+		signed = o.Object(target)
+	}
+	signed.SetBlob(codec.SfSigningPubKey, pub)
+	signed.SetBlob(codec.SfTxnSignature, codec.Sign(priv, pub, codec.SigningData(o)))
 	return codec.ParseTx(o.Append(nil))
 }
 
@@ -210,9 +253,6 @@ func keyFits(root *codec.Object, id codec.AccountID, pub []byte) errorCode {
 	}
 	return errBadSecret
 }
-
-// fullyCanonicalSig is the flag that transactions get which come without any. It means nothing any more.
-const fullyCanonicalSig = 0x80000000
 
 // How many times the base fee a fee that is filled in may be (Tuning.h).
 const (
@@ -247,7 +287,7 @@ func (c *call) fillFee(txj *rjson.Value, mayFill bool) obj {
 		}
 		*f.into = uint64(v.AsInt())
 	}
-	cost, bad := currentFee(c.node, uint64(c.node.FeeMetrics().BaseFee), mult, div)
+	cost, bad := currentFee(c.node, c.baseFeeOf(txj), mult, div)
 	if bad != nil {
 		return bad
 	}
@@ -258,7 +298,7 @@ func (c *call) fillFee(txj *rjson.Value, mayFill bool) obj {
 // currentFee is what a transaction of that base fee, in drops, costs now, unless that is too many times as much
 // (getCurrentNetworkFee).
 func currentFee(n *engine.Node, base, mult, div uint64) (uint64, obj) {
-	cost, limit := max(base, openCost(n.FeeMetrics())), mulDiv(base, mult, div)
+	cost, limit := max(base, openCost(n.FeeMetrics())), base*mult/div
 	if cost > limit {
 		return 0, rpcErrorText(errHighFee, fmt.Sprintf("Fee of %d exceeds the requested tx limit of %d", cost, limit))
 	}
@@ -297,20 +337,26 @@ func (c *call) checkPayment(txj *rjson.Value, mayBuild bool) obj {
 	if _, ok := codec.ParseAccountID(txj.Get("Destination").AsString()); !ok {
 		return invalidField("tx_json.Destination")
 	}
-	if c.params.Has("build_path") {
-		return c.buildPath(txj, pays, mayBuild)
+	build := c.params.Has("build_path")
+	switch {
+	case build && (!mayBuild || pays.isMPT()):
+		return rpcErrorText(errInvalidParams, "Field 'build_path' not allowed in this context.")
+	case build && txj.Has("Paths"):
+		return rpcErrorText(errInvalidParams, "Cannot specify both 'tx_json.Paths' and 'build_path'")
+	}
+	if txj.Has("DomainID") {
+		if _, ok := parsedHash(txj.Get("DomainID")); !ok {
+			return rpcErrorText(errDomainMalformed, "Unable to parse 'DomainID'.")
+		}
+	}
+	if build {
+		return buildPath(txj, pays)
 	}
 	return nil
 }
 
 // buildPath looks for paths for a payment, of which this ledger has none.
-func (c *call) buildPath(txj *rjson.Value, pays amount, mayBuild bool) obj {
-	if !mayBuild || pays.isMPT() {
-		return rpcErrorText(errInvalidParams, "Field 'build_path' not allowed in this context.")
-	}
-	if txj.Has("Paths") {
-		return rpcErrorText(errInvalidParams, "Cannot specify both 'tx_json.Paths' and 'build_path'")
-	}
+func buildPath(txj *rjson.Value, pays amount) obj {
 	spends := pays
 	if txj.Has("SendMax") {
 		var ok bool

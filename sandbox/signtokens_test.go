@@ -26,7 +26,7 @@ func TestSignTokens(t *testing.T) {
 		{``, `"SendMax":"100","Amount":` + token("USD", subject) + `,"Paths":[[{"account":"` + subject + `"}]]`, "temBAD_PATH"},
 		{``, `"Flags":65536,"Amount":` + token("USD", issuer), "temRIPPLE_EMPTY"},
 		{``, `"SendMax":` + token("USD", issuer) + `,"Amount":"7"`, "tecPATH_DRY"},
-		{``, `"Amount":` + mpt, "temDISABLED"},
+		{``, `"Amount":` + mpt, "tecOBJECT_NOT_FOUND"},
 		{``, `"Fee":` + token("USD", issuer) + `,"Amount":"7"`, "temBAD_FEE"},
 	} {
 		if r := w.ask(t, "submit", request(c.more, pay(c.fields))); r["engine_result"] != c.want {

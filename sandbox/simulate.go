@@ -42,7 +42,7 @@ func simulate(c *call) obj {
 func (c *call) simulated(t *codec.Tx, binary bool) obj {
 	r := c.node.Simulate(t)
 	result := obj{"applied": false, "ledger_index": r.Seq}
-	engineResult(result, r.Result)
+	engineResult(result, t, r.Result)
 	if r.Result.IsTes() {
 		result["engine_result_message"] = "The simulated transaction would have been applied."
 	}
@@ -172,6 +172,9 @@ func fillSignature(o *rjson.Value) bool {
 	return o.Get("TxnSignature").Equal(emptyText)
 }
 
+// maxSigners is how many may sign one transaction (STTx.h).
+const maxSigners = 32
+
 // baseFeeOf is what a transaction costs in a ledger without a rush, in drops; the common base fee where it is not well-formed
 // (getTxFee).
 func (c *call) baseFeeOf(txj *rjson.Value) uint64 {
@@ -188,7 +191,7 @@ func (c *call) baseFeeOf(txj *rjson.Value) uint64 {
 		}
 	}
 	if txj.Has("Signers") {
-		if !txj.Get("Signers").IsArray() {
+		if s := txj.Get("Signers"); !s.IsArray() || s.Len() > maxSigners {
 			return common
 		}
 		for _, e := range txj.Get("Signers").Elements() {
@@ -208,7 +211,7 @@ func (c *call) baseFeeOf(txj *rjson.Value) uint64 {
 		return common
 	}
 	t, err := c.transaction(o)
-	if err != nil {
+	if err != nil || t.LocalChecks() != nil {
 		return common
 	}
 	return uint64(max(c.node.BaseFee(t), 0))

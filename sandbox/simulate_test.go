@@ -23,15 +23,14 @@ func TestSimulate(t *testing.T) {
 		{`{"tx_json":` + pay + `}}`, []string{"ledger_index"}, "7"},
 		{`{"tx_json":` + pay + `}}`, []string{"engine_result_message"}, `"The simulated transaction would have been applied."`},
 		{`{"tx_json":` + pay + `}}`, []string{"meta", "TransactionResult"}, `"tesSUCCESS"`},
-		// rippled has it in a simulation since pull request #5754, after 2.6.0.
-		{`{"tx_json":` + pay + `}}`, []string{"meta", "delivered_amount"}, ``},
+		{`{"tx_json":` + pay + `}}`, []string{"meta", "delivered_amount"}, `"5"`},
 		{`{"tx_json":` + pay + `}}`, []string{"tx_json", "Fee"}, `"10"`},
 		{`{"tx_json":` + pay + `}}`, []string{"tx_json", "TxnSignature"}, `""`},
 		{`{"tx_json":` + pay + `}}`, []string{"tx_json", "hash"}, `"` + w.hashOf(t, pay+`}`) + `"`},
 		{`{"tx_json":` + pay + `},"api_version":2}`, []string{"tx_json", "hash"}, `"` + w.hashOf(t, pay+`}`) + `"`},
 		{`{"tx_json":` + pay + `,"Flags":1}}`, []string{"engine_result"}, `"temINVALID_FLAG"`},
 		{`{"tx_json":` + pay + `,"Flags":1}}`, []string{"meta"}, ""},
-		{`{"tx_json":` + pay + `,"Fee":"9"}}`, []string{"engine_result_message"}, `"Fee insufficient."`},
+		{`{"tx_json":` + pay + `,"Fee":"9"}}`, []string{"engine_result_message"}, `"Can not queue at this time."`},
 		{`{"tx_json":` + pay + `},"binary":true}`, []string{"meta"}, ""},
 		{`{"tx_json":` + pay + `},"binary":true}`, []string{"tx_json"}, ""},
 		{`{"tx_json":` + pay + `,"Signers":[{"Signer":{"Account":"` + ghost + `"}}]}}`, []string{"engine_result"}, `"tefBAD_QUORUM"`},
@@ -41,7 +40,7 @@ func TestSimulate(t *testing.T) {
 		{`{"tx_json":` + pay + `,"TicketSequence":1}}`, []string{"engine_result"}, `"tefNO_TICKET"`},
 		{`{"tx_json":` + pay + `,"TicketSequence":1}}`, []string{"tx_json", "Sequence"}, `0`},
 		{`{"tx_json":{"TransactionType":"NoSuch","Account":"` + issuer + `","Sequence":1,"Fee":"1"}}`, []string{"error_message"}, `"Field 'tx_json.TransactionType' has invalid data."`},
-		{`{"tx_json":{"TransactionType":77,"Account":"` + issuer + `","Sequence":1,"Fee":"1"}}`, []string{"error_exception"}, `"Invalid transaction type 77"`},
+		{`{"tx_json":{"TransactionType":99,"Account":"` + issuer + `","Sequence":1,"Fee":"1"}}`, []string{"error_exception"}, `"Invalid transaction type 99"`},
 		{`{"tx_json":{"TransactionType":"Payment","Account":"` + issuer + `","Sequence":1,"Fee":"1"}}`, []string{"error_exception"}, `"Field 'Destination' is required but missing."`},
 	} {
 		if got := text(w.ask(t, "simulate", c.params), c.path...); got != c.want {

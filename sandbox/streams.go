@@ -272,7 +272,7 @@ func proposedJSON(e event, version int) obj {
 
 // streamTx puts a transaction and its result into a message (NetworkOPs::transJson).
 func streamTx(o obj, t *codec.Tx, r engine.TER, j obj, version int) {
-	engineResult(o, r)
+	engineResult(o, t, r)
 	insertDeliverMax(j, t.Type, version)
 	if version > 1 {
 		o["tx_json"], o["hash"] = j, t.ID.String()

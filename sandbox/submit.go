@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -46,7 +47,7 @@ func submit(c *call) obj {
 		"accepted": r.Applied || r.Broadcast || r.Queued || r.Kept,
 		"applied":  r.Applied, "broadcast": r.Broadcast, "queued": r.Queued, "kept": r.Kept,
 	}
-	engineResult(result, r.Result)
+	engineResult(result, t, r.Result)
 	if !r.Rejected {
 		result["account_sequence_next"] = r.SequenceNext
 		result["account_sequence_available"] = r.SequenceAvailable
@@ -56,10 +57,13 @@ func submit(c *call) obj {
 	return result
 }
 
-func engineResult(o obj, r engine.TER) {
+func engineResult(o obj, t *codec.Tx, r engine.TER) {
 	o["engine_result"] = r.String()
 	o["engine_result_code"] = int(r)
 	o["engine_result_message"] = r.Message()
+	if !engine.Supported(t.Type) {
+		o["engine_result_message"] = fmt.Sprintf("%s %s is not supported by this sandbox.", r.Message(), t.Type)
+	}
 }
 
 // recordOf is the record of a submitted transaction that is in a closed ledger already; nil where it is in none.

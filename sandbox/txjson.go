@@ -13,6 +13,13 @@ import (
 // maxJSONDepth is how deep the objects of a transaction may be nested (STParsedJSON.cpp).
 const maxJSONDepth = 64
 
+// maxJSONArray is how many elements an array of a transaction may have (STParsedJSON.h).
+const maxJSONArray = 512
+
+func arrayTooBig(name string) error {
+	return fieldError(name, fmt.Sprintf("exceeds allowed JSON array size of %d elements per field.", maxJSONArray))
+}
+
 // objectFromJSON makes a serialized object of JSON, as rippled does before it signs (STParsedJSON.cpp); an error is in its words.
 // Currencies, issues and bridges are not read: no transaction of this ledger has use for them.
 func objectFromJSON(name string, v *rjson.Value) (*codec.Object, error) {
@@ -136,6 +143,9 @@ func (r jsonReader) field(o *codec.Object, f *codec.Field, name string, v *rjson
 		if !v.IsArray() && !v.IsNull() {
 			return fieldError(name, "must be a JSON array.")
 		}
+		if v.Len() > maxJSONArray {
+			return arrayTooBig(name)
+		}
 		hs := make([]codec.Hash256, 0, v.Len())
 		for _, e := range v.Elements() {
 			if e.IsArray() || e.IsObject() {
@@ -254,6 +264,9 @@ func (r jsonReader) array(o *codec.Object, f *codec.Field, name string, v *rjson
 	if depth+1 > maxJSONDepth {
 		return fieldError(name, "exceeds nesting depth limit.")
 	}
+	if v.Len() > maxJSONArray {
+		return arrayTooBig(name)
+	}
 	elements := make([]codec.Element, 0, v.Len())
 	for i, e := range v.Elements() {
 		if !e.IsObject() || e.Len() != 1 {
@@ -296,11 +309,17 @@ func pathSet(o *codec.Object, f *codec.Field, name string, v *rjson.Value) error
 	if !v.IsArray() && !v.IsNull() {
 		return fieldError(name, noArray)
 	}
+	if v.Len() > maxJSONArray {
+		return arrayTooBig(name)
+	}
 	var set []byte
 	for i, path := range v.Elements() {
 		at := fmt.Sprintf("%s[%d]", name, i)
 		if !path.IsArray() && !path.IsNull() {
 			return fieldError(at, noArray)
+		}
+		if path.Len() > maxJSONArray {
+			return arrayTooBig(at)
 		}
 		if i > 0 {
 			set = append(set, codec.PathBoundary)

@@ -45,13 +45,44 @@ func startEmbedded(ctx context.Context, s settings, log *slog.Logger) (*embedded
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, dataFault(s.dataDir, err)
 	}
-	server, err := sandbox.Start(context.WithoutCancel(ctx), sandbox.Config{
-		Listen: s.sandboxListen, CloseInterval: s.closeInterval, DataDir: dir, Logger: log.With("room", "sandbox"),
-	})
+	start := func() (*sandbox.Server, error) {
+		return sandbox.Start(context.WithoutCancel(ctx), sandbox.Config{
+			Listen: s.sandboxListen, CloseInterval: s.closeInterval, DataDir: dir, Logger: log.With("room", "sandbox"),
+		})
+	}
+	server, err := start()
+	var old *sandbox.OldLedgerError
+	if errors.As(err, &old) {
+		moved, moveErr := moveAside(s.dataDir, time.Now())
+		if moveErr != nil {
+			return nil, dataFault(s.dataDir, moveErr)
+		}
+		log.Warn("sandbox data of an earlier release moved aside", "directory", moved, "cause", old)
+		if err = os.MkdirAll(dir, 0o700); err == nil {
+			server, err = start()
+		}
+	}
 	if err != nil {
 		return nil, embeddedFault(s, err)
 	}
 	return &embedded{server: server, dir: dir, closeInterval: s.closeInterval}, nil
+}
+
+// moveAside moves the sandbox's data to a directory of its own in dataDir and returns its path: the ledger, its wallets, and the
+// journal of the service that belongs to that ledger. Nothing is deleted.
+func moveAside(dataDir string, now time.Time) (string, error) {
+	moved := filepath.Join(dataDir, "sandbox-before-"+now.UTC().Format("20060102T150405"))
+	if err := os.Mkdir(moved, 0o700); err != nil {
+		return "", err
+	}
+	journal := filepath.Base(journalFile(dataDir))
+	for _, name := range []string{"sandbox", journal, journal + "-wal", journal + "-shm"} {
+		err := os.Rename(filepath.Join(dataDir, name), filepath.Join(moved, name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+	}
+	return moved, nil
 }
 
 // embeddedFault says what to do about an embedded ledger that does not start: its address, its folder or what is in it.

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"encoding/binary"
 	"strconv"
 )
 
@@ -45,6 +46,10 @@ func (v *value) json() any {
 			return strconv.FormatUint(v.num, 10)
 		}
 		return strconv.FormatUint(v.num, 16)
+	case TypeNumber:
+		return numberText(v.data)
+	case TypeInt32:
+		return int32(binary.BigEndian.Uint32(pad(v.data, 4)))
 	case TypeAmount:
 		return v.amountJSON()
 	case TypeAccountID:

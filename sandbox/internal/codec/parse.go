@@ -20,6 +20,8 @@ const (
 	errGet16            Refusal = "invalid SerialIter get16"
 	errGet32            Refusal = "invalid SerialIter get32"
 	errGet64            Refusal = "invalid SerialIter get64"
+	errGetInt32         Refusal = "invalid SerialIter geti32"
+	errGetInt64         Refusal = "invalid SerialIter geti64"
 	errBitString        Refusal = "invalid SerialIter getBitString"
 	errGetRaw           Refusal = "invalid SerialIter getRaw"
 	errGetSlice         Refusal = "invalid SerialIter getSlice"
@@ -258,6 +260,10 @@ func (r *reader) readValue(v *value, depth int) error {
 		v.data, err = r.take(24, errBitString)
 	case TypeHash256:
 		v.data, err = r.take(32, errBitString)
+	case TypeNumber:
+		v.data, err = r.readNumber()
+	case TypeInt32:
+		v.data, err = r.take(4, errGetInt32)
 	case TypeAmount:
 		err = r.readAmount(v)
 	case TypeBlob:
@@ -291,6 +297,16 @@ func (r *reader) readValue(v *value, depth int) error {
 		err = errUnknownType
 	}
 	return err
+}
+
+func (r *reader) readNumber() ([]byte, error) {
+	switch left := len(r.b) - r.pos; {
+	case left < 8:
+		return nil, errGetInt64
+	case left < numberSize:
+		return nil, errGetInt32
+	}
+	return r.take(numberSize, errGetInt64)
 }
 
 func (r *reader) readArray(depth int) ([]Element, error) {

@@ -79,6 +79,12 @@ func (o *Object) CheckInner(f *Field) error {
 	return nil
 }
 
+// HasTemplate says whether objects in the field have a template.
+func (f *Field) HasTemplate() bool {
+	_, ok := innerFormats[f]
+	return ok && f != nil
+}
+
 func refuseField(f *Field, what string) Refusal {
 	return Refusal("Field '" + f.Name + "' " + what)
 }

@@ -142,8 +142,8 @@ func TestCredentialLife(t *testing.T) {
 		w.do("issuer", codec.TtCredentialCreate, TesSuccess, createFor(issuer, "self"))
 		w.close()
 		counts(1, 0)
-		if o := w.n.Closed().Entry(CredentialKey(issuer, issuer, []byte("self"))); o.Uint(codec.SfFlags) != lsfAccepted || !o.Has(codec.SfSubjectNode) {
-			t.Error("issued to oneself, but not accepted")
+		if o := w.n.Closed().Entry(CredentialKey(issuer, issuer, []byte("self"))); o.Uint(codec.SfFlags) != lsfAccepted || o.Has(codec.SfSubjectNode) {
+			t.Error("issued to oneself: it must be accepted and have no SubjectNode")
 		}
 		w.do("issuer", codec.TtCredentialAccept, TecDuplicate, credentialOf(codec.SfIssuer, issuer, "self"))
 		w.do("issuer", codec.TtCredentialDelete, TesSuccess, parties, blobField(codec.SfCredentialType, []byte("self")))

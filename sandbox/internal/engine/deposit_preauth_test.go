@@ -152,8 +152,8 @@ func TestDepositPreauthRefusals(t *testing.T) {
 	}
 	for i, verb := range []string{"authorize", "unauthorize"} {
 		cases = append(cases, []refusal{
-			{verb + ": an empty list", "owner", TemMalformed, kindsField(f[i])},
-			{verb + ": nine", "owner", TemMalformed, kindsField(f[i], manyKinds(issuer, 9)...)},
+			{verb + ": an empty list", "owner", TemArrayEmpty, kindsField(f[i])},
+			{verb + ": nine", "owner", TemArrayTooLarge, kindsField(f[i], manyKinds(issuer, 9)...)},
 			{verb + ": no issuer", "owner", TemInvalidAccountID, kindsField(f[i], kind(codec.AccountID{}, ""))},
 			{verb + ": no type", "owner", TemMalformed, kindsField(f[i], kind(issuer, ""), kind(codec.AccountID{}, "a"))},
 			{verb + ": too long a type", "owner", TemMalformed, kindsField(f[i], kind(issuer, long))},

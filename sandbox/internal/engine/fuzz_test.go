@@ -80,7 +80,7 @@ func FuzzSubmit(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	history := recordedSubmissions(f, "20_random_a.jsonl")
+	history := recordedSubmissions(f, "20_random_31.jsonl")
 	closes, from := 0, 0
 	for i, blob := range history {
 		if blob == nil {

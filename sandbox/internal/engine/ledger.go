@@ -288,7 +288,3 @@ func roundCloseTime(t uint32) uint32 {
 	t += closeResolution / 2
 	return t - t%closeResolution
 }
-
-// effectiveCloseTime is what a ledger that closes at the time now is stamped
-// with: rounded, and after its parent (LedgerTiming.h, effCloseTime).
-func effectiveCloseTime(now, parent uint32) uint32 { return max(roundCloseTime(now), parent+1) }

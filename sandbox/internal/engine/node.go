@@ -33,6 +33,11 @@ type Config struct {
 	// GenesisCloseTime is ledger 2's close time, seconds since the Ripple
 	// Epoch; from the clock when nil.
 	GenesisCloseTime *uint32
+	// TrackClock gives ledgers the clock's time as their close time. Otherwise it
+	// is rounded to the resolution, as by a stand-alone xrpld. Either way it is
+	// after the parent's, so ledgers that close more than once a second run ahead
+	// of the clock.
+	TrackClock bool
 	// Capacity is the soft limit of transactions a ledger, past which the
 	// open ledger's cost rises; 1000 when zero.
 	Capacity int
@@ -132,13 +137,21 @@ func New(cfg Config) (*Node, error) {
 		txLedger: map[codec.Hash256]uint32{}, byAcct: map[codec.AccountID][]txRef{}, first: 1,
 	}
 	n.store(genesis(), nil)
-	at := roundCloseTime(n.rippleNow())
+	at := n.clockTime()
 	if cfg.GenesisCloseTime != nil {
 		at = *cfg.GenesisCloseTime
 	}
 	n.store(build(n.closed, at, nil), nil)
 	n.open = newView(n.closed, true)
 	return n, nil
+}
+
+// clockTime is a close time by the clock.
+func (n *Node) clockTime() uint32 {
+	if n.cfg.TrackClock {
+		return n.rippleNow()
+	}
+	return roundCloseTime(n.rippleNow())
 }
 
 func (n *Node) rippleNow() uint32 {

@@ -102,7 +102,7 @@ func (n *Node) replayStepBack(payload []byte) error {
 // nextCloseTime is the next ledger's close time by the clock. The ledger after
 // a step back gets another one than the ledger whose place it takes.
 func (n *Node) nextCloseTime() uint32 {
-	at := effectiveCloseTime(n.rippleNow(), n.closed.CloseTime)
+	at := max(n.clockTime(), n.closed.CloseTime+1) // LedgerTiming.h, effCloseTime
 	if at == n.avoidClose {
 		at++
 	}

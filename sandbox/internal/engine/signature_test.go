@@ -11,14 +11,13 @@ func TestMultiSignedCost(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.fund(100_000_000, "alice")
 	signers := multiSigned(w.acct("a"), w.acct("b"))
-	if r := w.do("alice", codec.TtAccountSet, TelInsufFeeP, feeOf(29), signers); r.OpenLedgerCost != 30 {
+	if r := w.do("alice", codec.TtAccountSet, TefNotMultiSigning, feeOf(29), signers); r.OpenLedgerCost != 30 {
 		t.Errorf("costs %d", r.OpenLedgerCost)
 	}
-	w.do("alice", codec.TtAccountSet, TefNotMultiSigning, feeOf(30), signers)
-	if r := w.do("alice", codec.TtSetRegularKey, TelInsufFeeP, feeOf(0), signers); r.OpenLedgerCost != 30 {
+	if r := w.do("alice", codec.TtSetRegularKey, TefNotMultiSigning, feeOf(0), signers); r.OpenLedgerCost != 30 {
 		t.Errorf("a key reset costs %d", r.OpenLedgerCost)
 	}
-	if r := w.do("alice", codec.TtAccountDelete, TelInsufFeeP, acctField(codec.SfDestination, w.g.id), signers); r.OpenLedgerCost != GenesisReserveInc {
+	if r := w.do("alice", codec.TtAccountDelete, TefNotMultiSigning, acctField(codec.SfDestination, w.g.id), signers); r.OpenLedgerCost != GenesisReserveInc {
 		t.Errorf("a deletion costs %d", r.OpenLedgerCost)
 	}
 }
@@ -69,9 +68,10 @@ func TestMultiSign(t *testing.T) {
 	}
 	w.do("alice", codec.TtAccountSet, TefBadSignature, multiSigned(ghost), bad)
 
-	// The signatures are looked at after the fee, the sequence and the rest.
+	// The signatures are checked after the sequence and the last ledger, and before the fee.
 	w.do("alice", codec.TtAccountSet, TefMaxLedger, uintField(codec.SfLastLedgerSequence, 1), multiSigned(stranger))
-	w.do("alice", codec.TtAccountSet, TelInsufFeeP, feeOf(19), multiSigned(stranger))
+	w.do("alice", codec.TtAccountSet, TefBadSignature, feeOf(19), multiSigned(stranger))
+	w.do("alice", codec.TtAccountSet, TelInsufFeeP, feeOf(29), multiSigned(master, ghost))
 	w.do("stranger", codec.TtAccountSet, TerNoAccount, multiSigned(ghost))
 
 	// And before what the type asks for.

@@ -43,7 +43,8 @@ func TestSignerListRefusals(t *testing.T) {
 		{"oneself goes before too little weight", TemBadSigner, signerList(9, weighed{alice, 1})},
 		{"too little weight", TemBadQuorum, signerList(3, weighed{bob, 1}, weighed{carol, 1})},
 		{"the fee goes before all", TemBadFee, all(signerList(1), feeOf(-1))},
-		{"any flags", TesSuccess, all(signerList(0), uintField(codec.SfFlags, 0x00010000))},
+		{"a flag of other types", TemInvalidFlag, all(signerList(0), uintField(codec.SfFlags, 0x00010000))},
+		{"the flag of inner transactions", TemInvalidFlag, all(signerList(0), uintField(codec.SfFlags, tfInnerBatchTxn))},
 		{"32 signers", TesSuccess, signerList(32, many(32)...)},
 		{"the greatest quorum", TesSuccess, signerList(2*65535, weighed{bob, 65535}, weighed{carol, 65535})},
 	} {
@@ -74,7 +75,7 @@ func TestSignerList(t *testing.T) {
 	w.do("alice", codec.TtSignerListSet, TesSuccess, signerList(3, weighed{dave, 1}, weighed{bob, 2}, weighed{carol, 3}), tagged)
 	w.close()
 	o := w.n.Closed().Entry(key)
-	if o == nil || o.Uint(codec.SfSignerQuorum) != 3 || o.Uint(codec.SfFlags) != lsfOneOwnerCount || o.Has(codec.SfAccount) ||
+	if o == nil || o.Uint(codec.SfSignerQuorum) != 3 || o.Uint(codec.SfFlags) != lsfOneOwnerCount || o.Account(codec.SfOwner) != alice ||
 		!o.Has(codec.SfSignerListID) || o.Hash(codec.SfPreviousTxnID) != w.last("alice").Tx.ID {
 		t.Fatalf("the list: %v", o.JSON())
 	}

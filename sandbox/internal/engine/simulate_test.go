@@ -88,15 +88,16 @@ func TestSimulateRefusals(t *testing.T) {
 		{"the master key", "alice", TesSuccess, signedBy(w.acct("alice")), true},
 		{"a stranger's key", "alice", TefBadAuth, signedBy(ghost), false},
 		{"not a key", "alice", TemBadSignature, blobField(codec.SfSigningPubKey, []byte{1}), false},
-		{"a disabled master key", "locked", TefMasterDisabled, all(), false},
+		{"a disabled master key, not named", "locked", TesSuccess, all(), true},
+		{"a disabled master key", "locked", TefMasterDisabled, signedBy(w.acct("locked")), false},
 		{"the regular key", "locked", TesSuccess, signedBy(bob), true},
 		{"several", "alice", TesSuccess, by(bob, ghost), true},
 		{"too few", "alice", TefBadQuorum, by(bob), false},
 		{"a stranger among them", "alice", TefBadSignature, by(bob, w.acct("stranger")), false},
 		{"several and one", "alice", TemInvalid, all(by(bob, ghost), signedBy(w.acct("alice"))), false},
 		{"no list", "bob", TefNotMultiSigning, by(ghost), false},
-		{"too little for several", "alice", TelInsufFeeP, all(by(bob, ghost), feeOf(29)), false},
-		{"later", "alice", TerPreSeq, uintField(codec.SfSequence, 9999), false},
+		{"too little for several", "alice", TelCanNotQueue, all(by(bob, ghost), feeOf(29)), false},
+		{"later", "alice", TelCanNotQueue, uintField(codec.SfSequence, 9999), false},
 		{"a malformed one", "alice", TemInvalidFlag, uintField(codec.SfFlags, 1), false},
 	} {
 		w.Run(c.name, func(t *testing.T) {
@@ -112,7 +113,7 @@ func TestSimulateRefusals(t *testing.T) {
 	if res.Result != TecNoDstInsufXRP || TER(res.Meta.Uint(codec.SfTransactionResult)) != TecNoDstInsufXRP {
 		t.Errorf("%+v", res)
 	}
-	if res := w.n.Simulate(w.unsigned("stranger", codec.TtAccountSet)); res.Result != TerNoAccount {
+	if res := w.n.Simulate(w.unsigned("stranger", codec.TtAccountSet)); res.Result != TelCanNotQueue {
 		t.Errorf("without an account: %s", res.Result)
 	}
 
@@ -123,14 +124,14 @@ func TestSimulateRefusals(t *testing.T) {
 	w.do("alice", codec.TtTicketCreate, TerQueued, uintField(codec.SfTicketCount, 1))
 	before := w.n.Queue()
 	for range 2 {
-		if res := w.n.Simulate(w.unsigned("alice", codec.TtAccountSet)); res.Result != TerQueued || res.Meta != nil {
+		if res := w.n.Simulate(w.unsigned("alice", codec.TtAccountSet)); res.Result != TelCanNotQueue || res.Meta != nil {
 			t.Errorf("full: %+v", res)
 		}
 		if res := w.n.Simulate(w.unsigned("locked", codec.TtAccountSet, signedBy(bob), feeOf(5_000_000))); res.Result != TesSuccess || res.Meta == nil {
 			t.Errorf("full, and paid for: %s", res.Result)
 		}
 		// What would pay for the queued before it cannot take them along.
-		if res := w.n.Simulate(w.unsigned("alice", codec.TtAccountSet, feeOf(50_000_000))); res.Result != TerQueued || res.Meta != nil {
+		if res := w.n.Simulate(w.unsigned("alice", codec.TtAccountSet, feeOf(50_000_000))); res.Result != TelCanNotQueue || res.Meta != nil {
 			t.Errorf("full, and paid for those before: %+v", res)
 		}
 	}

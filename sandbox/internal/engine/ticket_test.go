@@ -22,7 +22,7 @@ func TestTicketRefusals(t *testing.T) {
 		{"none", "alice", TemInvalidCount, count(0)},
 		{"251", "alice", TemInvalidCount, count(251)},
 		{"a flag", "alice", TemInvalidFlag, all(count(0), uintField(codec.SfFlags, 1))},
-		{"its own checks go first", "alice", TemInvalidCount, all(count(0), feeOf(-1))},
+		{"the shared checks go first", "alice", TemBadFee, all(count(0), feeOf(-1))},
 		{"one too many", "full", TecDirFull, count(1)},
 		{"by ticket, two too many", "full", TecDirFull, all(count(2), byTicket(first))},
 		{"poor", "poor", TecInsufficientReserve, count(2)},

@@ -74,16 +74,21 @@ var transactors = map[codec.TxType]*transactor{
 }
 
 // unsupported is the answer for a type that this ledger does not carry out:
-// those that came with an amendment are said to be disabled, the others to be
-// unknown.
+// temUNKNOWN for the types of the first ledgers, temDISABLED for those that an
+// amendment brought.
 func unsupported(t codec.TxType) TER {
 	switch t {
 	case codec.TtEscrowCreate, codec.TtEscrowFinish, codec.TtEscrowCancel, codec.TtOfferCreate, codec.TtOfferCancel,
-		codec.TtPaymentChannelCreate, codec.TtPaymentChannelFund, codec.TtPaymentChannelClaim,
-		codec.TtTrustSet:
+		codec.TtPaymentChannelCreate, codec.TtPaymentChannelFund, codec.TtPaymentChannelClaim, codec.TtTrustSet:
 		return TemUnknown
 	}
 	return TemDisabled
+}
+
+// Supported says whether this ledger answers a transaction of the type as xrpld
+// 3.2.0 does: it carries it out, or the type is disabled there too.
+func Supported(t codec.TxType) bool {
+	return transactors[t] != nil || t == codec.TtBatch || t == codec.TtDelegateSet
 }
 
 // consequences are what a transaction may do to those behind it in the queue
