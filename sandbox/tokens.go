@@ -2,16 +2,14 @@ package sandbox
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
-// This file answers the requests about tokens, offers, payment channels and NFTs. No transaction of this ledger makes any, so that
-// what they list is empty; their mistakes and their pages are rippled's all the same.
+// Public clients send these requests without being asked for tokens: xrpl.js reads trust lines for every balance. No supported
+// transaction creates tokens, offers, payment channels or NFTs, so every list is empty and no marker is valid.
 
 // accountOrIdent reads "account", or "ident" in its place, where both must be text.
 func (c *call) accountOrIdent() (string, obj) {
@@ -28,26 +26,23 @@ func (c *call) accountOrIdent() (string, obj) {
 	return "", missingField("account")
 }
 
-// owner is an account whose directory a request lists, in a ledger.
-type owner struct {
-	id     codec.AccountID
-	ledger *engine.Ledger
-}
-
-// ownerOf finds an account by its address, in the ledger that the request names. A malformed address is told beside the ledger.
-func (c *call) ownerOf(address string, result obj) (owner, obj) {
+// ownerOf finds an account by its address, in the ledger that the request names. With bare, the answer to a malformed address
+// does not name the ledger.
+func (c *call) ownerOf(address string, bare bool, result obj) (codec.AccountID, obj) {
 	l, st := c.lookupLedger(result)
 	if st != nil {
-		return owner{}, st.inject(result)
+		return codec.AccountID{}, st.inject(result)
 	}
 	id, ok := codec.ParseAccountID(address)
-	if !ok {
-		return owner{}, inject(result, errActMalformed)
+	switch {
+	case !ok && bare:
+		return id, rpcError(errActMalformed)
+	case !ok:
+		return id, inject(result, errActMalformed)
+	case !l.Has(engine.AccountKey(id)):
+		return id, rpcError(errActNotFound)
 	}
-	if !l.Has(engine.AccountKey(id)) {
-		return owner{}, rpcError(errActNotFound)
-	}
-	return owner{id, l}, nil
+	return id, nil
 }
 
 // accountText reads "account", which must be text.
@@ -62,221 +57,85 @@ func (c *call) accountText() (string, obj) {
 	return v.AsString(), nil
 }
 
-// pageStart is where a page of an owner directory begins: after an entry, looked for from page hint on.
-type pageStart struct {
-	after codec.Hash256
-	hint  uint64
-}
-
-// markerAfter reads a marker of the form "key,page". The error for one that has not this form is the request's own; one that names
-// no entry of the account is invalidParams in all of them.
-func (c *call) markerAfter(o owner, malformed obj) (pageStart, obj) {
-	if !c.params.Has("marker") {
-		return pageStart{}, nil
-	}
-	v := c.params.Get("marker")
-	if !v.IsString() {
-		return pageStart{}, expectedField("marker", "string")
-	}
-	parts := strings.SplitN(v.AsString(), ",", 3)
-	if len(parts) < 2 {
-		return pageStart{}, malformed
-	}
-	after, ok := codec.ParseHash256(parts[0])
-	if !ok {
-		return pageStart{}, malformed
-	}
-	hint, ok := pageNumber(parts[1])
-	if !ok {
-		return pageStart{}, malformed
-	}
-	if e := o.ledger.Entry(after); e == nil || !relatedTo(after, e, o.id) {
-		return pageStart{}, rpcError(errInvalidParams)
-	}
-	return pageStart{after, hint}, nil
-}
-
-// pageNumber reads a number as C++'s lexical casts read an unsigned one: a sign may stand before it, and a negative one wraps.
-func pageNumber(s string) (uint64, bool) {
-	digits, negative := strings.CutPrefix(s, "-")
-	if !negative {
-		digits = strings.TrimPrefix(s, "+")
-	}
-	if digits == "" || digits[0] < '0' || digits[0] > '9' {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(digits, 10, 64)
-	if negative {
-		n = -n
-	}
-	return n, err == nil
-}
-
-// relatedTo tells whether a marker may name an entry (RPCHelpers.cpp, isRelatedToAccount). Credentials are not among those it may
-// name: who asks for the page after one is refused by rippled too.
-func relatedTo(key codec.Hash256, e *codec.Object, id codec.AccountID) bool {
-	switch {
-	case e.Has(codec.SfAccount):
-		return e.Account(codec.SfAccount) == id
-	case entryType(e) == codec.LtSignerList:
-		return key == engine.SignerListKey(id)
-	}
-	return false
-}
-
-// ownedPage walks limit entries of an account's owner directory, and puts a marker into the answer if there are more. None of them
-// is of the kinds that are asked for here. It tells false for a marker whose entry the directory does not have
-// (View.cpp, forEachItemAfter).
-func ownedPage(o owner, from pageStart, limit uint32, result obj) bool {
-	root, page := engine.OwnerDirKey(o.id), uint64(0)
-	pageAt := func(n uint64) *codec.Object { return o.ledger.Entry(engine.PageKey(root, n)) }
-	found := from.after.IsZero()
-	if !found {
-		if d := pageAt(from.hint); d != nil && slices.Contains(d.Hashes(codec.SfIndexes), from.after) {
-			page = from.hint
-		}
-	}
-	var last codec.Hash256
-	seen := uint32(0)
-	for {
-		d := pageAt(page)
-		if d == nil {
-			return found
-		}
-		for _, key := range d.Hashes(codec.SfIndexes) {
-			if !found {
-				found = key == from.after
-				continue
-			}
-			if seen++; seen == limit {
-				last = key
-			}
-			if seen > limit {
-				if limit > 0 {
-					result["limit"] = limit
-					result["marker"] = last.String() + "," + strconv.FormatUint(o.ledger.Entry(last).Uint(codec.SfOwnerNode), 10)
-				}
-				return true
-			}
-		}
-		if page = d.Uint(codec.SfIndexNext); page == 0 {
-			return found
-		}
-	}
-}
-
-// readPageLimit reads "limit" where 0 is a page without entries.
-func (c *call) readPageLimit(standard uint32) (uint32, obj) {
-	if v := c.params.Get("limit"); (v.IsInt() || v.IsUInt()) && v.Equal(rjson.NewInt(0)) {
-		return 0, nil
-	}
-	return c.readLimit(standard)
-}
-
-// listing is a request for one kind of what an account has.
-type listing struct {
-	list      string // the answer's member
-	other     string // the request's member that names another account; "": none
-	apart     bool   // a malformed address is told without the ledger
+// emptyList is a request for one kind of entry of an account.
+type emptyList struct {
+	lists []string // the empty members of the answer
+	ident bool     // the account may be named by "ident", and the answer does not name it
+	limit uint32   // the standard page; 0: the request has no pages
+	other string   // the member of the request that names a second account; "": none
+	// parsesFirst reads the account before the ledger. A malformed address then has no ledger in its answer.
+	parsesFirst bool
+	// bare leaves the ledger out of the answer to a malformed address.
+	bare      bool
 	badMarker obj
 }
 
-func (k listing) answer(c *call) obj {
-	address, bad := c.accountText()
+func (k emptyList) answer(c *call) obj {
+	read := c.accountText
+	if k.ident {
+		read = c.accountOrIdent
+	}
+	address, bad := read()
 	if bad != nil {
 		return bad
 	}
-	result := obj{}
-	malformed := func() obj {
-		if k.apart {
-			return rpcError(errActMalformed)
-		}
-		return inject(result, errActMalformed)
-	}
-	o, bad := c.ownerOf(address, result)
-	if bad != nil {
-		if bad["error_code"] == int(errActMalformed) {
-			return malformed()
-		}
-		return bad
-	}
-	if k.other != "" && c.params.Has(k.other) {
-		if text := c.params.Get(k.other).AsString(); text != "" {
-			if _, ok := codec.ParseAccountID(text); !ok {
-				return malformed()
-			}
-		}
-	}
-	limit, bad := c.readPageLimit(200)
-	if bad != nil {
-		return bad
-	}
-	from, bad := c.markerAfter(o, k.badMarker)
-	if bad != nil {
-		return bad
-	}
-	if !ownedPage(o, from, limit, result) {
-		return rpcError(errInvalidParams)
-	}
-	result["account"] = o.id.String()
-	result[k.list] = []any{}
-	return result
-}
-
-// accountLines is `account_lines` (AccountLines.cpp).
-func accountLines(c *call) obj {
-	return listing{list: "lines", other: "peer", badMarker: rpcError(errInvalidParams)}.answer(c)
-}
-
-// accountOffers is `account_offers` (AccountOffers.cpp).
-func accountOffers(c *call) obj {
-	return listing{list: "offers", badMarker: invalidField("marker")}.answer(c)
-}
-
-// accountChannels is `account_channels` (AccountChannels.cpp).
-func accountChannels(c *call) obj {
-	return listing{list: "channels", other: "destination_account", apart: true, badMarker: rpcError(errInvalidParams)}.answer(c)
-}
-
-// accountCurrencies is `account_currencies` (AccountCurrenciesHandler.cpp): what an account could send and receive over trust lines.
-func accountCurrencies(c *call) obj {
-	address, bad := c.accountOrIdent()
-	if bad != nil {
-		return bad
-	}
-	result := obj{}
-	if _, bad := c.ownerOf(address, result); bad != nil {
-		return bad
-	}
-	result["send_currencies"], result["receive_currencies"] = []any{}, []any{}
-	return result
-}
-
-// accountNFTs is `account_nfts` (AccountObjects.cpp). Its marker names a token, and there is none.
-func accountNFTs(c *call) obj {
-	address, bad := c.accountText()
-	if bad != nil {
-		return bad
-	}
-	if _, ok := codec.ParseAccountID(address); !ok {
+	if _, ok := codec.ParseAccountID(address); !ok && k.parsesFirst {
 		return rpcError(errActMalformed)
 	}
 	result := obj{}
-	o, bad := c.ownerOf(address, result)
+	id, bad := c.ownerOf(address, k.bare, result)
 	if bad != nil {
 		return bad
 	}
-	if _, bad := c.readLimit(100); bad != nil {
+	if bad := k.checkOther(c, result); bad != nil {
 		return bad
 	}
-	if c.params.Has("marker") {
-		if !c.params.Get("marker").IsString() {
-			return expectedField("marker", "string")
-		}
-		return invalidField("marker")
+	if bad := k.checkPage(c); bad != nil {
+		return bad
 	}
-	result["account"], result["account_nfts"] = o.id.String(), []any{}
+	if !k.ident {
+		result["account"] = id.String()
+	}
+	for _, list := range k.lists {
+		result[list] = []any{}
+	}
 	return result
+}
+
+func (k emptyList) checkOther(c *call, result obj) obj {
+	if k.other == "" || !c.params.Has(k.other) {
+		return nil
+	}
+	v := c.params.Get(k.other)
+	if k.bare && !v.IsString() {
+		return invalidField(k.other)
+	}
+	if text := v.AsString(); text != "" {
+		if _, ok := codec.ParseAccountID(text); !ok {
+			if k.bare {
+				return rpcError(errActMalformed)
+			}
+			return inject(result, errActMalformed)
+		}
+	}
+	return nil
+}
+
+// checkPage reads "limit" and "marker". A marker names the last entry of a page, and there is none.
+func (k emptyList) checkPage(c *call) obj {
+	if k.limit == 0 {
+		return nil
+	}
+	if _, bad := c.readLimit(k.limit); bad != nil {
+		return bad
+	}
+	switch {
+	case !c.params.Has("marker"):
+		return nil
+	case !c.params.Get("marker").IsString():
+		return expectedField("marker", "string")
+	}
+	return k.badMarker
 }
 
 // gatewayBalances is `gateway_balances` (GatewayBalances.cpp). Before version 2 it does not ask whether there is such an account.
@@ -417,6 +276,11 @@ func bookOffers(c *call) obj {
 			return invalidField("taker")
 		}
 	}
+	if p.Has("domain") {
+		if _, ok := codec.ParseHash256(stringOf(p.Get("domain"))); !ok {
+			return rpcErrorText(errDomainMalformed, "Unable to parse domain.")
+		}
+	}
 	if sides[0].is == sides[1].is {
 		return rpcError(errBadMarket)
 	}
@@ -499,34 +363,6 @@ func parseIssuer(s string) (codec.AccountID, bool) {
 		return codec.AccountID(b), true
 	}
 	return codec.ParseAccountID(s)
-}
-
-// nftOffers are `nft_buy_offers` and `nft_sell_offers` (NFTOffers.cpp): no token has any.
-func nftOffers(c *call) obj {
-	if !c.params.Has("nft_id") {
-		return missingField("nft_id")
-	}
-	if _, ok := codec.ParseHash256(c.params.Get("nft_id").AsString()); !ok {
-		return invalidField("nft_id")
-	}
-	if _, bad := c.readLimit(250); bad != nil {
-		return bad
-	}
-	result := obj{}
-	if _, st := c.lookupLedger(result); st != nil {
-		return st.inject(result)
-	}
-	return rpcError(errObjectNotFound)
-}
-
-// bookChanges is `book_changes` (BookOffers.cpp, BookChanges.h): nothing is traded here.
-func bookChanges(c *call) obj {
-	result := obj{}
-	l, st := c.lookupLedger(result)
-	if st != nil {
-		return st.inject(result)
-	}
-	return bookChangesOf(c.shownHeader(l), !l.Open)
 }
 
 func bookChangesOf(h engine.Header, validated bool) obj {
