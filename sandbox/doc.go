@@ -1,6 +1,6 @@
 // Package sandbox is a stand-alone XRP Ledger in one process, for running without a network, for tests, and for anyone who
-// builds against the ledger. It is no mock: transactions are decoded, verified and applied as rippled 2.3.0 does it, with the same
-// entries, metadata and hashes.
+// builds against the ledger. It is no mock: transactions are decoded, verified and applied as by xrpld 3.2.0 with all
+// supported amendments, with the same entries, metadata and hashes.
 //
 // A [Server] answers on one address:
 //

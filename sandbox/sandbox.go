@@ -55,17 +55,18 @@ type Config struct {
 
 // Server is a ledger and what answers for it. Its methods may be called from any goroutine.
 type Server struct {
-	cfg      Config
-	lim      limits
-	log      *slog.Logger
-	node     *engine.Node
-	store    *journal.Journal // nil: in memory
-	hub      *hub
-	counters *rpcCounters
-	checked  *txChecks
-	id       identity
-	started  time.Time
-	weather  *weather // nil: fair for good
+	cfg         Config
+	lim         limits
+	log         *slog.Logger
+	node        *engine.Node
+	firstClosed uint32           // the last closed ledger at the start
+	store       *journal.Journal // nil: in memory
+	hub         *hub
+	counters    *rpcCounters
+	checked     *txChecks
+	id          identity
+	started     time.Time
+	weather     *weather // nil: fair for good
 
 	listener net.Listener
 	loopback bool
@@ -125,6 +126,7 @@ func start(ctx context.Context, cfg Config, lim limits) (*Server, error) {
 	if err := s.openLedger(ctx); err != nil {
 		return nil, errors.Join(err, s.listener.Close())
 	}
+	s.firstClosed = s.node.Closed().Seq
 	s.hub.node = func() *engine.Node { return s.node }
 	s.node.Observe(s.hub)
 	if s.weather != nil {

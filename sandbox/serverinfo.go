@@ -49,6 +49,9 @@ func serverInfo(c *call) obj { return obj{"info": c.nodeInfo(true)} }
 // serverState is `server_state`, in numbers for programs.
 func serverState(c *call) obj { return obj{"state": c.nodeInfo(false)} }
 
+// simulatedRound is the consensus time of a ledger that a stand-alone server closes, in milliseconds (Consensus.h, simulate).
+const simulatedRound = 100
+
 // nodeInfo is NetworkOPs::getServerInfo of a stand-alone server, as an administrator sees it.
 func (c *call) nodeInfo(human bool) obj {
 	s, l, m := c.srv, c.node.Closed(), c.node.FeeMetrics()
@@ -83,12 +86,16 @@ func (c *call) nodeInfo(human bool) obj {
 	}
 	fees := l.Fees()
 	v := obj{"seq": l.Seq, "hash": l.Hash.String()}
+	converge := 0 // ms
+	if l.Seq > s.firstClosed {
+		converge = simulatedRound
+	}
 	escalation := mulDiv(m.OpenLevel, loadBase, m.ReferenceLevel)
 	factor := max(loadBase, escalation)
 	if human {
 		info["hostid"] = s.id.host
 		info["validator_list"] = obj{"count": 0, "expiration": "unknown", "status": "unknown"}
-		info["last_close"] = obj{"converge_time_s": 0, "proposers": 0}
+		info["last_close"] = obj{"converge_time_s": float64(converge) / 1000, "proposers": 0}
 		info["load_factor"] = float64(factor) / loadBase
 		if factor != loadBase {
 			info["load_factor_server"] = 1
@@ -105,7 +112,7 @@ func (c *call) nodeInfo(human bool) obj {
 		v["age"] = int64(max(now.Sub(ledgerTime(l.CloseTime)), 0) / time.Second)
 	} else {
 		info["validator_list_expires"] = 0
-		info["last_close"] = obj{"converge_time": 0, "proposers": 0}
+		info["last_close"] = obj{"converge_time": converge, "proposers": 0}
 		info["load_base"] = loadBase
 		info["load_factor"] = clip32(factor)
 		info["load_factor_server"] = loadBase

@@ -9,8 +9,8 @@ import (
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/rjson"
 )
 
-// simulate is `simulate` (Simulate.cpp of rippled 2.4.0, the first that has it): what an unsigned transaction would do in the open
-// ledger. rippled may keep in its queue what the open ledger is too full for; here nothing is kept.
+// simulate is `simulate` (Simulate.cpp): what an unsigned transaction would do in the open ledger. A transaction that the open
+// ledger cannot apply is telCAN_NOT_QUEUE; nothing is kept.
 func simulate(c *call) obj {
 	p := c.params
 	if p.Has("binary") && !p.Get("binary").IsBool() {

@@ -399,7 +399,7 @@ async function simulated(client, account, other) {
   assert.equal(result.engine_result, 'tesSUCCESS')
   assert.equal(result.applied, false)
   assert.equal(result.meta.AffectedNodes.length, 2)
-  assert.equal(result.meta.delivered_amount, undefined) // as rippled had it when simulate came
+  assert.equal(result.meta.delivered_amount, '7')
   const refused = await client.simulate({
     TransactionType: 'CredentialAccept', Account: account.classicAddress, Issuer: other.classicAddress, CredentialType: hex('never issued'),
   })
