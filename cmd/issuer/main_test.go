@@ -124,7 +124,7 @@ func TestWrongUse(t *testing.T) {
 		want   string
 	}{
 		{"--log-level=loud", 2, "issuer: LOG_LEVEL must be"},
-		{"verfy", 2, "issuer: there is no such command: is verify meant? There are audit, batch, token, verify"},
+		{"verfy", 2, "issuer: there is no such command: is verify meant? There are audit, batch, operation, token, verify"},
 		{"--log-level=info token", 2, "issuer: token must be the first word"},
 		{edSeed, 2, "issuer: there is no such command: there are"},
 		{"--version", 0, "issuer "},
