@@ -78,7 +78,7 @@ func lookAt(ctx context.Context, cfg *pgx.ConnConfig) (found server, err error) 
 	var pid uint32
 	var path string
 	err = conn.QueryRow(ctx, "SELECT pg_backend_pid(), current_setting('search_path'), coalesce(current_schema(), ''), current_setting('server_version'),"+
-		" current_setting('fsync')", pgx.QueryExecModeSimpleProtocol).Scan(&pid, &path, &found.schema, &found.version, &found.fsync)
+		" current_setting('fsync')", pgx.QueryExecModeExec).Scan(&pid, &path, &found.schema, &found.version, &found.fsync)
 	if err != nil {
 		return found, fault("opening the database", err)
 	}

@@ -15,6 +15,11 @@ import (
 // batch has `issuer batch` bring many rows to the service while that is killed, again and again. It must end by itself,
 // with every row issued.
 func batch(rows, times int) func(context.Context, *world) error {
+	return batchDuring(rows, kills(times))
+}
+
+// batchDuring has many rows brought to the service while a fault goes on.
+func batchDuring(rows int, fault func(context.Context, *world) error) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
 		c := &caller{w, rand.New(rand.NewPCG(w.rng.Uint64(), 6))}
 		var file strings.Builder
@@ -34,7 +39,7 @@ func batch(rows, times int) func(context.Context, *world) error {
 			return err
 		}
 		defer p.Kill() // where it has not ended
-		if err := kills(times)(ctx, w); err != nil {
+		if err := fault(ctx, w); err != nil {
 			return err
 		}
 		select {

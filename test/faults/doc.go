@@ -46,6 +46,10 @@
 // by which the lease in its file runs, stays right there. That a node seems to be behind while the clock is ahead, and
 // nothing is signed meanwhile, is shown by test/lane's TestClockJumps, as it takes the settings of a public network.
 //
+// A failover to a standby that lacks the last transactions is a base backup (pg_basebackup), taken while the rows of a batch are
+// pending and started in place of the server once all of them are issued. Everything that is lost can be read from the ledger, so
+// that the four accounts must agree as usual. The row with a removed database file moves the files away and back.
+//
 // Of the ledger's bad weather all is here but rollback: a validated ledger does not roll back. A ledger that forgot what
 // it had validated would make every answer about it false, and there is nothing that an issuer could do right.
 //

@@ -141,6 +141,16 @@ func allRows(factor float64) []row {
 			},
 		)
 	}
+	rows = append(rows,
+		row{
+			name: "database file removed and back", mode: sequences, database: sqlite, close: 300 * time.Millisecond, clients: 10, requests: times(60),
+			limit: 2 * time.Minute, least: 1, fault: removedFile(1),
+		},
+		row{
+			name: "failover to a standby without the last transactions", mode: sequences, database: postgres, server: true,
+			close: 300 * time.Millisecond, limit: 2 * time.Minute, least: 1, fault: failover(300),
+		},
+	)
 	rows = append(rows, row{
 		name: "disk full", mode: tickets, database: postgres, server: true, disk: 96, close: 300 * time.Millisecond, clients: 10, requests: times(80),
 		limit: 2 * time.Minute, least: 2, fault: fullDisk(2),
