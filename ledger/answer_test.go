@@ -27,7 +27,7 @@ func TestRecordedAnswers(t *testing.T) {
 	})
 	t.Run("server_state", func(t *testing.T) {
 		var got model.Ledger
-		if err := decodeServerState(result(t, "server_state"), &got); err != nil {
+		if err := decodeServerState(result(t, "server_state"), &got, new(nodeState)); err != nil {
 			t.Fatal(err)
 		}
 		if got.Index == 0 || got.CloseTime == 0 || got.BaseFee != 10 || got.ReserveBase != 1_000_000 || got.ReserveIncrement != 200_000 || len(got.Hash) != 64 {
@@ -288,7 +288,7 @@ func FuzzAnswers(f *testing.F) {
 		if decodeServerInfo(raw, &info) == nil && info.CompleteLedgers == "" {
 			t.Error("server_info without ledgers")
 		}
-		if decodeServerState(raw, &ledger) == nil && (ledger.Index == 0 || len(ledger.Hash) != 64 || ledger.BaseFee < 0) {
+		if decodeServerState(raw, &ledger, new(nodeState)) == nil && (ledger.Index == 0 || len(ledger.Hash) != 64 || ledger.BaseFee < 0) {
 			t.Errorf("a ledger %+v", ledger)
 		}
 		if decodeFee(raw, &fee) == nil && (fee.Base < 0 || fee.Base > maxDrops || fee.OpenLedger < 0) {

@@ -44,8 +44,8 @@ type Config struct {
 	MaxAnswer int64
 	// MaxConns bounds the connections to an HTTP node; 16 by default. Idle ones are kept for the next call.
 	MaxConns int
-	// MaxLedgerAge is how old the last validated ledger may be before the node counts as behind; 0, the default, does
-	// not look, as ledgers that close only on command are as old as it takes.
+	// MaxLedgerAge is the highest age of the last validated ledger, by this machine's clock. An older one is an error:
+	// nothing is read from it. 0, the default, is no limit, for ledgers that close on command alone.
 	MaxLedgerAge time.Duration
 	// Proof has ledgers proven before they are accepted, at the cost of one request for each; nil, the default, accepts what
 	// the node says.
@@ -148,6 +148,7 @@ func New(cfg Config) (*Client, error) {
 	cfg.URL = "" // from here on the address is in to alone
 	cfg.Logger = cfg.Logger.With("node", to.host)
 	c := &Client{cfg: cfg, host: to.host, to: to, hub: newHub(cfg.Clock), pace: newPacer(cfg), ledgers: newTogether[model.Ledger]()}
+	c.hub.health = newHealth(cfg.Logger)
 	if cfg.Proof != nil {
 		c.chain = newChain(c, *cfg.Proof)
 		c.hub.gate = newGate(c.hub, c.chain)
@@ -210,6 +211,9 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any,
 			return fmt.Errorf("%w, then %w", before, err)
 		default: // the node's answer came as the time ran out
 			return fmt.Errorf("%w, then %w", err, cause)
+		}
+		if AmendmentBlocked(err) {
+			c.hub.health.block(true)
 		}
 		before = err
 		wait, again := c.again(err, try)

@@ -73,6 +73,9 @@ func (e *credentialEntry) listed(known model.Address) (l model.ListedCredential,
 // Credential returns one credential as it stands in the last validated ledger. Where there is none, the error is a
 // [model.Error] with [model.CodeEntryNotFound]; where no node answers, with [model.CodeLedgerUnavailable].
 func (c *Client) Credential(ctx context.Context, subject, issuer model.Address, t model.CredentialType) (model.Credential, error) {
+	if err := c.checkCurrent(ctx); err != nil {
+		return model.Credential{}, unavailable("looking up a credential", err)
+	}
 	var found model.Credential
 	err := c.call(ctx, "ledger_entry", map[string]any{
 		"credential":   map[string]any{"subject": subject, "issuer": issuer, "credential_type": t.Hex()},
@@ -148,6 +151,9 @@ func (c *Client) credentials(ctx context.Context, at *model.Ledger, account mode
 		if at != nil {
 			pinned = pin{at.Index, at.Hash}
 			params["ledger_index"] = at.Index
+		} else if err := c.checkCurrent(ctx); err != nil {
+			yield(model.ListedCredential{}, unavailable(doing, err))
+			return
 		}
 		guard := markerGuard{}
 		for {

@@ -47,7 +47,7 @@ func isBusy(err error) bool {
 // Behind says whether the node does not follow its network at the moment, so that it cannot answer.
 func (e *NodeError) Behind() bool {
 	switch e.Code {
-	case "noNetwork", "noCurrent", "noClosed", "notSynced", "notReady", "amendmentBlocked", "failedToForward", "lgrNotFound", "lgrNotValidated":
+	case "noNetwork", "noCurrent", "noClosed", "notSynced", "notReady", "failedToForward", "lgrNotFound", "lgrNotValidated":
 		return true
 	}
 	return false
@@ -110,6 +110,9 @@ var ErrClosed = errors.New("closed")
 // retryAfter is what callers are told to wait when the ledger is out of reach: about one close of a public network.
 const retryAfter = 4 * time.Second
 
+// blockedRetryAfter is the same for an amendment-blocked node, which takes an operator.
+const blockedRetryAfter = time.Minute
+
 // unavailable is what callers get when no node answers, or none that can be used. An error that is a [model.Error]
 // already stays what it is.
 func unavailable(doing string, err error) error {
@@ -126,12 +129,20 @@ func unavailable(doing string, err error) error {
 	var node *NodeError
 	var answer *AnswerError
 	var unproven *UnprovenError
+	var stale *StaleError
 	switch {
 	case errors.As(err, &unproven):
 		e.Message = "the XRP Ledger node shows a ledger that is not proven; try again shortly"
 	case errors.As(err, &node) && node.Busy():
 		e.Message = "the XRP Ledger node is too busy at the moment; try again shortly"
 		e.RetryAfter = max(e.RetryAfter, node.RetryAfter)
+	case AmendmentBlocked(err):
+		e.Message = "the XRP Ledger node is amendment blocked, and follows its network no more: its operator must upgrade it or configure another node"
+		e.RetryAfter = blockedRetryAfter
+	case errors.As(err, &stale):
+		e.Message = "the XRP Ledger node is behind its network: " + stale.Error()
+	case errors.As(err, &node) && node.Code == "notSynced":
+		e.Message = "the XRP Ledger node is behind its network, and not in sync with it: try again shortly"
 	case errors.As(err, &node) && node.Behind():
 		e.Message = "the XRP Ledger node is behind its network; try again shortly"
 	case errors.As(err, &node):

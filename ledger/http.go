@@ -246,7 +246,7 @@ func (l *httpLink) poll() {
 			}
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, l.cfg.CallTimeout)
-		ledger, err := validatedLedger(ctx, askOnce(l.call))
+		ledger, err := validatedLedger(ctx, askOnce(l.call), l.hub.health)
 		if err == nil && up {
 			err = checkAhead(ledger.Index, last)
 		}

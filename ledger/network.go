@@ -49,10 +49,7 @@ func (c *Client) Network(ctx context.Context) (model.Network, error) {
 
 // shown is the node's last validated ledger, with its header verified where ledgers are to be proven, and whatever it follows.
 func (c *Client) shown(ctx context.Context) (model.Ledger, error) {
-	l, err := c.ledgers.do(ctx, func(ctx context.Context) (model.Ledger, error) { return validatedLedger(ctx, c.call) })
-	if err == nil {
-		err = c.checkAge(l)
-	}
+	l, err := c.reported(ctx)
 	if err == nil && c.chain != nil {
 		_, err = c.announced(ctx, l)
 		err = c.chain.count(err)

@@ -85,7 +85,10 @@ func (c *Client) CheckProof(ctx context.Context, account model.Address, publicKe
 		return &model.Error{Code: model.CodeProofRefused, Cause: err,
 			Message: "the proof does not hold: the signature is not one of this key over the challenge's message"}
 	}
-	info, err := c.AccountInfo(ctx, account)
+	info, err := AccountInfo{}, c.checkCurrent(ctx)
+	if err == nil {
+		info, err = c.AccountInfo(ctx, account)
+	}
 	switch {
 	case err != nil:
 		err = c.accountError("reading the subject's account", account, err)

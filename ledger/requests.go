@@ -1,12 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -21,6 +21,8 @@ type ServerInfo struct {
 	CompleteLedgers string // such as "2-17", "32570-91000000,91000007-91000123" or "empty"
 	// Validated is the last validated ledger, without its close time. Its Index is 0 where the node has none yet.
 	Validated model.Ledger
+
+	nodeState nodeState
 }
 
 // ServerInfo asks what node this is.
@@ -35,6 +37,8 @@ func decodeServerInfo(raw json.RawMessage, s *ServerInfo) error {
 		Info *struct {
 			NetworkID       json.RawMessage `json:"network_id"`
 			State           string          `json:"server_state"`
+			Blocked         bool            `json:"amendment_blocked"`
+			Warnings        []nodeWarning   `json:"warnings"`
 			BuildVersion    string          `json:"build_version"`
 			CompleteLedgers string          `json:"complete_ledgers"`
 			Validated       *struct {
@@ -52,7 +56,8 @@ func decodeServerInfo(raw json.RawMessage, s *ServerInfo) error {
 	if a.Info == nil || a.Info.CompleteLedgers == "" {
 		return errors.New("info is missing")
 	}
-	*s = ServerInfo{State: a.Info.State, BuildVersion: a.Info.BuildVersion, CompleteLedgers: a.Info.CompleteLedgers}
+	*s = ServerInfo{State: a.Info.State, BuildVersion: a.Info.BuildVersion, CompleteLedgers: a.Info.CompleteLedgers,
+		nodeState: newNodeState(a.Info.State, a.Info.Blocked, a.Info.Warnings)}
 	if len(a.Info.NetworkID) > 0 {
 		if err := number(a.Info.NetworkID, "network_id", &s.NetworkID); err != nil {
 			return err
@@ -96,17 +101,32 @@ func askOnce(call func(ctx context.Context, method string, params json.RawMessag
 	}
 }
 
-// validatedLedger asks for the last validated ledger with what things cost in it. `server_state` has all of it, in whole
-// numbers; a server that does not know it is asked for the ledger and for `server_info`.
-func validatedLedger(ctx context.Context, ask asker) (model.Ledger, error) {
+// validatedLedger asks for the last validated ledger with what things cost in it, and whether the node is in sync.
+// `server_state` has all of it, in whole numbers; a server without that method is asked for the ledger and for
+// `server_info`. What the node says of itself is kept in h.
+func validatedLedger(ctx context.Context, ask asker, h *health) (model.Ledger, error) {
 	var l model.Ledger
-	err := ask(ctx, "server_state", nil, func(raw json.RawMessage) error { return decodeServerState(raw, &l) })
+	var s nodeState
+	noLedger := error(nil)
+	err := ask(ctx, "server_state", nil, func(raw json.RawMessage) error {
+		err := decodeServerState(raw, &l, &s)
+		if errors.Is(err, errNoValidated) { // what the node says of itself explains it
+			noLedger, err = &AnswerError{Method: "server_state", Reason: "unusable", Cause: err}, nil
+		}
+		return err
+	})
 	var node *NodeError
 	if !errors.As(err, &node) || !node.withheld() {
+		if err == nil {
+			err = cmp.Or(h.report(s, "server_state"), noLedger)
+		}
 		return l, err
 	}
 	var info ServerInfo
 	if err := ask(ctx, "server_info", nil, func(raw json.RawMessage) error { return decodeServerInfo(raw, &info) }); err != nil {
+		return model.Ledger{}, err
+	}
+	if err := h.report(info.nodeState, "server_info"); err != nil {
 		return model.Ledger{}, err
 	}
 	if err := ask(ctx, "ledger", map[string]any{"ledger_index": validatedIndex}, func(raw json.RawMessage) error { return decodeLedger(raw, &l) }); err != nil {
@@ -143,9 +163,12 @@ func decodeLedger(raw json.RawMessage, l *model.Ledger) error {
 	return err
 }
 
-func decodeServerState(raw json.RawMessage, l *model.Ledger) error {
+func decodeServerState(raw json.RawMessage, l *model.Ledger, s *nodeState) error {
 	var a struct {
 		State *struct {
+			State     string        `json:"server_state"`
+			Blocked   bool          `json:"amendment_blocked"`
+			Warnings  []nodeWarning `json:"warnings"`
 			Validated *struct {
 				Seq         json.RawMessage `json:"seq"`
 				Hash        string          `json:"hash"`
@@ -162,6 +185,7 @@ func decodeServerState(raw json.RawMessage, l *model.Ledger) error {
 	if a.State == nil {
 		return errors.New("state is missing")
 	}
+	*s = newNodeState(a.State.State, a.State.Blocked, a.State.Warnings)
 	v := a.State.Validated
 	if v == nil {
 		return errNoValidated
@@ -181,32 +205,15 @@ func decodeServerState(raw json.RawMessage, l *model.Ledger) error {
 	return err
 }
 
-// Ledger returns the last validated ledger, as the node has it no earlier than when it is asked for. A node that does not answer, or is behind, is a [model.Error] with
-// [model.CodeLedgerUnavailable].
+// Ledger returns the last validated ledger, as the node has it no earlier than when it is asked for. Where the node does
+// not answer, is not in sync, is amendment blocked or shows a ledger past [Config.MaxLedgerAge], the error is a
+// [model.Error] with [model.CodeLedgerUnavailable].
 func (c *Client) Ledger(ctx context.Context) (model.Ledger, error) {
-	const doing = "reading the validated ledger"
-	l, err := c.ledgers.do(ctx, func(ctx context.Context) (model.Ledger, error) { return validatedLedger(ctx, c.call) })
+	l, err := c.askLedger(ctx)
 	if err != nil {
-		return model.Ledger{}, unavailable(doing, err)
-	}
-	if err := c.checkAge(l); err != nil {
-		return model.Ledger{}, unavailable(doing, err)
-	}
-	if c.chain != nil {
-		if err := c.chain.prove(ctx, l); err != nil {
-			return model.Ledger{}, unavailable(doing, err)
-		}
+		return model.Ledger{}, unavailable("reading the validated ledger", err)
 	}
 	return l, nil
-}
-
-func (c *Client) checkAge(l model.Ledger) error {
-	age := c.cfg.Clock.Now().Sub(model.Time(l.CloseTime))
-	if c.cfg.MaxLedgerAge > 0 && age > c.cfg.MaxLedgerAge {
-		return &NodeError{Method: "server_state", Code: "noCurrent",
-			Message: fmt.Sprintf("the last validated ledger, %d, closed %v ago", l.Index, age.Round(time.Second))}
-	}
-	return nil
 }
 
 // Fee is what it costs at the moment to get into the open ledger, and how full that is.
@@ -343,7 +350,11 @@ func decodeAccountInfo(raw json.RawMessage, account model.Address, ledger string
 // Account returns an account as it stands in the last validated ledger. Where there is none, the error is a
 // [model.Error] with [model.CodeAccountNotFound]; where no node answers, with [model.CodeLedgerUnavailable].
 func (c *Client) Account(ctx context.Context, account model.Address) (model.Account, error) {
-	info, err := c.AccountInfo(ctx, account)
+	err := c.checkCurrent(ctx)
+	var info AccountInfo
+	if err == nil {
+		info, err = c.AccountInfo(ctx, account)
+	}
 	if err != nil {
 		return model.Account{}, c.accountError("reading an account", account, err)
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -127,8 +128,9 @@ func checkAhead(index, last uint32) error {
 
 // hub hands what a link hears to the watchers, through a gate where ledgers are to be proven.
 type hub struct {
-	gate  *gate // nil: none
-	clock Clock
+	gate   *gate // nil: none
+	health *health
+	clock  Clock
 
 	mu       sync.Mutex
 	watchers []*Watcher
@@ -139,7 +141,9 @@ type hub struct {
 	seen     atomic.Uint32 // the newest one that any answer showed since then
 }
 
-func newHub(clock Clock) *hub { return &hub{clock: clock} }
+func newHub(clock Clock) *hub {
+	return &hub{health: newHealth(slog.New(slog.DiscardHandler)), clock: clock}
+}
 
 // confirm notes that the node has just shown which ledger it has validated.
 func (h *hub) confirm() { h.heard.Store(h.clock.Now().UnixNano()) }
@@ -208,6 +212,7 @@ func (h *hub) up(l model.Ledger, all bool) {
 }
 
 func (h *hub) tellUp(l model.Ledger, all bool) {
+	h.health.hear(l, h.clock.Now())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.confirm()
@@ -246,6 +251,9 @@ func (h *hub) event(e Event) {
 }
 
 func (h *hub) tell(e Event) {
+	if e.Kind == EventLedger {
+		h.health.hear(e.Ledger, h.clock.Now())
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if e.Kind == EventLedger {

@@ -763,7 +763,7 @@ func (l *wsLink) check(ctx context.Context, s *session) error {
 			continue // the next look is soon enough
 		}
 		asking, cancel := context.WithTimeout(ctx, l.cfg.CallTimeout)
-		ledger, err := validatedLedger(asking, askOnce(l.call))
+		ledger, err := validatedLedger(asking, askOnce(l.call), l.hub.health)
 		cancel()
 		var lost *ConnectionError
 		switch {

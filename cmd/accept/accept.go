@@ -89,7 +89,7 @@ func findSeed(ctx context.Context, o options, in *os.File, errs io.Writer) (ledg
 
 // accept does what the options say with the account's pending credentials.
 func accept(ctx context.Context, o options, seed ledger.Seed, in *os.File, out, errs io.Writer) error {
-	client, err := ledger.New(ledger.Config{URL: o.network.Node.URL()})
+	client, err := ledger.New(ledger.Config{URL: o.network.Node.URL(), MaxLedgerAge: o.maxAge})
 	if err != nil {
 		return err
 	}

@@ -310,9 +310,9 @@ func TestFailures(t *testing.T) {
 	w.accept(wallet{seedText, nobody}, "--list").want(t, 1, string(nobody.Address()))
 	w.accept(wallet{"sEdTM1uX8pu2do5XvTnutH6HsouMaM3", nobody}, "--list").want(t, 2, "SUBJECT_ACCOUNT_SEED: the seed's checksum is wrong")
 	w.accept(me, "--list", "--xrpl-network", w.server.URL()).want(t, 0, "No credential") // over HTTP too
-	w.accept(me, "--list", "--xrpl-network", "ws://127.0.0.1:1").want(t, 1, "(ws://127.0.0.1:1: ", "connection refused", "XRPL_NETWORK says which one is asked")
-	w.accept(me, "--list", "--json", "--xrpl-network", "ws://127.0.0.1:1").want(t, 1, `"error":"ledgerUnavailable"`)
-	w.accept(me, "--list", "--xrpl-network", "sandbox", "--sandbox-listen", "127.0.0.1:1").want(t, 1, "Is the service running?")
+	w.accept(me, "--list", "--xrpl-network", "ws://127.0.0.1:1").want(t, 3, "(ws://127.0.0.1:1: ", "connection refused", "XRPL_NETWORK says which one is asked")
+	w.accept(me, "--list", "--json", "--xrpl-network", "ws://127.0.0.1:1").want(t, 3, `"error":"ledgerUnavailable"`)
+	w.accept(me, "--list", "--xrpl-network", "sandbox", "--sandbox-listen", "127.0.0.1:1").want(t, 3, "Is the service running?")
 
 	bank := w.fund()
 	w.issue(bank, me, "KYC")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -14,12 +15,13 @@ import (
 )
 
 // known are the settings that this program uses.
-var known = config.Pick("XRPL_NETWORK", "XRPL_NETWORK_FILE", "SANDBOX_LISTEN",
+var known = config.Pick("XRPL_NETWORK", "XRPL_MAX_LEDGER_AGE", "XRPL_NETWORK_FILE", "SANDBOX_LISTEN",
 	"SUBJECT_ACCOUNT_SEED", "SUBJECT_ACCOUNT_SEED_FILE", "SUBJECT_ACCOUNT_ADDRESS", "MAX_FEE_DROPS")
 
 // options are what the user asked for.
 type options struct {
 	network config.Network
+	maxAge  time.Duration // of the last validated ledger; 0: any
 	maxFee  int64
 	// seed is empty where it must be asked for. It never leaves this program but as a signature. seedName is the setting that it
 	// is from.
@@ -50,6 +52,7 @@ func readOptions(args []string, dotenv string, errs io.Writer) (options, *pflag.
 	}
 
 	o.network = v.Network()
+	o.maxAge = v.MaxLedgerAge(o.network)
 	o.maxFee = v.Int("MAX_FEE_DROPS", 10, 100_000_000)
 	o.readSubject(v)
 	if flags.Changed("credential") {
@@ -131,7 +134,7 @@ func usage(w io.Writer, flags *pflag.FlagSet) error {
 
 The seed comes from SUBJECT_ACCOUNT_SEED in the environment or in .env, from the file that SUBJECT_ACCOUNT_SEED_FILE
 names, or from a masked prompt. prove and follow tell more with --help. Exit status: 0 done or nothing to do, 1 failed, 2
-wrong use.
+wrong use, 3 undetermined: no node in sync answers, or its last ledger is too old.
 
 %s`, flags.FlagUsages())
 	return err
@@ -142,6 +145,12 @@ type errUsage struct{ error }
 
 func (e errUsage) Unwrap() error { return e.error }
 
+// undetermined says that no ledger could be relied on, so that nobody knows the answer. Nothing was sent.
+func undetermined(err error) bool {
+	var e *model.Error
+	return errors.As(err, &e) && e.Code == model.CodeLedgerUnavailable && e.Pending == nil && e.Tx == nil
+}
+
 // exitStatus is what the program leaves with.
 func exitStatus(err error) int {
 	var wrong errUsage
@@ -151,6 +160,8 @@ func exitStatus(err error) int {
 		return 0
 	case errors.As(err, &wrong), errors.As(err, &faults):
 		return 2
+	case undetermined(err):
+		return 3
 	}
 	return 1
 }

@@ -85,7 +85,7 @@ func (s settled) String() string {
 // forPrograms prints a failure, where programs read what is printed and nothing was said of it yet.
 func forPrograms(asJSON bool, out io.Writer, err error) error {
 	var said errSaid
-	if err == nil || !asJSON || exitStatus(err) != 1 || errors.As(err, &said) {
+	if err == nil || !asJSON || exitStatus(err) == 2 || errors.As(err, &said) {
 		return err
 	}
 	var no *errAnswer

@@ -171,6 +171,7 @@ type nodeReader interface {
 	Faults() (contradictions, unproven uint64)
 	Ledger(ctx context.Context) (model.Ledger, error)
 	Account(ctx context.Context, a model.Address) (model.Account, error)
+	Health() ledger.Health
 }
 
 type depthReader interface {
@@ -209,7 +210,8 @@ var (
 	openDesc      = prometheus.NewDesc("issuer_operations_open", "Operations of the issuing account that are not final, of all processes.", []string{"state"}, nil)
 	rollbackDesc  = prometheus.NewDesc("issuer_database_rollbacks", "How many times the database lost committed transactions, until somebody acknowledges it.", nil, nil)
 	storeDesc     = prometheus.NewDesc("issuer_store_up", "1 where the database answers.", nil, nil)
-	nodeDesc      = prometheus.NewDesc("issuer_node_up", "1 where the node answers and is not behind.", nil, nil)
+	blockedDesc   = prometheus.NewDesc("issuer_node_amendment_blocked", "1 where the node has reported that it is amendment blocked: it follows its network no more.", nil, nil)
+	nodeDesc      = prometheus.NewDesc("issuer_node_up", "1 where the node answers, is in sync with its network, and its last validated ledger is not too old.", nil, nil)
 	limitedDesc   = prometheus.NewDesc("issuer_node_limited_total", "Requests of this process that the node refused past its limit, and warnings of one.", nil, nil)
 	faultsDesc    = prometheus.NewDesc("issuer_node_faults_total", "What the node said that was not accepted: contradiction (of itself, or of the ledgers that are proven), or unproven (it does not show enough).", []string{"kind"}, nil)
 	silencesDesc  = prometheus.NewDesc("issuer_node_stream_silences_total", "How often the node's streams fell silent on an open connection of this process, and were subscribed to again.", nil, nil)
@@ -244,7 +246,7 @@ var (
 
 // Describe implements [prometheus.Collector].
 func (s *scraped) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{openDesc, storeDesc, rollbackDesc, nodeDesc, limitedDesc, silencesDesc, faultsDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
+	for _, d := range []*prometheus.Desc{openDesc, storeDesc, rollbackDesc, nodeDesc, blockedDesc, limitedDesc, silencesDesc, faultsDesc, ledgerDesc, ledgerAgeDesc, balanceDesc, reserveDesc, resentDesc, anewDesc, flightDesc, ticketsDesc, workingDesc,
 		undecidedDesc, holesDesc, refusalsDesc, stalledDesc, gapsDesc, feeOverDesc, networkDesc,
 		roomDesc, standingDesc, recordsDesc, waitingDesc, overdueDesc, erasableDesc, keeperDesc, backlogDesc, deliveredDesc, forgedDesc, failingDesc} {
 		ch <- d
@@ -307,6 +309,11 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 		s.collectHouse(ctx, gauge)
 	}
 	last, err := s.node.Ledger(ctx)
+	blocked := 0.0
+	if s.node.Health().AmendmentBlocked {
+		blocked = 1
+	}
+	gauge(blockedDesc, blocked)
 	if !up(nodeDesc, err) {
 		return
 	}

@@ -42,9 +42,6 @@ const (
 	// within bounds of the number of ledgers.
 	expiry                  = 30 * time.Second
 	leastOffset, mostOffset = 8, 1000
-	// staleAfter is how old the last validated ledger of a public network may be before its node counts as behind.
-	// They close one every four seconds.
-	staleAfter = 2 * time.Minute
 	// publicInterval is the least time between two ledgers of a public network, on average: they are open for 2 s, and need
 	// nearly as long for consensus (rippled: ConsensusParms.h, ledgerMinClose and ledgerMinConsensus). publicAhead is by how
 	// much this machine's clock may be behind theirs. Of other networks nothing is known but that a test ledger closes fast.
@@ -174,10 +171,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		}
 		s.network.Node = config.Address(p.embedded.server.WebSocketURL())
 	}
-	nodeConfig := ledger.Config{URL: s.network.Node.URL(), Logger: log, Proof: proof(s)}
-	if config.Networks[s.network.Name] != "" {
-		nodeConfig.MaxLedgerAge = staleAfter
-	}
+	nodeConfig := ledger.Config{URL: s.network.Node.URL(), MaxLedgerAge: s.maxLedgerAge, Logger: log, Proof: proof(s)}
 	if p.client, err = ledger.New(nodeConfig); err != nil {
 		return p, wrongSettings(fmt.Errorf("XRPL_NETWORK: %w", err))
 	}
@@ -606,8 +600,12 @@ func askNode(ctx context.Context, client *ledger.Client, log *slog.Logger, ask f
 	defer deadline.Stop()
 	for told := (time.Time{}); ; {
 		err := ask(ctx)
-		if err == nil || final(err) {
+		switch {
+		case err == nil || final(err):
 			return err
+		case ledger.AmendmentBlocked(err):
+			return wrongSettings(fmt.Errorf("XRPL_NETWORK: the node at %s is amendment blocked: it lacks an amendment that the network has enabled, and follows the network no more: "+
+				"configure another node, or upgrade this one (%w)", client.Node(), cause(err)))
 		}
 		if ctx.Err() == nil && time.Since(told) >= nodeTold {
 			log.Warn("the node does not answer as it must; asking again", "node", client.Node(), "for", nodeWait, "cause", cause(err))
@@ -623,6 +621,10 @@ func askNode(ctx context.Context, client *ledger.Client, log *slog.Logger, ask f
 			again.Stop()
 			if ledger.Behind(err) {
 				return err
+			}
+			if ledger.OutOfSync(err) {
+				return fmt.Errorf("the node at %s is not in sync with its network: wait until it has caught up, or set XRPL_NETWORK to another one; "+
+					"XRPL_MAX_LEDGER_AGE is the highest age of its last ledger (%w)", client.Node(), cause(err))
 			}
 			return fmt.Errorf("no node answers at %s: check XRPL_NETWORK and the way to it, then start again (%w)", client.Node(), cause(err))
 		}

@@ -21,7 +21,7 @@ import (
 
 // known are the settings that this program uses.
 var known = config.Pick(
-	"XRPL_NETWORK", "XRPL_NETWORK_FILE", "HTTP_LISTEN", "DATA_DIR", "DATABASE_URL", "IDEMPOTENCY_KEEP",
+	"XRPL_NETWORK", "XRPL_MAX_LEDGER_AGE", "XRPL_NETWORK_FILE", "HTTP_LISTEN", "DATA_DIR", "DATABASE_URL", "IDEMPOTENCY_KEEP",
 	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS", "ISSUER_SUBMIT_MODE",
 	"SANDBOX_LISTEN", "SANDBOX_CLOSE_INTERVAL",
 	"MAX_FEE_DROPS", "WAIT_LIMIT", "HTTP_STOP_LIMIT",
@@ -47,6 +47,7 @@ const (
 // settings are what the user asked for, checked.
 type settings struct {
 	network       config.Network
+	maxLedgerAge  time.Duration // 0: any
 	httpListen    string
 	dataDir       string
 	databaseURL   string        // may hold a password; empty: SQLite in dataDir
@@ -103,6 +104,7 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 		logJSON:       v.OneOf("LOG_FORMAT", "text", "json") == "json",
 		warnings:      v.Warnings(),
 	}
+	s.maxLedgerAge = v.MaxLedgerAge(s.network)
 	if s.onSandbox() {
 		s.sandboxListen = v.String("SANDBOX_LISTEN") // Network has checked it
 	}

@@ -22,7 +22,8 @@ const verifyUsage = `issuer verify asks a validated ledger whether a credential 
 
 It asks a node, XRPL_NETWORK's, and no service: whoever relies on a credential needs to trust nobody else. It is valid when it
 stands in a validated ledger, its subject has accepted it, and that ledger did not close past its expiration. Exit status:
-0 valid, 1 not valid, 2 wrong use, 3 no node answers, so that nobody knows.
+0 valid, 1 not valid, 2 wrong use, 3 undetermined: no node answers that is in
+sync and whose last ledger is younger than XRPL_MAX_LEDGER_AGE.
 
 %s`
 
@@ -36,7 +37,7 @@ const verifyTime = 30 * time.Second
 func runVerify(ctx context.Context, args []string, dotenv string, c console) error {
 	flags := pflag.NewFlagSet("issuer verify", pflag.ContinueOnError)
 	asJSON := flags.Bool("json", false, "for programs")
-	v, err := config.Read(flags, config.Pick("XRPL_NETWORK", "XRPL_NETWORK_FILE", "SANDBOX_LISTEN"), args, dotenv)
+	v, err := config.Read(flags, config.Pick("XRPL_NETWORK", "XRPL_MAX_LEDGER_AGE", "XRPL_NETWORK_FILE", "SANDBOX_LISTEN"), args, dotenv)
 	if errors.Is(err, pflag.ErrHelp) {
 		_, err := fmt.Fprintf(c.out, verifyUsage, flags.FlagUsages())
 		return err
@@ -45,6 +46,7 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 		return err
 	}
 	network := v.Network()
+	maxAge := v.MaxLedgerAge(network)
 	var vouching, subject model.Address
 	var typ model.CredentialType
 	if flags.NArg() != 3 {
@@ -62,10 +64,7 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 	if err := errors.Join(v.Err(), warn(v, c)); err != nil {
 		return err
 	}
-	nodeConfig := ledger.Config{URL: network.Node.URL(), Logger: discard}
-	if config.Networks[network.Name] != "" {
-		nodeConfig.MaxLedgerAge = staleAfter
-	}
+	nodeConfig := ledger.Config{URL: network.Node.URL(), MaxLedgerAge: maxAge, Logger: discard}
 	client, err := ledger.New(nodeConfig)
 	if err != nil {
 		return fmt.Errorf("XRPL_NETWORK: %w", err)

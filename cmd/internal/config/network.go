@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Sandbox is the value of XRPL_NETWORK that stands for the embedded ledger.
@@ -124,3 +125,23 @@ func OpenToOthers(service string) bool {
 	ip := net.ParseIP(u.Hostname())
 	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
 }
+
+// Bounds of XRPL_MAX_LEDGER_AGE. A public network closes a ledger every three to five seconds.
+const leastLedgerAge, mostLedgerAge = 10 * time.Second, 24 * time.Hour
+
+// MaxLedgerAge reads XRPL_MAX_LEDGER_AGE: how old a validated ledger may be before nothing is read from it; 0 for any age.
+// It applies to every network but the embedded one, which closes ledgers on command and is this program itself.
+func (c *Values) MaxLedgerAge(n Network) time.Duration {
+	switch value := strings.ToLower(c.String(maxLedgerAge)); value {
+	case "off", "0", "0s":
+		return 0
+	default:
+		age := c.Duration(maxLedgerAge, leastLedgerAge, mostLedgerAge)
+		if n.Name == Sandbox {
+			return 0
+		}
+		return age
+	}
+}
+
+const maxLedgerAge = "XRPL_MAX_LEDGER_AGE"
