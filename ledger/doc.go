@@ -11,8 +11,11 @@
 // call takes a context and has a time limit of its own; every answer is bounded in size and decoded into types, with each
 // number checked for its range and each answer for being about what was asked. What a node refuses is a [NodeError]; an
 // answer that cannot be one is an [AnswerError]; no answer at all is a [ConnectionError], which says whether the request
-// may have reached the node. A node that asks to be left alone (slowDown, HTTP 429 and 503) is asked again after growing
-// waits, within the caller's context. [Client.Ledger], [Client.Account], [Client.Credential] and [Client.Credentials]
+// may have reached the node. A refusal past a limit has many forms: slowDown, tooBusy, HTTP 429 and 503, JSON-RPC error objects of
+// gateways, with or without an id. The same request is asked again with backoff, within the caller's context, over the same
+// connection. A refusal without an id may be of any request in flight: those that stay unanswered for a moment are asked
+// again, and submissions among them count as unanswered. Redirects are not followed. Of the node's address only scheme and host
+// are shown: the rest may hold an API key, and is removed from the texts of errors. [Client.Ledger], [Client.Account], [Client.Credential] and [Client.Credentials]
 // return a model.Error, ready for callers.
 //
 // A WebSocket has one goroutine that owns it. It connects, subscribes, pings, and when the line drops, goes silent, or
@@ -20,8 +23,15 @@
 // and subscribes to the same. An HTTP node is asked for its validated ledger at intervals instead, while someone watches.
 // A ledger that is told of more than 256 past the last one is not taken as it is: the node is asked which one it has
 // validated, over a line that is begun anew, and what that says holds.
+// Where the ledger stream tells of no newer ledger for [Config.StreamCheck], the node is asked for its validated ledger. Watchers
+// get that one; where the stream stays behind, the session ends and a new one subscribes. Nothing is signed while the node has
+// not shown its validated ledger for one and a half of that time, or while its other answers are from more than 4 ledgers past it.
 // Watchers ([Client.Watch]) get events into a bounded queue of their own; one that is too slow loses transactions, and is
 // told so.
+//
+// A node cannot make the process hold or ask without bound. Transactions that wait for a watcher have at most 8 MiB, then it gets
+// a gap. Messages that answer no request have at most 32 MiB in a second, then the connection ends, and the next attempts wait
+// longer each time. A list has at most 25,000 pages, and one of `account_tx` 64 MiB; an account has at most 250 tickets.
 //
 // Lists are read page by page from one ledger: the first answer says which, and every other must come from it.
 //

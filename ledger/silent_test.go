@@ -95,23 +95,25 @@ func TestStreamChecks(t *testing.T) {
 	events := reader{w: w}
 	events.next(t, EventUp)
 	for index := 6; index < 9; index++ {
+		clock.awaitWait(t, 4*time.Second) // the look before is over
 		n.send(strings.TrimSuffix(closedText(index), "}") + `,"type":"ledgerClosed"}`)
 		if e := events.next(t, EventLedger); e.Polled {
 			t.Errorf("%+v", e)
 		}
-		clock.awaitWait(t, 4*time.Second)
 		clock.advance(4 * time.Second)
 	}
+	clock.awaitWait(t, 4*time.Second)
 	if got := n.polls.Load(); got != 0 {
 		t.Errorf("a node whose stream tells was asked %d times", got)
 	}
 	n.index.Store(8)
 	for look := int64(1); look < 4; look++ {
-		clock.awaitWait(t, 4*time.Second)
 		clock.advance(4 * time.Second)
-		await(t, func() bool { return n.polls.Load() == look })
+		clock.awaitWait(t, 4*time.Second)
+		if got := n.polls.Load(); got != look {
+			t.Errorf("look %d: the node was asked %d times", look, got)
+		}
 	}
-	clock.awaitWait(t, 4*time.Second)
 	if c.silent() {
 		t.Error("a node that shows the same ledger counts as silent")
 	}

@@ -524,13 +524,13 @@ func (l *wsLink) dispatch(s *session, f *frame) error {
 		if err != nil {
 			return &AnswerError{Method: "the ledger stream", Reason: "unusable", Cause: err}
 		}
-		if _, err := l.tell(s, ledger, false); err != nil {
-			return err
-		}
 		s.useful.Store(true)
 		if ledger.Index > s.streamed.Load() { // one that repeats what it told is as good as silent
 			s.streamed.Store(ledger.Index)
 			s.news.Store(true)
+		}
+		if _, err := l.tell(s, ledger, false); err != nil {
+			return err
 		}
 	case "transaction":
 		if f.Validated {

@@ -20,7 +20,7 @@ import (
 
 // gateways are attacks by the node, or by whoever answers in its place.
 var gateways = []attack{
-	{name: "node: redirects and repeats its API key", on: onPlain, run: redirectingNode, long: true},
+	{name: "node: redirects and repeats its API key", on: onPlain, run: redirectingNode},
 	{name: "node: floods its streams", on: onPlain, run: floodingNode, long: true},
 }
 
