@@ -160,7 +160,7 @@ func (c *ledgerChain) known(l model.Ledger) (known bool, err error) {
 
 // announced reads the header of a ledger that the node announced: it must be as announced.
 func (c *Client) announced(ctx context.Context, l model.Ledger) (header, error) {
-	h, err := c.header(ctx, l.Hash)
+	h, err := c.headerOf(ctx, l.Index, l.Hash)
 	switch {
 	case missing(err):
 		return h, &UnprovenError{Index: l.Index, Reason: "the node does not show its header", Cause: err}
@@ -265,7 +265,7 @@ func (c *ledgerChain) walk(ctx context.Context, h header, last model.Ledger) (re
 	from := h
 	var between []model.Ledger
 	for h.Index > last.Index+1 {
-		parent, err := c.client.header(ctx, h.parent)
+		parent, err := c.client.headerOf(ctx, h.Index-1, h.parent)
 		switch {
 		case missing(err):
 			return false, nil // the list of hashes may show it

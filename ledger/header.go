@@ -33,6 +33,24 @@ func (c *Client) header(ctx context.Context, hash string) (header, error) {
 	return h, err
 }
 
+// headerOf reads the header of a validated ledger of which the index is known too. A server that does not find it by its hash is
+// asked by its index; the hash is verified either way.
+func (c *Client) headerOf(ctx context.Context, index uint32, hash string) (header, error) {
+	h, err := c.header(ctx, hash)
+	if !missing(err) {
+		return h, err
+	}
+	byHash := err
+	err = c.call(ctx, "ledger", map[string]any{"ledger_index": index}, func(raw json.RawMessage) (err error) {
+		h, err = decodeHeader(raw)
+		return err
+	})
+	if err == nil && h.Hash != hash {
+		return header{}, byHash // another ledger has that index there
+	}
+	return h, err
+}
+
 // decodeHeader reads an answer to `ledger`. Its header must have the hash that the answer states.
 func decodeHeader(raw json.RawMessage) (header, error) {
 	var a struct {
