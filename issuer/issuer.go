@@ -98,6 +98,9 @@ type Config struct {
 	Check DocumentCheck
 	// NetworkID returns the network id of the ledger, which challenges name; nil is 0. Error code: storeUnavailable.
 	NetworkID func(context.Context) (uint32, error)
+	// Confirm returns nil where a second node shows the same credential in the same ledger; nil where one node is trusted. Error
+	// code: ledgerUnavailable.
+	Confirm func(ctx context.Context, at model.Ledger, found model.Credential) error
 	// Vault seals the documents of requests that a person decides on; needed where a policy asks for that.
 	Vault Vault
 	// Closed bounds the review requests that end without a credential.

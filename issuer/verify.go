@@ -56,7 +56,10 @@ func (i *Issuer) look(ctx context.Context, at model.Ledger, key verdictKey) (mod
 		v.Reasons = append(v.Reasons, model.ReasonExpired)
 	}
 	v.Valid = len(v.Reasons) == 0
-	return v, nil
+	if v.Valid && i.cfg.Confirm != nil {
+		err = i.cfg.Confirm(ctx, at, c)
+	}
+	return v, err
 }
 
 type verdictKey struct {

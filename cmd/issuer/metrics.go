@@ -131,7 +131,16 @@ type journal struct {
 	*store.Store
 	guard   *networkGuard
 	metrics *metrics
-	now     func() time.Time
+	// witnesses confirm outcomes before they are stored; nil confirms all.
+	witnesses *ledger.Witnesses
+	account   model.Address
+	now       func() time.Time
+}
+
+// attempts returns what was signed for an operation.
+func (j journal) attempts(ctx context.Context, id model.OperationID) ([]model.Attempt, error) {
+	op, err := j.Operation(ctx, id)
+	return op.Attempts, err
 }
 
 func (j journal) Sign(ctx context.Context, fence model.Fence, attempts []model.Attempt) error {
@@ -155,6 +164,9 @@ func (j journal) SignOwn(ctx context.Context, fence model.Fence, ops []model.Ope
 
 func (j journal) Conclude(ctx context.Context, fence model.Fence, outcomes []model.Outcome) error {
 	if err := j.guard.wait(ctx); err != nil {
+		return err
+	}
+	if err := j.witnesses.ConfirmOutcomes(ctx, j.account, outcomes, j.attempts); err != nil {
 		return err
 	}
 	err := j.Store.Conclude(ctx, fence, outcomes)
@@ -197,6 +209,7 @@ type laneReader interface{ Stats() ledger.Stats }
 type scraped struct {
 	account   model.Address
 	node      nodeReader
+	witnesses *ledger.Witnesses
 	depth     depthReader
 	lane      laneReader
 	keeper    keeperReader
@@ -213,7 +226,7 @@ var (
 	blockedDesc   = prometheus.NewDesc("issuer_node_amendment_blocked", "1 where the node has reported that it is amendment blocked: it follows its network no more.", nil, nil)
 	nodeDesc      = prometheus.NewDesc("issuer_node_up", "1 where the node answers, is in sync with its network, and its last validated ledger is not too old.", nil, nil)
 	limitedDesc   = prometheus.NewDesc("issuer_node_limited_total", "Requests of this process that the node refused past its limit, and warnings of one.", nil, nil)
-	faultsDesc    = prometheus.NewDesc("issuer_node_faults_total", "What the node said that was not accepted: contradiction (of itself, or of the ledgers that are proven), or unproven (it does not show enough).", []string{"kind"}, nil)
+	faultsDesc    = prometheus.NewDesc("issuer_node_faults_total", "What the node said that was not accepted: contradiction (of itself, or of the ledgers that are proven), unproven (it does not show enough), or disagreement (with a node of XRPL_NODES).", []string{"kind"}, nil)
 	silencesDesc  = prometheus.NewDesc("issuer_node_stream_silences_total", "How often the node's streams fell silent on an open connection of this process, and were subscribed to again.", nil, nil)
 	ledgerDesc    = prometheus.NewDesc("issuer_ledger_index", "The last validated ledger.", nil, nil)
 	ledgerAgeDesc = prometheus.NewDesc("issuer_ledger_age_seconds", "How long ago the last validated ledger closed, by this machine's clock.", nil, nil)
@@ -281,6 +294,7 @@ func (s *scraped) Collect(ch chan<- prometheus.Metric) {
 	contradictions, unproven := s.node.Faults()
 	counter(faultsDesc, contradictions, "contradiction")
 	counter(faultsDesc, unproven, "unproven")
+	counter(faultsDesc, s.witnesses.Disagreements(), "disagreement")
 	gauge(flightDesc, float64(stats.InFlight))
 	gauge(ticketsDesc, float64(stats.Tickets))
 	gauge(undecidedDesc, float64(stats.Undecided))

@@ -27,7 +27,10 @@ type networkGuard struct {
 	name   string // what the network is called in the settings
 	place  string // where the journal is, without a password
 	begin  string // how to have another journal
-	log    *slog.Logger
+
+	witnesses *ledger.Witnesses // nil: none
+	id        *uint32           // the network's id, where it is a public one
+	log       *slog.Logger
 
 	mu      sync.Mutex
 	settled chan struct{} // closed while the node's ledger is known to be the journal's
@@ -38,6 +41,9 @@ type networkGuard struct {
 func newNetworkGuard(client *ledger.Client, s *store.Store, cfg settings, log *slog.Logger) *networkGuard {
 	g := &networkGuard{client: client, store: s, name: cfg.network.Name, log: log, settled: make(chan struct{}),
 		place: filepath.Join(cfg.dataDir, "issuer.db"), begin: "another DATA_DIR"}
+	if id, named := config.NetworkIDs[g.name]; named {
+		g.id = &id
+	}
 	if cfg.databaseURL != "" {
 		g.place, g.begin = "DATABASE_URL", "another database in DATABASE_URL"
 	}
@@ -56,6 +62,9 @@ func (g *networkGuard) look(ctx context.Context) error {
 	if err == nil && !bound {
 		if known, err = g.client.Network(ctx); err == nil {
 			known.Name = g.name
+			err = g.unlikeOthers(ctx, known)
+		}
+		if err == nil {
 			known, err = g.store.BindNetwork(ctx, known)
 		}
 	}
@@ -73,6 +82,22 @@ func (g *networkGuard) look(ctx context.Context) error {
 	now.Name = renamed
 	if err := g.store.SeeNetwork(ctx, now); err != nil {
 		g.log.Debug("the newest ledger could not be kept", "error", err)
+	}
+	return nil
+}
+
+// unlikeOthers compares the node with the nodes of XRPL_NODES, and with what is known of public networks.
+func (g *networkGuard) unlikeOthers(ctx context.Context, known model.Network) error {
+	var other *ledger.OtherNetworkError
+	if g.id != nil {
+		if err := g.client.CheckNamed(ctx, *g.id); errors.As(err, &other) {
+			return wrongSettings(fmt.Errorf("XRPL_NETWORK: the node at %s is not of %s: %w. Set the address of a node of that network", g.client.Node(), g.name, other))
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := g.witnesses.SameNetwork(ctx, known); err != nil {
+		return wrongSettings(fmt.Errorf("XRPL_NODES: the nodes show different ledgers: %w. Set nodes of one network", err))
 	}
 	return nil
 }
@@ -96,7 +121,17 @@ func (g *networkGuard) explain(known model.Network, err error) error {
 // start looks until the node answers, within [nodeWait]. Where certain is set, a ledger that is behind is another one: the
 // embedded ledger has nobody to catch up with.
 func (g *networkGuard) start(ctx context.Context, certain bool) error {
-	err := askNode(ctx, g.client, g.log, g.look, func(err error) bool {
+	look := func(ctx context.Context) error {
+		err := g.look(ctx)
+		if err == nil {
+			var known model.Network
+			if known, _, err = g.store.Network(ctx); err == nil {
+				err = g.unlikeOthers(ctx, known)
+			}
+		}
+		return err
+	}
+	err := askNode(ctx, g.client, g.log, look, func(err error) bool {
 		var other *ledger.OtherNetworkError
 		return errors.As(err, &other) || certain && ledger.Behind(err) || model.CodeOf(err) != model.CodeLedgerUnavailable
 	})

@@ -220,3 +220,50 @@ func TestJournalKeepsWhatWasLookedAt(t *testing.T) {
 		t.Errorf("kept ledger %d of %d, %v", kept.Last.Index, last.Index, err)
 	}
 }
+
+// TestSecondNode: with another node of the same ledger the service issues and verifies; with one of another ledger, or one that
+// does not answer, it does not start or concludes nothing.
+func TestSecondNode(t *testing.T) {
+	t.Setenv("ISSUER_ACCOUNT_SEED", edSeed)
+	here, there := nodeWith(t, "127.0.0.1:0", edAddress), nodeWith(t, "127.0.0.1:0", edAddress)
+	args := []string{"--http-listen=127.0.0.1:0", "--xrpl-network=" + here.WebSocketURL(), "--data-dir=" + t.TempDir(), "--wait-limit=2s"}
+	t.Setenv("XRPL_NODES", there.URL())
+	refusedStart(t, []string{"XRPL_NODES: the nodes show different ledgers", there.URL()}, args...)
+	t.Setenv("XRPL_NODES", "http://127.0.0.1:1, "+here.URL())
+	s := boot(t, args...)
+	if status := s.request(t, edAddress, "Confirmed"); status != http.StatusCreated {
+		t.Errorf("%d\n%s", status, s.log)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XRPL_NODES", "http://127.0.0.1:1")
+	s = boot(t, args...)
+	if status := s.request(t, edAddress, "Unconfirmed"); status != http.StatusAccepted {
+		t.Errorf("%d\n%s", status, s.log)
+	}
+	if !strings.Contains(s.log.String(), "no second node confirms") {
+		t.Errorf("nothing of it in the log:\n%s", s.log)
+	}
+}
+
+// TestNodesInSettings: addresses that cannot be are refused without being repeated, and plain ones of other machines are warned of.
+func TestNodesInSettings(t *testing.T) {
+	t.Setenv("ISSUER_ACCOUNT_SEED", edSeed)
+	for value, refused := range map[string]bool{"": false, "wss://a.example/key": false, "ws://a.example , http://127.0.0.1:5005": false, "ftp://a.example/key": true, "wss://a.example,b/key": true} {
+		t.Setenv("XRPL_NODES", value)
+		s, _, err := readSettings([]string{"--xrpl-network=wss://b.example"}, noFile(t))
+		if (err != nil) != refused || err != nil && strings.Contains(err.Error(), "key") && strings.Contains(err.Error(), "example/key") {
+			t.Errorf("%s: %v", value, err)
+		}
+		plain := 0
+		for _, w := range s.warnings {
+			if strings.Contains(w, "is not encrypted") {
+				plain++
+			}
+		}
+		if want := strings.Count(value, "ws://a"); !refused && plain != want {
+			t.Errorf("%s: %d warnings of %d", value, plain, want)
+		}
+	}
+}

@@ -118,6 +118,7 @@ type program struct {
 	listener net.Listener
 	embedded *embedded // nil on other networks
 	client   *ledger.Client
+	others   []*ledger.Client // more nodes of the same network
 	store    *store.Store
 	guard    *networkGuard
 	issuer   *issuer.Issuer
@@ -175,6 +176,15 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if p.client, err = ledger.New(nodeConfig); err != nil {
 		return p, wrongSettings(fmt.Errorf("XRPL_NETWORK: %w", err))
 	}
+	for _, node := range s.nodes {
+		nodeConfig.URL = node.URL()
+		other, err := ledger.New(nodeConfig)
+		if err != nil {
+			return p, wrongSettings(fmt.Errorf("XRPL_NODES: %w", err))
+		}
+		p.others = append(p.others, other)
+	}
+	witnesses := ledger.NewWitnesses(p.others, log)
 	sealing, err := documentsVault(s)
 	if err != nil {
 		return p, err
@@ -196,6 +206,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	}
 	// Before anything is done on the ledger.
 	p.guard = newNetworkGuard(p.client, p.store, s, log)
+	p.guard.witnesses = witnesses
 	if err = p.guard.start(ctx, p.embedded != nil); err != nil {
 		return p, err
 	}
@@ -257,7 +268,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	p.ledgerOffset = cmp.Or(s.ledgerOffset(), ledger.DefaultLedgerOffset)
 	p.lane, err = ledger.NewLane(p.client, ledger.LaneConfig{
 		Account: account, Seed: *s.seed, MaxFeeDrops: s.maxFeeDrops, LedgerOffset: s.ledgerOffset(), Mode: s.submitMode,
-		Journal: journal{p.store, p.guard, counted, time.Now}, Logger: log,
+		Journal: journal{p.store, p.guard, counted, witnesses, account, time.Now}, Logger: log,
 	})
 	if err != nil {
 		return p, err
@@ -273,7 +284,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if err != nil {
 		return p, wrongSettings(fmt.Errorf("WEBHOOK_URLS: %w", err))
 	}
-	counted.watch(&scraped{account, p.client, p.store, p.lane, p.keeper, p.sender, time.Now, p.store, p.checks()})
+	counted.watch(&scraped{account, p.client, witnesses, p.store, p.lane, p.keeper, p.sender, time.Now, p.store, p.checks()})
 	var guardContext, laneContext context.Context
 	guardContext, p.stopGuard = context.WithCancel(context.WithoutCancel(ctx))
 	p.guardDone = make(chan error, 1)
@@ -289,6 +300,9 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	issuing := issuer.Config{Account: account, Closed: s.accessSettings.closed, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, NetworkID: networkID(p.store), WaitLimit: s.waitLimit,
 		House: issuer.HouseConfig{Records: p.store, Checks: checks, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds,
 			Submitter: submitterWarnings(p.lane.Status)}}
+	if witnesses != nil {
+		issuing.Confirm = witnesses.ConfirmValid
+	}
 	if policies != nil {
 		issuing.Policies = policies
 	}
@@ -536,6 +550,9 @@ func (p *program) stop() error {
 	}
 	if p.client != nil {
 		p.client.Close()
+	}
+	for _, other := range p.others {
+		other.Close()
 	}
 	if p.embedded != nil {
 		faults = append(faults, p.embedded.close())

@@ -21,7 +21,7 @@ import (
 
 // known are the settings that this program uses.
 var known = config.Pick(
-	"XRPL_NETWORK", "XRPL_MAX_LEDGER_AGE", "XRPL_NETWORK_FILE", "HTTP_LISTEN", "DATA_DIR", "DATABASE_URL", "IDEMPOTENCY_KEEP",
+	"XRPL_NETWORK", "XRPL_MAX_LEDGER_AGE", "XRPL_NETWORK_FILE", "XRPL_NODES", "HTTP_LISTEN", "DATA_DIR", "DATABASE_URL", "IDEMPOTENCY_KEEP",
 	"ISSUER_ACCOUNT_SEED", "ISSUER_ACCOUNT_SEED_FILE", "ISSUER_ACCOUNT_ADDRESS", "ISSUER_SUBMIT_MODE",
 	"SANDBOX_LISTEN", "SANDBOX_CLOSE_INTERVAL",
 	"MAX_FEE_DROPS", "WAIT_LIMIT", "HTTP_STOP_LIMIT",
@@ -47,7 +47,8 @@ const (
 // settings are what the user asked for, checked.
 type settings struct {
 	network       config.Network
-	maxLedgerAge  time.Duration // 0: any
+	maxLedgerAge  time.Duration    // 0: any
+	nodes         []config.Address // more nodes of that network, which confirm
 	httpListen    string
 	dataDir       string
 	databaseURL   string        // may hold a password; empty: SQLite in dataDir
@@ -79,6 +80,16 @@ type settings struct {
 // onSandbox says whether the embedded ledger is to run in this process.
 func (s settings) onSandbox() bool { return s.network.Name == config.Sandbox }
 
+// plainNodes warns of nodes whose answers can be changed on their way.
+func plainNodes(s settings) (warnings []string) {
+	for _, node := range append([]config.Address{s.network.Node}, s.nodes...) {
+		if node.PlainRemote() {
+			warnings = append(warnings, "the connection to the node is not encrypted: whoever is on the path to "+node.String()+" can change what it says; use wss:// or https://")
+		}
+	}
+	return warnings
+}
+
 // noPolicies warns of a service that says yes to everyone.
 const noPolicies = "POLICY_DIR is not set: whoever reaches the service and writes please gets any credential that they ask for; set it before others can reach the service"
 
@@ -92,6 +103,7 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 	}
 	s := settings{
 		network:       v.Network(),
+		nodes:         v.Nodes(),
 		httpListen:    v.HostPort("HTTP_LISTEN"),
 		dataDir:       v.String("DATA_DIR"),
 		databaseURL:   v.String("DATABASE_URL"),
@@ -125,6 +137,10 @@ func readSettings(args []string, dotenv string) (settings, *pflag.FlagSet, error
 	s.webhooks = readWebhooks(v)
 	if len(s.webhooks.endpoints) == 0 && v.String("WEBHOOK_SECRET") != "" {
 		s.warnings = append(s.warnings, "WEBHOOK_SECRET is set and WEBHOOK_URLS is not: no events are sent")
+	}
+	s.warnings = append(s.warnings, plainNodes(s)...)
+	if s.onSandbox() && len(s.nodes) > 0 {
+		v.Wrong("XRPL_NODES: the embedded ledger has no other nodes: set XRPL_NETWORK to the network of these nodes")
 	}
 	if s.policyDir == "" && !s.onSandbox() {
 		s.warnings = append(s.warnings, noPolicies)

@@ -37,7 +37,7 @@ const verifyTime = 30 * time.Second
 func runVerify(ctx context.Context, args []string, dotenv string, c console) error {
 	flags := pflag.NewFlagSet("issuer verify", pflag.ContinueOnError)
 	asJSON := flags.Bool("json", false, "for programs")
-	v, err := config.Read(flags, config.Pick("XRPL_NETWORK", "XRPL_MAX_LEDGER_AGE", "XRPL_NETWORK_FILE", "SANDBOX_LISTEN"), args, dotenv)
+	v, err := config.Read(flags, config.Pick("XRPL_NETWORK", "XRPL_MAX_LEDGER_AGE", "XRPL_NETWORK_FILE", "XRPL_NODES", "SANDBOX_LISTEN"), args, dotenv)
 	if errors.Is(err, pflag.ErrHelp) {
 		_, err := fmt.Fprintf(c.out, verifyUsage, flags.FlagUsages())
 		return err
@@ -45,7 +45,7 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 	if err != nil {
 		return err
 	}
-	network := v.Network()
+	network, nodes := v.Network(), v.Nodes()
 	maxAge := v.MaxLedgerAge(network)
 	var vouching, subject model.Address
 	var typ model.CredentialType
@@ -70,9 +70,20 @@ func runVerify(ctx context.Context, args []string, dotenv string, c console) err
 		return fmt.Errorf("XRPL_NETWORK: %w", err)
 	}
 	defer client.Close()
+	var others []*ledger.Client
+	for _, node := range nodes {
+		nodeConfig.URL = node.URL()
+		other, err := ledger.New(nodeConfig)
+		if err != nil {
+			return fmt.Errorf("XRPL_NODES: %w", err)
+		}
+		defer other.Close()
+		others = append(others, other)
+	}
 	bounded, cancel := context.WithTimeout(ctx, verifyTime)
 	defer cancel()
-	verdict, err := issuer.New(issuer.Config{Account: vouching, Ledger: client, ReadLimit: verifyTime}).Verify(bounded, subject, vouching, typ)
+	verdict, err := issuer.New(issuer.Config{Account: vouching, Ledger: client, ReadLimit: verifyTime,
+		Confirm: ledger.NewWitnesses(others, discard).ConfirmValid}).Verify(bounded, subject, vouching, typ)
 	switch {
 	case ctx.Err() != nil:
 		return errUndecided{errors.New("interrupted")}

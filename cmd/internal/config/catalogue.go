@@ -15,6 +15,8 @@ var Catalogue = []Setting{
 		Usage: "file with that address, which only its owner may read; for an address with an API key: everything behind its host is a secret"},
 	{Key: "XRPL_MAX_LEDGER_AGE", Default: "2m",
 		Usage: "highest age of the last validated ledger, from 10s to 24h, or off; past it nothing is verified or issued; off is for stand-alone nodes whose ledgers close on command; the embedded ledger has no limit"},
+	{Key: "XRPL_NODES", Secret: true,
+		Usage: "more nodes of the same network, separated by commas: a result of an operation, and a valid credential, count once one of them confirms it; where they disagree, the result is undetermined; it has no flag, as addresses may hold API keys"},
 	{Key: "HTTP_LISTEN", Default: "127.0.0.1:8080",
 		Usage: "where the service answers HTTP; port 0 lets the system pick one"},
 	{Key: "DATA_DIR", Default: "./data",

@@ -93,6 +93,37 @@ func (c *Values) Network() Network {
 	return Network{node.String(), node}
 }
 
+// NetworkIDs are the network ids of the public networks (xrpl.org, NetworkID).
+var NetworkIDs = map[string]uint32{"mainnet": 0, "testnet": 1, "devnet": 2}
+
+// Nodes reads XRPL_NODES, the addresses of more nodes of the same network.
+func (c *Values) Nodes() []Address {
+	var nodes []Address
+	for _, value := range strings.Split(c.String("XRPL_NODES"), ",") {
+		if value = strings.TrimSpace(value); value == "" {
+			continue
+		}
+		u, err := url.Parse(value)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "ws" && u.Scheme != "wss") {
+			c.Fault("XRPL_NODES", "must be http(s):// or ws(s):// addresses of nodes, separated by commas") // not repeated: it may hold a key
+			return nil
+		}
+		nodes = append(nodes, Address(value))
+	}
+	return nodes
+}
+
+// PlainRemote says whether others on the way to a node can read and change what it says: it is on another machine, and its address is
+// ws:// or http://.
+func (a Address) PlainRemote() bool {
+	u, err := url.Parse(string(a))
+	if err != nil || u.Scheme == "https" || u.Scheme == "wss" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
 // Dialable turns an address to listen on into one to dial: a listener on every address is also on loopback.
 func Dialable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
