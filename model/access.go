@@ -98,9 +98,11 @@ type Token struct {
 	Created time.Time
 	// Expires, Revoked and LastUsed are zero for never.
 	Expires, Revoked, LastUsed time.Time
+	// Unauthentic says that the audit log has no entry of it as it is: it holds for nothing.
+	Unauthentic bool
 }
 
 // Holds says whether the token may be used at a time.
 func (t Token) Holds(at time.Time) bool {
-	return t.Revoked.IsZero() && (t.Expires.IsZero() || at.Before(t.Expires))
+	return !t.Unauthentic && t.Revoked.IsZero() && (t.Expires.IsZero() || at.Before(t.Expires))
 }

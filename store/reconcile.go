@@ -213,17 +213,39 @@ func (r *Reconciliation) rows(ctx context.Context, e model.AuditEntry) error {
 }
 
 func (r *Reconciliation) token(e model.AuditEntry) {
-	var d tokenMade
-	if err := json.Unmarshal(e.Detail, &d); err != nil || d.ID == "" {
-		return // an entry of an earlier release
+	if d, ok := tokenOf(e); ok {
+		t := r.tokens[d.ID]
+		t.add(e, d)
+		r.tokens[d.ID] = t
 	}
-	t := r.tokens[d.ID]
+}
+
+// tokenOf reads the detail of an entry of a token.
+func tokenOf(e model.AuditEntry) (d tokenMade, ok bool) {
+	err := json.Unmarshal(e.Detail, &d)
+	return d, err == nil && d.ID != ""
+}
+
+func (t *tokenEntries) add(e model.AuditEntry, d tokenMade) {
 	if e.Action == model.ActionTokenCreate {
 		t.made, t.name = d, e.Target
 	} else {
 		t.revoked = true
 	}
-	r.tokens[d.ID] = t
+}
+
+// differs says how a token is not what its entries say; empty where it is.
+func (t tokenEntries) differs(k model.Token) string {
+	switch {
+	case t.made.ID == "":
+		return "has no entry: it was not made by the service"
+	case t.made.Role != k.Role || t.name != k.Name || t.made.Expires != shownTime(k.Expires),
+		t.made.Hash != "" && t.made.Hash != hex.EncodeToString(k.Hash[:]):
+		return "is not the one of its entry: it was changed"
+	case t.revoked && k.Revoked.IsZero():
+		return "was revoked, and holds again: it was changed"
+	}
+	return ""
 }
 
 // Finish looks for operations, decisions and tokens that no entry names. more reads the entries that came since, and hands them
@@ -284,16 +306,8 @@ func (r *Reconciliation) decision(ctx context.Context, a model.Application) erro
 }
 
 func (r *Reconciliation) tokenRow(k model.Token) {
-	t, made := r.tokens[k.ID]
-	switch {
-	case !made || t.made.ID == "":
-		if !k.Created.Before(r.since) {
-			r.fault("token %s (%s) has no entry: it was not made by the service", text(k.ID), text(k.Name))
-		}
-	case t.made.Role != k.Role || t.name != k.Name || t.made.Expires != shownTime(k.Expires):
-		r.fault("token %s (%s) is not the one of its entry: it was changed", text(k.ID), text(k.Name))
-	case t.revoked && k.Revoked.IsZero():
-		r.fault("token %s (%s) was revoked, and holds again: it was changed", text(k.ID), text(k.Name))
+	if why := r.tokens[k.ID].differs(k); why != "" {
+		r.fault("token %s (%s) %s", text(k.ID), text(k.Name), why)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -56,7 +57,7 @@ func (s *Store) CreateToken(ctx context.Context, k model.Token, by model.AuditEn
 		if n == 0 {
 			return &model.Error{Code: model.CodeTokenExists, Message: fmt.Sprintf("a token named %q is there already: revoke it, or take another name", k.Name)}
 		}
-		t.audit(doneBy(by, model.ActionTokenCreate, k.Name, tokenMade{ID: k.ID, Role: k.Role, Expires: shownTime(k.Expires)}))
+		t.audit(doneBy(by, model.ActionTokenCreate, k.Name, tokenMade{ID: k.ID, Role: k.Role, Expires: shownTime(k.Expires), Hash: hash}))
 		return nil
 	})
 }
@@ -66,6 +67,8 @@ type tokenMade struct {
 	ID      string     `json:"id"`
 	Role    model.Role `json:"role,omitempty"`
 	Expires string     `json:"expires,omitempty"`
+	// Hash is that of the secret part; entries of an earlier release have none.
+	Hash string `json:"secret_sha256,omitempty"`
 }
 
 func shownTime(at time.Time) string {
@@ -105,9 +108,38 @@ func scanTokens(rows *sql.Rows, err error) ([]model.Token, error) {
 	})
 }
 
-// Token returns a token by its id, also one that holds no more: see [model.Token.Holds]. Error codes: tokenNotFound,
-// storeUnavailable.
+// Token returns a token by its id, also one that holds no more: see [model.Token.Holds]. One that was inserted or changed in the
+// database, so that the audit log has no entry of it, is Unauthentic. Error codes: tokenNotFound, storeUnavailable.
 func (s *Store) Token(ctx context.Context, id string) (model.Token, error) {
+	k, err := s.token(ctx, id)
+	if err != nil || !k.Revoked.IsZero() {
+		return k, err
+	}
+	entries := tokenEntries{}
+	rows, err := s.query(ctx, "SELECT action, detail FROM audit WHERE action IN ('token.create', 'token.revoke') AND target = $1 ORDER BY seq", k.Name)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		e := model.AuditEntry{Target: k.Name}
+		var detail sql.NullString
+		if err := rows.Scan(&e.Action, &detail); err != nil {
+			return err
+		}
+		e.Detail = json.RawMessage(detail.String)
+		if d, ok := tokenOf(e); ok && d.ID == k.ID {
+			entries.add(e, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return model.Token{}, fault("reading the entries of a token", err)
+	}
+	if why := entries.differs(k); why != "" {
+		k.Unauthentic = true
+		s.log.Error("a token in the database is not authentic: it does not hold", "token", text(k.Name), "id", text(k.ID), "cause", why)
+	}
+	return k, nil
+}
+
+func (s *Store) token(ctx context.Context, id string) (model.Token, error) {
 	found, err := scanTokens(s.query(ctx, selectTokens+"WHERE id = $1", text(id)))
 	switch {
 	case err != nil:
@@ -163,7 +195,7 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string, by model.Audit
 // TouchToken notes that a token was used. It is exact to a minute, so that not every call is a write. Error codes:
 // tokenNotFound, storeUnavailable.
 func (s *Store) TouchToken(ctx context.Context, id string, at time.Time) error {
-	k, err := s.Token(ctx, id)
+	k, err := s.token(ctx, id)
 	if err != nil || at.Sub(k.LastUsed) < touchEvery {
 		return err
 	}

@@ -165,6 +165,8 @@ func (a *Authenticator) byToken(ctx context.Context, text string) (model.Princip
 		return model.Principal{}, unauthorized(fmt.Errorf("there is no token with the id %s", given.ID()))
 	case !same:
 		return model.Principal{}, unauthorized(fmt.Errorf("the secret is not that of the token %s", given.ID()))
+	case stored.Unauthentic:
+		return model.Principal{}, unauthorized(fmt.Errorf("the token %s is not the one of its entry in the audit log", given.ID()))
 	case !stored.Revoked.IsZero():
 		return model.Principal{}, unauthorized(fmt.Errorf("the token %s was revoked", given.ID()))
 	case !stored.Holds(now):

@@ -16,6 +16,7 @@ import (
 // Somebody who can write to the database tries to have something issued.
 var rows = []attack{
 	{name: "operation inserted into the database", on: onPlain, run: insertedOperation},
+	{name: "token changed in the database", on: onPlain, run: insertedToken},
 	{name: "operation changed in the database", on: onPlain, run: changedOperation},
 }
 
@@ -146,4 +147,30 @@ func readFlood(ctx context.Context, r *round) error {
 		return fmt.Errorf("issuer token revoke: %w %s", err, said)
 	}
 	return nil
+}
+
+// insertedToken makes a token in the database, whose secret is known, and asks with it.
+func insertedToken(ctx context.Context, r *round) error {
+	out, said, err := r.command(ctx, "token", "create", "--name", "genuine", "--role", "reader")
+	if err != nil {
+		return fmt.Errorf("issuer token create: %w %s", err, said)
+	}
+	token := strings.TrimSpace(out)
+	db, err := r.writable()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	a, err := r.send(ctx, http.MethodGet, "/admin/status", "", bearer(token))
+	r.expect("the token as it was made", a, err, http.StatusOK)
+	if _, err := db.ExecContext(ctx, "UPDATE tokens SET role = 'admin' WHERE name = 'genuine'"); err != nil {
+		return err
+	}
+	r.refuse(ctx, "a token that was changed", []int{http.StatusUnauthorized}, http.MethodGet, "/admin/audit", "", bearer(token))
+	if _, err := db.ExecContext(ctx, "UPDATE tokens SET role = 'reader', name = 'renamed' WHERE name = 'genuine'"); err != nil {
+		return err
+	}
+	r.refuse(ctx, "a token without an entry", []int{http.StatusUnauthorized}, http.MethodGet, "/admin/audit", "", bearer(token))
+	_, err = db.ExecContext(ctx, "DELETE FROM tokens WHERE name = 'renamed'")
+	return err
 }
