@@ -343,7 +343,7 @@ func (c *Client) hashIn(ctx context.Context, l model.Ledger, index uint32) (hash
 		entries = append(entries, skipKey(index>>16))
 	}
 	for _, key := range entries {
-		err := c.call(ctx, "ledger_entry", map[string]any{"index": key, "ledger_hash": l.Hash},
+		err := c.callAt(ctx, l.Index, "ledger_entry", map[string]any{"index": key, "ledger_hash": l.Hash},
 			func(raw json.RawMessage) error { hash, err = decodeHashes(raw, key, index); return err })
 		var node *NodeError
 		switch {

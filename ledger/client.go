@@ -44,6 +44,9 @@ type Config struct {
 	MaxAnswer int64
 	// MaxConns bounds the connections to an HTTP node; 16 by default. Idle ones are kept for the next call.
 	MaxConns int
+	// LagWait is how long a server may take to have a recent ledger that it lacks, before that is an error; 5 s by default,
+	// about one interval of a public network.
+	LagWait time.Duration
 	// MaxLedgerAge is the highest age of the last validated ledger, by this machine's clock. An older one is an error:
 	// nothing is read from it. 0, the default, is no limit, for ledgers that close on command alone.
 	MaxLedgerAge time.Duration
@@ -86,6 +89,7 @@ func (c Config) withDefaults() Config {
 	set(&c.StreamCheck, 4*time.Second)
 	set(&c.MinBackoff, 250*time.Millisecond)
 	set(&c.MaxBackoff, 15*time.Second)
+	set(&c.LagWait, lagWait)
 	if c.MaxAnswer <= 0 {
 		c.MaxAnswer = 8 << 20
 	}

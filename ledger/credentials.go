@@ -157,7 +157,7 @@ func (c *Client) credentials(ctx context.Context, at *model.Ledger, account mode
 		}
 		guard := markerGuard{}
 		for {
-			err := c.call(ctx, "account_objects", params, func(raw json.RawMessage) error {
+			err := c.callAt(ctx, pinned.index, "account_objects", params, func(raw json.RawMessage) error {
 				return decodeCredentials(raw, account, &pinned, &page)
 			})
 			if err != nil {

@@ -23,7 +23,7 @@ type header struct {
 // header reads the header of the validated ledger with that hash, and verifies that the hash is the header's.
 func (c *Client) header(ctx context.Context, hash string) (header, error) {
 	var h header
-	err := c.call(ctx, "ledger", map[string]any{"ledger_hash": hash}, func(raw json.RawMessage) (err error) {
+	err := c.callAt(ctx, 0, "ledger", map[string]any{"ledger_hash": hash}, func(raw json.RawMessage) (err error) {
 		h, err = decodeHeader(raw)
 		return err
 	})

@@ -440,7 +440,7 @@ func (c *Client) AccountTx(ctx context.Context, account model.Address, first, la
 	for {
 		var page accountTxAnswer
 		var pageSize int
-		err := c.call(ctx, "account_tx", params, func(raw json.RawMessage) error {
+		err := c.callAt(ctx, first, "account_tx", params, func(raw json.RawMessage) error {
 			page, pageSize = accountTxAnswer{}, len(raw)
 			return decodeAccountTx(raw, account, first, last, &page)
 		})

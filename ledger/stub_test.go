@@ -196,7 +196,7 @@ func refuse(params map[string]any, code, fields string) string {
 // newClient returns a client whose waits are short.
 func newClient(t testing.TB, url string, change func(*Config)) *Client {
 	t.Helper()
-	cfg := Config{URL: url, CallTimeout: 10 * time.Second, ConnectWait: 5 * time.Second, RetryFor: 2 * time.Second,
+	cfg := Config{URL: url, CallTimeout: 10 * time.Second, ConnectWait: 5 * time.Second, RetryFor: 2 * time.Second, LagWait: time.Millisecond,
 		MinBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, PollInterval: 5 * time.Millisecond}
 	if change != nil {
 		change(&cfg)

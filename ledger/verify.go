@@ -16,7 +16,7 @@ import (
 func (c *Client) CredentialAt(ctx context.Context, at model.Ledger, subject, issuer model.Address, t model.CredentialType) (model.Credential, json.RawMessage, error) {
 	var found model.Credential
 	var entry json.RawMessage
-	err := c.call(ctx, "ledger_entry", map[string]any{
+	err := c.callAt(ctx, at.Index, "ledger_entry", map[string]any{
 		"credential":  map[string]any{"subject": subject, "issuer": issuer, "credential_type": t.Hex()},
 		"ledger_hash": at.Hash,
 	}, func(raw json.RawMessage) (err error) {
@@ -67,7 +67,7 @@ func (c *Client) OtherIssuers(ctx context.Context, at model.Ledger, subject, bes
 	var page credentialsAnswer
 	pinned := pin{at.Index, at.Hash}
 	params := map[string]any{"account": subject, "type": "credential", "ledger_hash": at.Hash, "limit": credentialPage}
-	err := c.call(ctx, "account_objects", params, func(raw json.RawMessage) error { return decodeCredentials(raw, subject, &pinned, &page) })
+	err := c.callAt(ctx, at.Index, "account_objects", params, func(raw json.RawMessage) error { return decodeCredentials(raw, subject, &pinned, &page) })
 	var node *NodeError
 	if errors.As(err, &node) && node.Code == "actNotFound" {
 		return nil, nil
