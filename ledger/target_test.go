@@ -116,7 +116,7 @@ func addressIsSecret(t *testing.T, url string) {
 	w := c.Watch(testAlice)
 	defer w.Stop()
 	<-w.Ready()
-	texts := []string{c.Node(), fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg), fmt.Sprintf("%v %+v %#v", c, c, c), fmt.Sprintf("%+v", c.link)}
+	texts := []string{c.Node(), fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg)}
 	for _, e := range w.Take() {
 		texts = append(texts, fmt.Sprint(e.Err), fmt.Sprintf("%+v", e))
 	}
@@ -127,6 +127,9 @@ func addressIsSecret(t *testing.T, url string) {
 		t.Errorf("%v, %v, %v", feeErr, submitErr, ledgerErr)
 	}
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", cfg, "error", feeErr)
+	w.Stop()
+	c.Close() // printing a client reads all of it
+	texts = append(texts, fmt.Sprintf("%v %+v %#v", c, c, c), fmt.Sprintf("%+v", c.link))
 	for err := range chain(feeErr, submitErr, ledgerErr) {
 		texts = append(texts, err.Error(), fmt.Sprintf("%+v", err))
 	}
