@@ -45,6 +45,9 @@ func CheckKey(ctx context.Context, c *Client, account model.Address, seed Seed) 
 		if ledger, err := c.Ledger(ctx); err == nil {
 			reserve = fmt.Sprintf(" (at least %s XRP, the base reserve)", xrp(ledger.ReserveBase))
 		}
+		if hint := otherKeyType(ctx, c, account, seed, AccountInfo{}); hint != "" {
+			return fail(err, "the account %s is not on the ledger of %s: %s", account, c.Node(), hint)
+		}
 		return fail(err, "the account %s is not on the ledger of %s: send it XRP%s, from a faucet on a test network, and start again; or check that this is the network you mean",
 			account, c.Node(), reserve)
 	}
@@ -52,6 +55,9 @@ func CheckKey(ctx context.Context, c *Client, account model.Address, seed Seed) 
 		return unavailable("reading the account", err)
 	}
 	regular := info.RegularKey
+	if hint := otherKeyType(ctx, c, account, seed, info); hint != "" {
+		return fail(nil, "the seed is that of %s, which does not sign for %s: %s", key, account, hint)
+	}
 	switch {
 	case key == account && info.MasterDisabled() && regular == "":
 		return fail(nil, "the master key of %s is disabled, and it has no regular key: only its signer list can sign for it, which this service cannot use; set a regular key (SetRegularKey) and give its seed", account)
@@ -75,6 +81,29 @@ func CheckKey(ctx context.Context, c *Client, account model.Address, seed Seed) 
 		return fail(nil, "the network of %s does not know credentials: its %s amendment is not enabled; use another network", c.Node(), amendment)
 	}
 	return nil // a node that does not tell of amendments may have it all the same
+}
+
+// otherKeyType says what to do where the seed fits as one of the other key type: its form says which type is meant, and some
+// wallets ignore that. It is empty where the other type does not fit either.
+func otherKeyType(ctx context.Context, c *Client, account model.Address, seed Seed, info AccountInfo) string {
+	key, other := seed.Address(), seed.keys().other
+	own, otherType := seed.keyTypes()
+	form := "sEd…"
+	if otherType == "secp256k1" {
+		form = "s… without Ed"
+	}
+	advice := fmt.Sprintf("give the seed in the form of %s keys, %s, as the wallet that made the account derives an %[1]s key from it", otherType, form)
+	switch {
+	case other == "" || key == account && info.Address != "" || key == info.RegularKey:
+		return ""
+	case other == account && info.Address != "", other == info.RegularKey:
+		return fmt.Sprintf("its form is that of %s keys, and as an %s key it is %s, which does sign for it: %s", own, otherType, other, advice)
+	case key == account: // not on the ledger
+		if _, err := c.AccountInfo(ctx, other); err == nil {
+			return fmt.Sprintf("as an %s key the same seed is %s, which is on the ledger: where that is the account, %s", otherType, other, advice)
+		}
+	}
+	return ""
 }
 
 func orMaster(info AccountInfo, account model.Address) string {

@@ -165,3 +165,25 @@ func TestXRP(t *testing.T) {
 		}
 	}
 }
+
+// A seed of the form of one key type, for an account whose key is of the other one, is recognised.
+func TestSeedOfTheOtherKeyType(t *testing.T) {
+	t.Parallel()
+	node := startSandbox(t, sandbox.Config{})
+	c := newClient(t, node.URL(), nil)
+	for name, want := range map[string]string{"alice": "s… without Ed", "bob": "sEd…"} {
+		seed, _ := vectorSeed(t, name, map[string]string{"alice": "ed25519", "bob": "secp256k1"}[name])
+		other := seed.keys().other
+		if other == "" || other == seed.Address() {
+			t.Fatalf("%s: the other address is %q", name, other)
+		}
+		fund(t, node, 100, other)
+		for _, account := range []model.Address{seed.Address(), other} {
+			err := CheckKey(t.Context(), c, account, seed)
+			var e *KeyError
+			if !errors.As(err, &e) || !strings.Contains(err.Error(), string(other)) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SetRegularKey") {
+				t.Errorf("%s for %s: %v", name, account, err)
+			}
+		}
+	}
+}

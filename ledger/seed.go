@@ -12,7 +12,9 @@ import (
 	"strings"
 
 	addresscodec "github.com/Peersyst/xrpl-go/address-codec"
+	"github.com/Peersyst/xrpl-go/address-codec/interfaces"
 	"github.com/Peersyst/xrpl-go/keypairs"
+	"github.com/Peersyst/xrpl-go/pkg/crypto"
 
 	"github.com/xrplissuer/credential-issuer/hexutil"
 	"github.com/xrplissuer/credential-issuer/model"
@@ -28,6 +30,7 @@ type Seed struct {
 type keyPair struct {
 	private, public string // hex, with the family's prefix
 	address         model.Address
+	other           model.Address // of the other key type's key from the same bytes; empty where there is none
 	// ed25519 is the expanded key where that is the family: the library expands it anew for each signature, which takes
 	// longer than the signature.
 	ed25519 ed25519.PrivateKey
@@ -119,7 +122,7 @@ func ParseSeed(s string) (Seed, error) {
 	if err != nil {
 		return Seed{}, errSeedForm
 	}
-	pair := keyPair{private: private, public: public, address: model.Address(address)}
+	pair := keyPair{private: private, public: public, address: model.Address(address), other: otherAddress(s)}
 	if raw, ok := strings.CutPrefix(strings.ToUpper(private), ed25519Prefix); ok && strings.HasPrefix(public, ed25519Prefix) {
 		seed, err := hex.DecodeString(raw)
 		if err != nil || len(seed) != ed25519.SeedSize {
@@ -128,6 +131,40 @@ func ParseSeed(s string) (Seed, error) {
 		pair.ed25519 = ed25519.NewKeyFromSeed(seed)
 	}
 	return Seed{keys: func() keyPair { return pair }}, nil
+}
+
+// otherAddress returns the address of the other key type's key from a seed's bytes. Some wallets take a seed of the form s…
+// for an ed25519 key.
+func otherAddress(s string) model.Address {
+	entropy, family, err := addresscodec.DecodeSeed(s)
+	if err != nil {
+		return ""
+	}
+	var to interfaces.CryptoImplementation = crypto.ED25519()
+	if family == to {
+		to = crypto.SECP256K1()
+	}
+	text, err := addresscodec.EncodeSeed(entropy, to)
+	if err != nil {
+		return ""
+	}
+	_, public, err := keypairs.DeriveKeypair(text, false)
+	if err != nil {
+		return ""
+	}
+	address, err := keypairs.DeriveClassicAddress(public)
+	if err != nil {
+		return ""
+	}
+	return model.Address(address)
+}
+
+// keyTypes names the key type of the seed, and the other one.
+func (s Seed) keyTypes() (own, other string) {
+	if strings.HasPrefix(s.PublicKey(), ed25519Prefix) {
+		return "ed25519", "secp256k1"
+	}
+	return "secp256k1", "ed25519"
 }
 
 // Zero says whether there is no seed.
