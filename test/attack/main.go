@@ -50,7 +50,7 @@ func start(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	attacks := slices.Concat(proofs, jwts, tokens, floods, wire, paths, bodies, bombs, webhooks, markup, opens, slow, rows, insiders, gateways, refusals)
+	attacks := slices.Concat(proofs, jwts, tokens, floods, wire, paths, bodies, bombs, webhooks, markup, opens, slow, rows, insiders, gateways, refusals, lies)
 	attacks = slices.DeleteFunc(attacks, func(a attack) bool {
 		named := slices.ContainsFunc(flags.Args(), func(word string) bool { return strings.Contains(a.name, word) })
 		return *short && a.long || flags.NArg() > 0 && !named
