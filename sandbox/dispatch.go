@@ -53,13 +53,13 @@ var firstVersionOnly = map[string]bool{"ledger_header": true, "tx_history": true
 // methods are the requests that are answered. Others of rippled's, known to it or not, are "unknownCmd" here, as they are on a
 // node that lacks them.
 var methods = map[string]method{
-	"account_channels":   emptyList{lists: []string{"channels"}, limit: 200, other: "destination_account", bare: true, badMarker: rpcError(errInvalidParams)}.answer,
+	"account_channels":   emptyList{lists: []string{"channels"}, limit: 200, other: "destination_account", bare: true, badMarker: rpcError(errInvalidParams), owned: true}.answer,
 	"account_currencies": emptyList{lists: []string{"send_currencies", "receive_currencies"}, ident: true}.answer,
 	"account_info":       accountInfo,
-	"account_lines":      emptyList{lists: []string{"lines"}, limit: 200, other: "peer", badMarker: rpcError(errInvalidParams)}.answer,
+	"account_lines":      emptyList{lists: []string{"lines"}, limit: 200, other: "peer", badMarker: rpcError(errInvalidParams), owned: true}.answer,
 	"account_nfts":       emptyList{lists: []string{"account_nfts"}, limit: 100, parsesFirst: true, badMarker: invalidField("marker")}.answer,
 	"account_objects":    accountObjects,
-	"account_offers":     emptyList{lists: []string{"offers"}, limit: 200, badMarker: invalidField("marker")}.answer,
+	"account_offers":     emptyList{lists: []string{"offers"}, limit: 200, badMarker: invalidField("marker"), owned: true}.answer,
 	"account_tx":         accountTx,
 	"book_offers":        bookOffers,
 	"deposit_authorized": depositAuthorized,

@@ -9,7 +9,8 @@ import (
 )
 
 // Public clients send these requests without being asked for tokens: xrpl.js reads trust lines for every balance. No supported
-// transaction creates tokens, offers, payment channels or NFTs, so every list is empty and no marker is valid.
+// transaction creates tokens, offers, payment channels or NFTs, so every list is empty. The pages of three of the lists count the
+// account's other entries.
 
 // accountOrIdent reads "account", or "ident" in its place, where both must be text.
 func (c *call) accountOrIdent() (string, obj) {
@@ -28,21 +29,21 @@ func (c *call) accountOrIdent() (string, obj) {
 
 // ownerOf finds an account by its address, in the ledger that the request names. With bare, the answer to a malformed address
 // does not name the ledger.
-func (c *call) ownerOf(address string, bare bool, result obj) (codec.AccountID, obj) {
+func (c *call) ownerOf(address string, bare bool, result obj) (*engine.Ledger, codec.AccountID, obj) {
 	l, st := c.lookupLedger(result)
 	if st != nil {
-		return codec.AccountID{}, st.inject(result)
+		return nil, codec.AccountID{}, st.inject(result)
 	}
 	id, ok := codec.ParseAccountID(address)
 	switch {
 	case !ok && bare:
-		return id, rpcError(errActMalformed)
+		return nil, id, rpcError(errActMalformed)
 	case !ok:
-		return id, inject(result, errActMalformed)
+		return nil, id, inject(result, errActMalformed)
 	case !l.Has(engine.AccountKey(id)):
-		return id, rpcError(errActNotFound)
+		return nil, id, rpcError(errActNotFound)
 	}
-	return id, nil
+	return l, id, nil
 }
 
 // accountText reads "account", which must be text.
@@ -67,7 +68,8 @@ type emptyList struct {
 	parsesFirst bool
 	// bare leaves the ledger out of the answer to a malformed address.
 	bare      bool
-	badMarker obj
+	badMarker obj  // the answer to a marker that cannot be read
+	owned     bool // pages count the entries of the account's owner directory
 }
 
 func (k emptyList) answer(c *call) obj {
@@ -83,14 +85,14 @@ func (k emptyList) answer(c *call) obj {
 		return rpcError(errActMalformed)
 	}
 	result := obj{}
-	id, bad := c.ownerOf(address, k.bare, result)
+	l, id, bad := c.ownerOf(address, k.bare, result)
 	if bad != nil {
 		return bad
 	}
 	if bad := k.checkOther(c, result); bad != nil {
 		return bad
 	}
-	if bad := k.checkPage(c); bad != nil {
+	if bad := k.page(c, l, id, result); bad != nil {
 		return bad
 	}
 	if !k.ident {
@@ -121,21 +123,39 @@ func (k emptyList) checkOther(c *call, result obj) obj {
 	return nil
 }
 
-// checkPage reads "limit" and "marker". A marker names the last entry of a page, and there is none.
-func (k emptyList) checkPage(c *call) obj {
+// page reads "limit" and "marker" and puts the next marker into the answer. NFTs have pages of their own, of which there are none:
+// no marker of theirs is valid.
+func (k emptyList) page(c *call, l *engine.Ledger, id codec.AccountID, result obj) obj {
 	if k.limit == 0 {
 		return nil
 	}
-	if _, bad := c.readLimit(k.limit); bad != nil {
+	limit, bad := c.readLimit(k.limit)
+	if bad != nil {
 		return bad
 	}
-	switch {
-	case !c.params.Has("marker"):
-		return nil
-	case !c.params.Get("marker").IsString():
-		return expectedField("marker", "string")
+	var from pageMarker
+	if c.params.Has("marker") {
+		v := c.params.Get("marker")
+		if !v.IsString() {
+			return expectedField("marker", "string")
+		}
+		var ok bool
+		if from, ok = parsePageMarker(v.AsString()); !ok || !k.owned {
+			return k.badMarker
+		}
+		if e := l.Entry(from.entry); e == nil || !relatedTo(from.entry, e, id) {
+			return rpcError(errInvalidParams)
+		}
 	}
-	return k.badMarker
+	next, ok := nextOwned(l, id, from, int(limit))
+	if !ok {
+		return rpcError(errInvalidParams)
+	}
+	if next != nil && k.owned {
+		result["limit"] = limit
+		result["marker"] = next.String()
+	}
+	return nil
 }
 
 // gatewayBalances is `gateway_balances` (GatewayBalances.cpp). Before version 2 it does not ask whether there is such an account.

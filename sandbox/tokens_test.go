@@ -1,10 +1,13 @@
 package sandbox
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/engine"
 )
 
 // What is wrong with requests about tokens, offers, channels and single transactions, from rippled's source, file by file.
@@ -162,6 +165,68 @@ func TestNoTokens(t *testing.T) {
 	}
 	if got := text(w.ask(t, "owner_info", `{"ident":"junk"}`), "current", "error"); got != `"actMalformed"` {
 		t.Error(got)
+	}
+}
+
+// The limit of account_lines, account_offers and account_channels counts every entry of the owner directory (AccountLines.cpp,
+// AccountOffers.cpp, AccountChannels.cpp). The marker is the key of the last counted entry and the number of its page.
+func TestEmptyListPages(t *testing.T) {
+	w := newTown(t)
+	issuer := w.issuer.id.String()
+	w.submit(t, w.issuer.sign(t, codec.TtSignerListSet, func(o *codec.Object) {
+		entry := codec.NewObject()
+		entry.SetAccount(codec.SfAccount, w.subject.id)
+		entry.SetUint(codec.SfSignerWeight, 1)
+		o.SetUint(codec.SfSignerQuorum, 1)
+		o.SetArray(codec.SfSignerEntries, []codec.Element{{Field: codec.SfSignerEntry, Object: entry}})
+	}))
+	owned := w.ask(t, "account_objects", `{"account":"`+issuer+`"}`)["account_objects"].([]any)
+	if len(owned) != 6 {
+		t.Fatal(owned)
+	}
+	for _, method := range []string{"account_lines", "account_offers", "account_channels"} {
+		for i, e := range owned {
+			entry := e.(map[string]any)
+			marker := entry["index"].(string) + ",0"
+			first := w.ask(t, method, fmt.Sprintf(`{"account":%q,"limit":%d}`, issuer, i+1))
+			if last := i+1 == len(owned); last && (first["marker"] != nil || first["limit"] != nil) ||
+				!last && (first["marker"] != marker || text(first, "limit") != strconv.Itoa(i+1)) {
+				t.Errorf("%s with limit %d: %v", method, i+1, first)
+			}
+			rest := w.ask(t, method, fmt.Sprintf(`{"account":%q,"limit":2,"marker":%q}`, issuer, marker))
+			switch {
+			case entry["LedgerEntryType"] == "Credential": // it has no Account, and is taken for another account's entry
+				if rest["error"] != "invalidParams" || rest["error_message"] != "Invalid parameters." {
+					t.Errorf("%s from a credential: %v", method, rest)
+				}
+			case i+3 < len(owned):
+				if want := owned[i+2].(map[string]any)["index"].(string) + ",0"; rest["marker"] != want {
+					t.Errorf("%s from entry %d: %v, want the marker %s", method, i, rest, want)
+				}
+			case rest["error"] != nil || rest["marker"] != nil:
+				t.Errorf("%s from entry %d: %v", method, i, rest)
+			}
+		}
+	}
+	ticket := engine.TicketKey(w.issuer.id, uint32(w.tickets.Uint(codec.SfSequence))+1).String()
+	root := engine.AccountKey(w.issuer.id).String()
+	for _, k := range []struct{ method, marker, message string }{
+		{"account_lines", ticket + ",9", ""}, // a page without the entry: the search starts at the first page
+		{"account_lines", ticket + ",-1,more", ""},
+		{"account_lines", ticket, "Invalid parameters."},
+		{"account_lines", ticket + ",", "Invalid parameters."},
+		{"account_lines", ticket + ",x", "Invalid parameters."},
+		{"account_lines", root + ",0", "Invalid parameters."},
+		{"account_channels", "", "Invalid parameters."},
+		{"account_offers", ticket, "Invalid field 'marker'."},
+		{"account_offers", ticket + ", 0", "Invalid field 'marker'."},
+		{"account_offers", root + ",0", "Invalid parameters."},
+		{"account_offers", "0,0", "Invalid parameters."},
+	} {
+		r := w.ask(t, k.method, fmt.Sprintf(`{"account":%q,"marker":%q}`, issuer, k.marker))
+		if message, _ := r["error_message"].(string); message != k.message {
+			t.Errorf("%s from %q: %v, want %q", k.method, k.marker, r, k.message)
+		}
 	}
 }
 
