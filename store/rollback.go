@@ -172,6 +172,7 @@ func (s *Store) watchHistory(ctx context.Context) {
 	defer ticker.Stop()
 	var kept keptHead
 	for {
+		s.keepHead(&kept)
 		select {
 		case <-ctx.Done():
 			s.keepHead(&kept)
@@ -183,9 +184,7 @@ func (s *Store) watchHistory(ctx context.Context) {
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			s.log.Debug("the database's history cannot be verified", "error", err)
-			continue
 		}
-		s.keepHead(&kept)
 	}
 }
 
