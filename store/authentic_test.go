@@ -96,6 +96,7 @@ func TestRevivedOperation(t *testing.T) {
 		const revive = "UPDATE operations SET state = 'pending', failure_code = NULL, failure_message = NULL"
 		done, a := h.signed(1)
 		h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(a)}))
+		h.forget()
 		h.sql(revive+" WHERE id = $1", string(done.ID))
 		h.quarantinedOnly(done.ID)
 		h.sql("DELETE FROM attempts WHERE operation = $1", string(done.ID))
@@ -104,12 +105,14 @@ func TestRevivedOperation(t *testing.T) {
 
 		dropped := h.create(issue())
 		h.ok(h.Cancel(h.ctx(), dropped.ID, model.Failure{}, model.AuditEntry{Actor: "x"}))
+		h.forget()
 		h.sql(revive+" WHERE id = $1", string(dropped.ID))
 		h.quarantinedOnly(dropped.ID)
 
 		copied, b := h.signed(2)
 		mac := h.operationMAC(&copied)
 		h.ok(h.Conclude(h.ctx(), h.fence, []model.Outcome{success(b)}))
+		h.forget()
 		h.sql(revive+", mac = $2 WHERE id = $1", string(copied.ID), mac)
 		h.quarantinedOnly(copied.ID)
 

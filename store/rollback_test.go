@@ -17,13 +17,21 @@ func logging(cfg *Config) *lockedBuffer {
 	return logged
 }
 
-// as has the database changed as if the last transactions were lost.
+// lose changes the database as if the last transactions were lost.
 func (h *harness) lose(statements ...string) {
 	h.t.Helper()
 	for _, statement := range statements {
 		_, err := h.writeDB.Exec(statement)
 		h.ok(err)
 	}
+}
+
+// forget has the process forget its last transactions, for a test that changes them: else it takes the database for rolled back.
+func (h *harness) forget() {
+	w := &h.witness
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.signed, w.concluded = nil, nil
 }
 
 // loseEntry loses the last entry of the audit log.
