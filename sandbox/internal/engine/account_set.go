@@ -27,6 +27,7 @@ const (
 	asfDisallowIncomingPayChan      = 14
 	asfDisallowIncomingTrustline    = 15
 	asfAllowTrustLineClawback       = 16
+	asfAllowTrustLineLocking        = 17
 
 	qualityOne      = 1_000_000_000 // a transfer rate of 1.0
 	minTickSize     = 3
@@ -55,6 +56,7 @@ var plainToggles = []toggle{
 	{asf: asfDisallowIncomingCheck, lsf: lsfDisallowIncomingCheck},
 	{asf: asfDisallowIncomingPayChan, lsf: lsfDisallowIncomingPayChan},
 	{asf: asfDisallowIncomingTrustline, lsf: lsfDisallowIncomingTrustline},
+	{asf: asfAllowTrustLineLocking, lsf: lsfAllowTrustLineLocking},
 }
 
 func (t toggle) sets(tx *codec.Tx) bool {

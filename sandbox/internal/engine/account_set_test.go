@@ -100,6 +100,7 @@ func TestAccountSetFlags(t *testing.T) {
 		{asf: asfDisallowIncomingPayChan, lsf: lsfDisallowIncomingPayChan},
 		{asf: asfDisallowIncomingTrustline, lsf: lsfDisallowIncomingTrustline},
 		{asf: asfAllowTrustLineClawback, lsf: lsfAllowTrustLineClawback, keep: true},
+		{asf: asfAllowTrustLineLocking, lsf: lsfAllowTrustLineLocking},
 		{asf: 99},
 	} {
 		w := newWorld(t, Config{})

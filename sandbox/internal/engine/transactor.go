@@ -31,6 +31,7 @@ const (
 	lsfDisallowIncomingCheck        = 0x08000000
 	lsfDisallowIncomingPayChan      = 0x10000000
 	lsfDisallowIncomingTrustline    = 0x20000000
+	lsfAllowTrustLineLocking        = 0x40000000
 	lsfAllowTrustLineClawback       = 0x80000000
 	lsfAccepted                     = 0x00010000
 	lsfOneOwnerCount                = 0x00010000
