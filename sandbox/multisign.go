@@ -113,12 +113,9 @@ func (c *call) withSigners(o, signed *codec.Object) (*codec.Tx, obj) {
 	return t, nil
 }
 
-// submitMultisigned is `submit_multisigned` (SubmitMultiSigned.cpp): it submits a transaction in JSON with all its signatures.
+// submitMultisigned is `submit_multisigned` (SubmitMultiSigned.cpp): it submits a transaction in JSON with all its signatures. Any
+// value of fail_hard is converted to a boolean.
 func submitMultisigned(c *call) obj {
-	failHard, bad := c.failHard()
-	if bad != nil {
-		return bad
-	}
 	if !c.params.Has("tx_json") {
 		return missingField("tx_json")
 	}
@@ -151,6 +148,8 @@ func submitMultisigned(c *call) obj {
 	}
 	signers := o.Array(codec.SfSigners)
 	switch {
+	case len(o.Blob(codec.SfSigningPubKey)) > 0: // possible with a signature_target
+		return rpcErrorText(errInvalidParams, "Invalid  SigningPubKey field.  Field must be empty when multi-signing.")
 	case o.Has(codec.SfTxnSignature):
 		return rpcError(errSigningMalformed)
 	case !o.IsXRP(codec.SfFee): // which rippled cannot compare with nothing
@@ -171,5 +170,5 @@ func submitMultisigned(c *call) obj {
 	if bad != nil {
 		return bad
 	}
-	return c.submitSigned(t, failHard)
+	return c.submitSigned(t, c.params.Get("fail_hard").AsBool())
 }

@@ -180,6 +180,9 @@ func TestMultiSignedRefusals(t *testing.T) {
 			`","Destination":"` + subject + `","Amount":"1","Sequence":1,"Fee":"30"}}`, "invalidParams", "Field 'build_path' not allowed in this context."},
 
 		{"submit_multisigned", `{}`, "invalidParams", "Missing field 'tx_json'."},
+		{"submit_multisigned", `{"fail_hard":"x"}`, "invalidParams", "Missing field 'tx_json'."}, // any value is a boolean here
+		{"submit_multisigned", `{"signature_target":"CounterpartySignature","tx_json":` + strings.Replace(w.tx(`,"TxnSignature":"AB"`), `"SigningPubKey":""`, `"SigningPubKey":"AB"`, 1) + `}`,
+			"invalidParams", "Invalid  SigningPubKey field.  Field must be empty when multi-signing."},
 		{"submit_multisigned", `{"tx_json":"x"}`, "invalidParams", "Invalid field 'tx_json', not object."},
 		{"submit_multisigned", `{"tx_json":{}}`, "invalidParams", "Missing field 'tx_json.Sequence'."},
 		{"submit_multisigned", `{"tx_json":{"Sequence":1}}`, "invalidParams", "Missing field 'tx_json.SigningPubKey'."},

@@ -121,6 +121,13 @@ func TestRefusals(t *testing.T) {
 			"invalidParams", "Invalid field 'marker'."},
 		// AccountTx.cpp
 		{"account_tx", `{}`, "invalidParams", "Missing field 'account'."},
+		{"account_tx", `{"account":5}`, "invalidParams", "Invalid field 'account'."},
+		{"account_tx", `{"account":{}}`, "invalidParams", "Invalid field 'account'."},
+		{"account_tx", `{"account":null}`, "invalidParams", "Invalid field 'account'."},
+		{"account_tx", `{"account":5,"limit":0}`, "invalidParams", "Invalid field 'limit'."},
+		{"account_tx", `{"account":"` + issuer + `","marker":{"ledger":3.5,"seq":0}}`, "invalidParams",
+			"invalid marker. Provide ledger index via ledger field, and transaction sequence number via seq field"},
+		{"ledger_entry", `{"directory":{"owner":"` + issuer + `","sub_index":0.5}}`, "malformedRequest", "Invalid field 'sub_index', not number."},
 		{"account_tx", `{"account":"` + issuer + `","limit":-1}`, "invalidParams", "Invalid field 'limit', not unsigned integer."},
 		{"account_tx", `{"account":"` + issuer + `","binary":1,"api_version":2}`, "invalidParams", "Invalid field 'binary'."},
 		{"account_tx", `{"account":"` + issuer + `","ledger_index_min":5,"ledger_index_max":3}`, "lgrIdxsInvalid", "Ledger indexes invalid."},

@@ -27,7 +27,6 @@ const (
 	errAlreadyMultisig      errorCode = 36
 	errAlreadySingleSig     errorCode = 37
 	errBadFeature           errorCode = 40
-	errBadIssuer            errorCode = 41
 	errBadMarket            errorCode = 42
 	errBadSecret            errorCode = 43
 	errBadSeed              errorCode = 44
@@ -83,7 +82,6 @@ var errorInfos = map[errorCode]errorInfo{
 	errAlreadyMultisig:      {"alreadyMultisig", "Already multisigned.", 200},
 	errAlreadySingleSig:     {"alreadySingleSig", "Already single-signed.", 200},
 	errBadFeature:           {"badFeature", "Feature unknown or invalid.", 500},
-	errBadIssuer:            {"badIssuer", "Issuer account malformed.", 400},
 	errBadMarket:            {"badMarket", "No such market.", 404},
 	errBadSecret:            {"badSecret", "Secret does not match account.", 403},
 	errBadSeed:              {"badSeed", "Disallowed seed.", 403},

@@ -36,6 +36,9 @@ func simulate(c *call) obj {
 	if err != nil {
 		return obj{"error": "invalidTransaction", "error_exception": err.Error()}
 	}
+	if t.Type == codec.TtBatch {
+		return rpcError(errNotImpl)
+	}
 	return c.simulated(t, p.Get("binary").AsBool())
 }
 

@@ -85,6 +85,7 @@ func TestSimulate(t *testing.T) {
 		{`{"tx_json":` + pay + `,"Signers":5}}`, "invalidParams", "Invalid field 'tx.Signers'."},
 		{`{"tx_json":` + pay + `,"Signers":[{"Signer":{}},{"Signer":5}]}}`, "invalidParams", "Invalid field 'tx.Signers[1]'."},
 		{`{"tx_json":` + pay + `,"Signers":[{"Signer":{"TxnSignature":"AB"}}]}}`, "transactionSigned", "Transaction should not be signed."},
+		{`{"tx_json":{"TransactionType":"Batch","Account":"` + issuer + `","RawTransactions":[]}}`, "notImpl", "Not implemented."},
 		{`{"tx_json":` + pay + `,"Nonsense":5}}`, "invalidParams", "Field 'tx_json.Nonsense' is unknown."},
 		{`{"tx_json":` + pay + `,"Zzz":5,"Aaa":5}}`, "invalidParams", "Field 'tx_json.Aaa' is unknown."},
 	} {

@@ -53,7 +53,10 @@ func subscribe(c *call) obj {
 		}
 		return rpcError(errNotEnabled)
 	}
-	return c.books(result)
+	if bad := c.books(func(book *rjson.Value) obj { return subscribeBook(book, result) }); bad != nil {
+		return bad
+	}
+	return result
 }
 
 // unsubscribe is `unsubscribe` (Unsubscribe.cpp).
@@ -92,7 +95,10 @@ func unsubscribe(c *call) obj {
 			return rpcError(errInvalidParams)
 		}
 	}
-	return c.books(obj{})
+	if bad := c.books(checkBookDomain); bad != nil {
+		return bad
+	}
+	return obj{}
 }
 
 // historyAccount checks the account whose history is asked for.
@@ -166,10 +172,10 @@ func (c *call) accountLists(f func(ids []codec.AccountID, proposed bool) obj) ob
 	return nil
 }
 
-// books checks the order books that a request names. There are no offers on this ledger, so there is nothing to tell of them.
-func (c *call) books(result obj) obj {
+// books checks the order books that a request names, and calls f for each. No offers exist on this ledger.
+func (c *call) books(f func(book *rjson.Value) obj) obj {
 	if !c.params.Has("books") {
-		return result
+		return nil
 	}
 	v := c.params.Get("books")
 	if !v.IsArray() {
@@ -191,21 +197,41 @@ func (c *call) books(result obj) obj {
 		if in == out {
 			return rpcError(errBadMarket)
 		}
-		if b.Has("taker") {
-			if _, ok := codec.ParseAccountID(b.Get("taker").AsString()); !ok {
-				return rpcError(errBadIssuer)
-			}
-		}
-		if !b.Get("snapshot").AsBool() && !b.Get("state_now").AsBool() {
-			continue
-		}
-		if b.Get("both").AsBool() || b.Get("both_sides").AsBool() {
-			result["bids"], result["asks"] = []any{}, []any{}
-		} else {
-			result["offers"] = []any{}
+		if bad := f(b); bad != nil {
+			return bad
 		}
 	}
-	return result
+	return nil
+}
+
+// checkBookDomain checks the domain of an order book.
+func checkBookDomain(book *rjson.Value) obj {
+	if book.Has("domain") {
+		if _, ok := parsedHash(book.Get("domain")); !ok {
+			return rpcError(errDomainMalformed)
+		}
+	}
+	return nil
+}
+
+// subscribeBook checks the taker and the domain of an order book, and puts the offers into the answer where a snapshot is wanted.
+func subscribeBook(book *rjson.Value, result obj) obj {
+	if book.Has("taker") {
+		if _, ok := codec.ParseAccountID(stringOf(book.Get("taker"))); !ok {
+			return rpcError(errActMalformed)
+		}
+	}
+	if bad := checkBookDomain(book); bad != nil {
+		return bad
+	}
+	switch {
+	case !book.Get("snapshot").AsBool() && !book.Get("state_now").AsBool():
+	case book.Get("both").AsBool() || book.Get("both_sides").AsBool():
+		result["bids"], result["asks"] = []any{}, []any{}
+	default:
+		result["offers"] = []any{}
+	}
+	return nil
 }
 
 // issue is a currency and who issues it; both are zero for XRP.

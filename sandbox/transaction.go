@@ -354,10 +354,11 @@ func accountTx(c *call) obj {
 		return bad
 	}
 	binary, forward := p.Get("binary").AsBool(), p.Get("forward").AsBool()
-	if !p.Has("account") {
-		return missingField("account")
+	address, bad := c.accountText()
+	if bad != nil {
+		return bad
 	}
-	id, ok := codec.ParseAccountID(p.Get("account").AsString())
+	id, ok := codec.ParseAccountID(address)
 	if !ok {
 		return rpcError(errActMalformed)
 	}
@@ -389,7 +390,7 @@ func accountTx(c *call) obj {
 		}
 	}
 	result := obj{
-		"validated": true, "limit": limit, "account": p.Get("account").AsString(),
+		"validated": true, "limit": limit, "account": address,
 		"ledger_index_min": lowest, "ledger_index_max": highest,
 	}
 	txs := []any{}

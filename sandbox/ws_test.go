@@ -248,7 +248,11 @@ func TestSubscribeRefusals(t *testing.T) {
 		{`"command":"subscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USDX"}}]`, "dstAmtMalformed"},
 		{`"command":"subscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD"}}]`, "dstIsrMalformed"},
 		{`"command":"subscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"XRP"}}]`, "badMarket"},
-		{`"command":"subscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"` + a + `"},"taker":"junk"}]`, "badIssuer"},
+		{`"command":"subscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"` + a + `"},"taker":"junk"}]`, "actMalformed"},
+		{`"command":"subscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"` + a + `"},"taker":5}]`, "actMalformed"},
+		{`"command":"subscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"` + a + `"},"domain":"AB"}]`, "domainMalformed"},
+		{`"command":"unsubscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"` + a + `"},"domain":5}]`, "domainMalformed"},
+		{`"command":"unsubscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"XRP"}}]`, "badMarket"},
 	} {
 		if m := k.ask("{" + c.request + "}"); text(m, "error") != fmt.Sprintf("%q", c.want) {
 			t.Errorf("%s: %v", c.request, m)
@@ -256,6 +260,11 @@ func TestSubscribeRefusals(t *testing.T) {
 	}
 	m := k.ask(`{"command":"subscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"` + a + `"},"snapshot":true,"both":true}]}`)
 	if text(m, "result") != `{"asks":[],"bids":[]}` {
+		t.Error(m)
+	}
+	// unsubscribe reads neither the taker nor whether a snapshot is wanted (Unsubscribe.cpp).
+	m = k.ask(`{"command":"unsubscribe","books":[{"taker_pays":{"currency":"XRP"},"taker_gets":{"currency":"USD","issuer":"` + a + `"},"taker":5,"snapshot":true}]}`)
+	if text(m, "result") != `{}` {
 		t.Error(m)
 	}
 	if _, err := w.Accept(context.Background()); err != nil {

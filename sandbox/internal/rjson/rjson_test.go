@@ -68,7 +68,7 @@ func TestParseAccepts(t *testing.T) {
 }
 
 func TestConversions(t *testing.T) {
-	v, err := Parse([]byte(`{"n":null,"i":-5,"u":4294967295,"r":2.5,"s":"12","t":true,"e":"","a":[1],"o":{}}`))
+	v, err := Parse([]byte(`{"n":null,"i":-5,"u":4294967295,"r":2.5,"w":2.0,"s":"12","t":true,"e":"","a":[1],"o":{}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,8 @@ func TestConversions(t *testing.T) {
 		{"n", "", int32(0), uint32(0), false, false, true},
 		{"i", "-5", int32(-5), "throws", true, true, false},
 		{"u", "4294967295", "throws", uint32(4294967295), true, true, true},
-		{"r", "2.500000", int32(2), uint32(2), true, true, true},
+		{"r", "2.500000", int32(2), uint32(2), true, true, false},
+		{"w", "2.000000", int32(2), uint32(2), true, true, true},
 		{"s", "12", int32(12), uint32(12), true, true, false},
 		{"t", "true", int32(1), uint32(1), true, true, true},
 		{"e", "", "throws", "throws", false, false, false},

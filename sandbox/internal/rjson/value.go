@@ -378,7 +378,7 @@ func (v *Value) ConvertibleToUInt() bool {
 	case Int:
 		return v.num >= 0
 	case Real:
-		return v.real() >= 0 && v.real() <= math.MaxUint32
+		return v.real() >= 0 && v.real() <= math.MaxUint32 && v.real() == math.Trunc(v.real())
 	}
 	return false
 }
