@@ -57,7 +57,10 @@ func (t *Tx) checkMultiSign(buf *[]byte) error {
 	msg := t.AppendSigning(append((*buf)[:0], PrefixMultiSign[:]...))
 	*buf = msg[:0]
 	body := len(msg)
-	self := t.AccountID()
+	self := t.AccountID() // or the delegate, who pays the fee
+	if t.Has(SfDelegate) {
+		self = t.Account(SfDelegate)
+	}
 	var last AccountID
 	for _, s := range signers {
 		// Only what is named Signer is sure to have an account.

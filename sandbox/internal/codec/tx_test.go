@@ -183,7 +183,15 @@ func TestCheckMultiSignature(t *testing.T) {
 		"none":       {nil, nil, "Invalid Signers array size."},
 		"too many":   {many(33), nil, "Invalid Signers array size."},
 		"sender":     {[]signer{sender}, nil, "Invalid multisigner."},
-		"twice":      {[]signer{a, a}, nil, "Duplicate Signers not allowed."},
+		"delegate": {[]signer{a}, func(o *Object, list []Element) []Element {
+			o.SetAccount(SfDelegate, a.id)
+			return list
+		}, "Invalid multisigner."},
+		"sender with a delegate": {[]signer{sender}, func(o *Object, _ []Element) []Element {
+			o.SetAccount(SfDelegate, a.id)
+			return multiSign(o, sender)
+		}, ""},
+		"twice": {[]signer{a, a}, nil, "Duplicate Signers not allowed."},
 		"unsorted": {[]signer{a, b}, func(_ *Object, list []Element) []Element {
 			slices.Reverse(list)
 			return list
