@@ -87,6 +87,8 @@ func TestHTTPForms(t *testing.T) {
 			`{"error":{"code":32,"error":"unknownCmd","error_code":32,"message":"Unknown method.","status":"error"},"ripplerpc":"2.0"}` + "\n"},
 		{`{"method":"x","params":[{"ripplerpc":"3.0"}]}`, 405,
 			`{"error":{"code":32,"error":"unknownCmd","error_code":32,"message":"Unknown method.","status":"error"},"ripplerpc":"3.0"}` + "\n"},
+		{`{"method":"ledger_entry","params":[{"ripplerpc":"2.0"}]}`, 200, // an error without a code
+			`{"error":{"code":null,"error":"unknownOption","error_code":null,"ledger_current_index":6,"message":null,"status":"error","validated":false},"ripplerpc":"2.0"}` + "\n"},
 		{`{"method":"batch"}`, 400, "Malformed batch request"},
 		{`{"method":"batch","params":[]}`, 200, "[]\n"},
 		{`{"method":"batch","params":[{"method":"ping"},5,{},{"method":"ping","api_version":9}]}`, 200,

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -241,12 +242,13 @@ func (c *call) queueJSON(queue []engine.QueuedTx, f fill) []any {
 			o["last_result"] = q.LastResult.String()
 		}
 		t := c.ledgerTx(open, &engine.TxRecord{Tx: q.Tx}, f)
-		if m, ok := t.(obj); ok && c.version > 1 {
-			for k, v := range m {
-				o[k] = v
-			}
-		} else {
+		switch m, ok := t.(obj); {
+		case c.version == 1:
 			o["tx"] = t
+		case ok:
+			maps.Copy(o, m)
+		default:
+			o["hash"] = t
 		}
 		all = append(all, o)
 	}

@@ -335,6 +335,37 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// A queued transaction that is not expanded is shown by its id: in "tx" before version 2, in "hash" since then (LedgerToJson.cpp).
+func TestQueueData(t *testing.T) {
+	s := startServer(t, Config{LedgerCapacity: 1})
+	w := &town{Server: s, client: &http.Client{Timeout: 20 * time.Second}}
+	t.Cleanup(w.client.CloseIdleConnections)
+	a := newTestAccount(t, s, codec.Ed25519, "queuing")
+	var queued *codec.Tx
+	for range 4 {
+		tx := a.sign(t, codec.TtAccountSet, func(*codec.Object) {})
+		if w.node.Submit(tx, false).Queued {
+			queued = tx
+			break
+		}
+	}
+	if queued == nil {
+		t.Fatal("nothing is queued")
+	}
+	id := `"` + queued.ID.String() + `"`
+	for _, k := range []struct{ params, tx, hash string }{
+		{`"api_version":1`, id, ""},
+		{`"api_version":2`, "", id},
+		{`"api_version":2,"expand":true`, "", id},
+	} {
+		r := w.ask(t, "ledger", `{"ledger_index":"current","queue":true,`+k.params+`}`)
+		first := r["queue_data"].([]any)[0].(map[string]any)
+		if text(first, "tx") != k.tx || text(first, "hash") != k.hash {
+			t.Errorf("%s: %v", k.params, first)
+		}
+	}
+}
+
 // Pages put together are the whole, for each request that has pages, whatever the limit.
 func TestPages(t *testing.T) {
 	w := newTown(t)

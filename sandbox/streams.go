@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -332,16 +333,21 @@ func (h *hub) completeAt(seq uint32) string {
 	return ledgerRange(min(first, seq), seq)
 }
 
-// mentioned are the accounts that a transaction's own fields name, each once (STTx::getMentionedAccounts).
+// mentioned are the accounts that a transaction's own fields name, each once: those of account fields, and the issuers of amounts
+// (STTx::getMentionedAccounts).
 func mentioned(t *codec.Tx) []codec.AccountID {
 	var all []codec.AccountID
-	seen := map[codec.AccountID]bool{}
 	for _, f := range t.Fields() {
-		if f.Type != codec.TypeAccountID {
-			continue
+		var a codec.AccountID
+		switch f.Type {
+		case codec.TypeAccountID:
+			a = t.Account(f)
+		case codec.TypeAmount: // the issuer ends an amount that is not XRP
+			if b := t.Object.Blob(f); len(b) > len(a) {
+				a = codec.AccountID(b[len(b)-len(a):])
+			}
 		}
-		if a := t.Account(f); !a.IsZero() && !seen[a] {
-			seen[a] = true
+		if !a.IsZero() && !slices.Contains(all, a) {
 			all = append(all, a)
 		}
 	}

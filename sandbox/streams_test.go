@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,32 @@ func TestSubscribedSince(t *testing.T) {
 		c.subscribe(h, conn)
 		if got := strings.Join(tell(), " "); got != c.want {
 			t.Errorf("%s: told %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// The accounts that a transaction names are its own account fields and the issuers of its amounts (STTx::getMentionedAccounts).
+func TestMentioned(t *testing.T) {
+	w := newTown(t)
+	issued, ok := codec.IssuedAmount(1, 0, [20]byte{12: 'U', 13: 'S', 14: 'D'}, codec.AccountID{7})
+	if !ok {
+		t.Fatal("no amount")
+	}
+	issuance := [24]byte{3: 1}
+	copy(issuance[4:], slices.Repeat([]byte{8}, 20))
+	tx := w.issuer.sign(t, codec.TtPayment, func(o *codec.Object) {
+		o.SetAccount(codec.SfDestination, w.subject.id)
+		o.SetBlob(codec.SfAmount, issued)
+		o.SetBlob(codec.SfSendMax, codec.MPTAmount(5, issuance))
+	})
+	want := []codec.AccountID{w.issuer.id, w.subject.id, {7}, codec.AccountID(issuance[4:])}
+	got := mentioned(tx)
+	if len(got) != len(want) {
+		t.Fatal(got)
+	}
+	for _, a := range want {
+		if !slices.Contains(got, a) {
+			t.Errorf("%s is missing from %v", a, got)
 		}
 	}
 }
