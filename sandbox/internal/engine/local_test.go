@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
@@ -74,8 +75,7 @@ func TestFailHard(t *testing.T) {
 }
 
 // TestLocalHold: what was submitted here is tried again after each close for as
-// long as it is remembered, or its LastLedgerSequence lets. Alone it is tried
-// only then: what fills its gap is a ledger ahead.
+// long as it is remembered, or its LastLedgerSequence lets.
 func TestLocalHold(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -88,8 +88,10 @@ func TestLocalHold(t *testing.T) {
 		{"in the sixth, before it is forgotten", 0, 6, true},
 		{"in the seventh", 0, 7, false},
 		{"its last ledger", 4, 3, true},
-		{"past its last ledger", 4, 4, false},
-		{"the last ledger there can be: forgotten, as the sum of it and one is nothing", 1<<32 - 1, 1, false},
+		{"in its last ledger, as it is still held", 4, 4, true},
+		{"past its last ledger", 4, 5, false},
+		{"the last ledger there can be: held once", 1<<32 - 1, 1, true},
+		{"the same later: forgotten, as the sum of it and one is nothing", 1<<32 - 1, 2, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, Config{})
@@ -104,10 +106,6 @@ func TestLocalHold(t *testing.T) {
 			mustSubmit(t, w.n, early, TerPreSeq)
 			for range c.closes {
 				w.close()
-				if len(w.n.held.entries) != 0 {
-					// Held again by nobody: local transactions are only tried.
-					t.Fatal("still held")
-				}
 			}
 			w.do("alice", codec.TtAccountSet, TesSuccess)
 			w.close()
@@ -122,5 +120,75 @@ func TestLocalHold(t *testing.T) {
 				t.Errorf("%d are still remembered", len(w.n.local.list))
 			}
 		})
+	}
+}
+
+// TestHeldAgain: a transaction that fails when the ledger closes is held once
+// more, or for as long as its LastLedgerSequence is at most five ledgers ahead.
+// Held, it enters the open ledger right behind what fills its gap; otherwise a
+// ledger later (NetworkOPs::apply).
+func TestHeldAgain(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		last   uint64 // LastLedgerSequence, from the open ledger's on; 0 for none
+		closes int    // after which its gap is filled
+		held   bool   // it follows at once
+	}{
+		{"at once", 0, 0, true},
+		{"after one close", 0, 1, true},
+		{"after two", 0, 2, false},
+		{"soon to expire", 4, 3, true},
+		{"in time", 20, 1, true},
+		{"too late", 20, 2, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, Config{})
+			w.fund(100_000_000, "alice")
+			alice := w.acct("alice")
+			alice.next++
+			early := alice.tx(t, codec.TtAccountSet, func(o *codec.Object) {
+				if c.last != 0 {
+					o.SetUint(codec.SfLastLedgerSequence, c.last+uint64(w.n.Current().Seq))
+				}
+			})
+			mustSubmit(t, w.n, early, TerPreSeq)
+			for range c.closes {
+				w.close()
+			}
+			w.do("alice", codec.TtAccountSet, TesSuccess)
+			if got := w.n.Current().TxCount(); got == 2 != c.held {
+				t.Errorf("%d in the open ledger", got)
+			}
+		})
+	}
+}
+
+// TestHeldFailures: what fails for the state of the ledger is tried once more
+// before the ledger closes, but for a sequence that is past; streams are told.
+func TestHeldFailures(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.fund(100_000_000, "alice", "bob")
+	alice, key := w.acct("alice"), w.acct("key")
+	next := alice.next
+	mustSubmit(t, w.n, alice.tx(t, codec.TtAccountSet, signedBy(key)), TefBadAuth)
+	late := w.acct("bob").tx(t, codec.TtAccountSet, func(o *codec.Object) { o.SetUint(codec.SfSequence, 1) })
+	mustSubmit(t, w.n, late, TefPastSeq)
+	if len(w.n.held.entries) != 1 {
+		t.Fatalf("%d are held", len(w.n.held.entries))
+	}
+	// The key is allowed by a transaction with a ticket, so that the sequence of
+	// the refused one stays free.
+	alice.next = next
+	w.do("alice", codec.TtTicketCreate, TesSuccess, uintField(codec.SfTicketCount, 1))
+	ticket := alice.next
+	again := alice.withKeyOf(key)
+	again.next = ticket + 1
+	mustSubmit(t, w.n, again.tx(t, codec.TtAccountSet, nil), TefBadAuth)
+	mustSubmit(t, w.n, alice.tx(t, codec.TtSetRegularKey, all(byTicket(ticket), acctField(codec.SfRegularKey, key.id))), TesSuccess)
+	var r recorder
+	w.n.Observe(&r)
+	w.close() // in the closed ledger tickets come last, and the key with them
+	if len(r.events) < 2 || !strings.HasPrefix(r.events[1], "proposed AccountSet tesSUCCESS") {
+		t.Errorf("told of %v", r.events)
 	}
 }

@@ -82,6 +82,7 @@ type SubmitResult struct {
 type seenTx struct {
 	tx      *codec.Tx // nil once it is in a closed ledger
 	bad     bool
+	held    bool // it was held once without being submitted here
 	at      time.Time
 	relayed time.Time
 }
@@ -391,12 +392,9 @@ func (n *Node) submit(tx *codec.Tx, failHard bool) SubmitResult {
 	if s.bad {
 		return SubmitResult{Result: TemBadSignature, Rejected: true}
 	}
-	res, next := n.process(s, true, failHard, now)
-	// A success may make way for one that came too early.
-	for next != nil {
-		_, next = n.process(n.see(next, now), false, false, now)
-	}
-	return res
+	batch := [1]submission{{seen: s, local: true, failHard: failHard}}
+	n.processHeld(n.process(batch[:], now), now)
+	return batch[0].res
 }
 
 // see remembers a transaction, in the place of the oldest when there are too
@@ -413,51 +411,131 @@ func (n *Node) see(tx *codec.Tx, now time.Time) *seenTx {
 		n.seenIDs = append(n.seenIDs, tx.ID)
 	}
 	if now.Sub(s.at) > seenFor {
-		s.bad, s.relayed = false, time.Time{}
+		s.bad, s.held, s.relayed = false, false, time.Time{}
 	}
 	s.tx, s.at = tx, now
 	return s
 }
 
-// process is NetworkOPs::apply for one transaction. next is a held transaction
-// whose turn has come.
-func (n *Node) process(s *seenTx, local, failHard bool, now time.Time) (res SubmitResult, next *codec.Tx) {
-	var flags applyFlags
-	if failHard {
-		flags = flagFailHard
+// submission is a transaction to be tried on the open ledger, and the result.
+type submission struct {
+	seen     *seenTx
+	local    bool // submitted here, and for the first time
+	failHard bool
+	res      SubmitResult
+}
+
+// process is NetworkOPs::apply: all transactions of the batch are tried before
+// any is told or held. next are the held transactions whose turn has come.
+func (n *Node) process(batch []submission, now time.Time) (next []*codec.Tx) {
+	changed := false
+	for i := range batch {
+		e := &batch[i]
+		var flags applyFlags
+		if e.failHard {
+			flags = flagFailHard
+		}
+		e.res = SubmitResult{ValidatedSeq: n.closed.Seq}
+		e.res.Result, e.res.Applied = n.queue.apply(n.open, e.seen.tx, flags)
+		changed = changed || e.res.Applied
 	}
-	r, applied := n.queue.apply(n.open, s.tx, flags)
-	res = SubmitResult{Result: r, Applied: applied, ValidatedSeq: n.closed.Seq}
-	if applied {
+	if changed {
 		n.snap = nil
 		if n.observer != nil {
 			n.observer.FeeChanged(n.queue.metrics(n.open))
-			n.observer.Proposed(s.tx, r, n.open.seq)
 		}
+	}
+	for i := range batch {
+		next = append(next, n.settle(&batch[i], now)...)
+	}
+	return next
+}
+
+// settle tells of a transaction that was tried, and holds it where it may
+// succeed later. next are the held transactions whose turn has come.
+func (n *Node) settle(e *submission, now time.Time) (next []*codec.Tx) {
+	tx, r := e.seen.tx, e.res.Result
+	if e.res.Applied && n.observer != nil {
+		n.observer.Proposed(tx, r, n.open.seq)
 	}
 	switch {
 	case r == TesSuccess:
-		next = n.held.popNext(s.tx)
+		next = n.popHeld(tx)
+	case r == TefPastSeq:
 	case r == TerQueued:
-		n.hold(s.tx)
-		res.Queued, res.Kept = true, true
-	case r.IsTer() && !failHard:
-		n.hold(s.tx)
-		res.Kept = true
+		n.hold(tx)
+		e.res.Queued, e.res.Kept = true, true
+	case r.IsTer(), r.IsTel(), r.IsTef():
+		if !e.failHard && (e.local || n.lastsBriefly(tx) || e.seen.holdOnce()) {
+			n.hold(tx)
+			e.res.Kept = true
+		}
 	case r.IsTem():
-		s.bad = true
+		e.seen.bad = true
 	}
-	hard := failHard && r != TesSuccess
-	if local && !hard && len(n.local.list) < maxKept {
-		n.local.add(n.open.seq, s.tx)
-		res.Kept = true
+	hard := e.failHard && r != TesSuccess
+	if e.local && !hard && len(n.local.list) < maxKept {
+		n.local.add(n.open.seq, tx)
+		e.res.Kept = true
 	}
-	if (applied || res.Queued) && !hard {
-		res.Broadcast = s.relay(now)
+	if (e.res.Applied || e.res.Queued) && !hard {
+		e.res.Broadcast = e.seen.relay(now)
 	}
-	res.OpenLedgerCost, res.SequenceNext, res.SequenceAvailable = n.queue.requiredFeeAndSeq(n.open, s.tx)
-	res.InLedger = n.txLedger[s.tx.ID]
-	return res, next
+	e.res.OpenLedgerCost, e.res.SequenceNext, e.res.SequenceAvailable = n.queue.requiredFeeAndSeq(n.open, tx)
+	e.res.InLedger = n.txLedger[tx.ID]
+	return next
+}
+
+// processHeld tries held transactions, and those of their accounts that they
+// make way for, until none is left.
+func (n *Node) processHeld(txs []*codec.Tx, now time.Time) {
+	for len(txs) > 0 {
+		batch := make([]submission, len(txs))
+		for i, tx := range txs {
+			batch[i].seen = n.see(tx, now)
+		}
+		txs = n.process(batch, now)
+	}
+}
+
+// retryHeld tries all held transactions before the open ledger closes
+// (LedgerMaster::applyHeldTransactions). Those that fail may be held once more.
+func (n *Node) retryHeld(now time.Time) {
+	held := n.held.entries
+	n.held = canonicalSet{salt: n.open.parentHash}
+	txs := make([]*codec.Tx, 0, len(held))
+	for _, e := range held {
+		if !n.see(e.tx, now).bad {
+			txs = append(txs, e.tx)
+		}
+	}
+	n.processHeld(txs, now)
+}
+
+// maxPopped is how many held transactions one success makes way for (Tuning.h).
+const maxPopped = 10
+
+// popHeld takes the transactions that follow tx out of the held ones. One that
+// is past maxPopped is no longer held either, as with rippled.
+func (n *Node) popHeld(tx *codec.Tx) (next []*codec.Tx) {
+	for t := n.held.popNext(tx); t != nil && len(next) < maxPopped; t = n.held.popNext(tx) {
+		next = append(next, t)
+	}
+	return next
+}
+
+// lastsBriefly tells whether a transaction expires within the ledgers for which
+// transactions that were submitted here are kept.
+func (n *Node) lastsBriefly(tx *codec.Tx) bool {
+	return tx.Has(codec.SfLastLedgerSequence) && uint32(tx.Uint(codec.SfLastLedgerSequence))-n.open.seq <= localHoldLedgers
+}
+
+// holdOnce tells whether a transaction may be held although it was not
+// submitted here: once.
+func (s *seenTx) holdOnce() bool {
+	first := !s.held
+	s.held = true
+	return first
 }
 
 // relay tells whether the transaction would be sent to other nodes now.
@@ -489,11 +567,8 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 	}
 	now := n.cfg.Now()
 
-	for _, e := range n.held.entries {
-		if _, applied := n.queue.apply(n.open, e.tx, 0); applied {
-			n.snap = nil
-		}
-	}
+	held := n.held
+	n.retryHeld(now)
 
 	proposal, proposed := n.proposal(), shamap.New(shamap.TxSetMap).Edit()
 	for _, tx := range proposal {
@@ -508,10 +583,10 @@ func (n *Node) Close(closeTime *uint32) (*Ledger, error) {
 	})
 	if n.cfg.Commit != nil {
 		if err := n.cfg.Commit(encodeClosed(l, records)); err != nil {
+			n.held = held
 			return nil, fmt.Errorf("storing closed ledger %d: %w", l.Seq, err)
 		}
 	}
-	n.held = canonicalSet{salt: n.open.parentHash}
 	n.queue.ledgerClosed(l.Seq, levels)
 	last := n.open
 	n.store(l, records)
