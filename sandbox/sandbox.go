@@ -64,6 +64,7 @@ type Server struct {
 	hub         *hub
 	counters    *rpcCounters
 	checked     *txChecks
+	votes       amendmentVotes
 	id          identity
 	started     time.Time
 	weather     *weather // nil: fair for good

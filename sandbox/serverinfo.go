@@ -3,7 +3,9 @@ package sandbox
 import (
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -236,13 +238,57 @@ var features = sync.OnceValues(func() (map[codec.Hash256]obj, map[string]codec.H
 	return all, ids
 })
 
-// feature is `feature` (Feature1.cpp). A vote (vetoed) has no effect: every amendment is enabled or retired.
+// maxUnknownAmendments is how many amendments a server gets to know by votes. xrpld has no bound.
+const maxUnknownAmendments = 256
+
+// amendmentVotes are the votes on amendments that this release does not know (AmendmentTable.cpp). Votes on those that it knows
+// have no effect: each is enabled or retired.
+type amendmentVotes struct {
+	mu     sync.Mutex
+	vetoed map[codec.Hash256]bool
+}
+
+// vote records a veto, or takes back one that was recorded.
+func (v *amendmentVotes) vote(id codec.Hash256, veto bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, known := v.vetoed[id]
+	if !known && (!veto || len(v.vetoed) >= maxUnknownAmendments) {
+		return
+	}
+	if v.vetoed == nil {
+		v.vetoed = map[codec.Hash256]bool{}
+	}
+	v.vetoed[id] = veto
+}
+
+// shown is what `feature` says of an unknown amendment; nil where nobody voted on it.
+func (v *amendmentVotes) shown(id codec.Hash256) obj {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	vetoed, known := v.vetoed[id]
+	if !known {
+		return nil
+	}
+	return obj{"supported": false, "enabled": false, "vetoed": vetoed}
+}
+
+func (v *amendmentVotes) ids() []codec.Hash256 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Collect(maps.Keys(v.vetoed))
+}
+
+// feature is `feature` (Feature.cpp).
 func feature(c *call) obj {
 	features, ids := features()
 	if !c.params.Has("feature") {
 		all := obj{}
 		for id, f := range features {
 			all[id.String()] = f
+		}
+		for _, id := range c.srv.votes.ids() {
+			all[id.String()] = c.srv.votes.shown(id)
 		}
 		return obj{"features": all}
 	}
@@ -252,11 +298,20 @@ func feature(c *call) obj {
 	name := c.params.Get("feature").AsString()
 	id, ok := ids[name]
 	if !ok {
-		if id, ok = codec.ParseHash256(name); !ok || features[id] == nil {
+		if id, ok = codec.ParseHash256(name); !ok {
 			return rpcError(errBadFeature)
 		}
 	}
-	return obj{id.String(): features[id]}
+	f := features[id]
+	if f == nil {
+		if c.params.Has("vetoed") {
+			c.srv.votes.vote(id, c.params.Get("vetoed").AsBool())
+		}
+		if f = c.srv.votes.shown(id); f == nil {
+			return rpcError(errBadFeature)
+		}
+	}
+	return obj{id.String(): f}
 }
 
 // rpcCounters count requests by method, as rippled's PerfLog does.

@@ -1,9 +1,13 @@
 package sandbox
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/sandbox/internal/codec"
 )
 
 // A server that has closed no ledger reports no consensus time (NetworkOPs.cpp, Consensus.h).
@@ -24,4 +28,36 @@ func TestLastClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("0.1", "100")
+}
+
+// A veto of an unknown amendment makes it known: unsupported, not enabled, and vetoed until the vote is taken back
+// (Feature.cpp, AmendmentTable.cpp). Other votes change nothing.
+func TestFeatureVetoOfUnknown(t *testing.T) {
+	w := newTown(t)
+	id := strings.Repeat("AB", 32)
+	known := len(w.ask(t, "feature", `{}`)["features"].(map[string]any))
+	for i, k := range []struct{ params, want string }{
+		{`"feature":"` + id + `","vetoed":false`, ""},
+		{`"feature":"` + strings.ToLower(id) + `","vetoed":true`, `{"enabled":false,"supported":false,"vetoed":true}`},
+		{`"feature":"` + id + `"`, `{"enabled":false,"supported":false,"vetoed":true}`},
+		{`"feature":"` + id + `","vetoed":0`, `{"enabled":false,"supported":false,"vetoed":false}`},
+		{`"feature":"` + id + `","vetoed":"x"`, `{"enabled":false,"supported":false,"vetoed":true}`},
+		{`"feature":"Nonsense","vetoed":true`, ""},
+	} {
+		r := w.ask(t, "feature", "{"+k.params+"}")
+		if got := text(r, id); got != k.want || k.want == "" && r["error"] != "badFeature" {
+			t.Errorf("%d: %v, want %s", i, r, k.want)
+		}
+	}
+	all := w.ask(t, "feature", `{}`)["features"].(map[string]any)
+	if len(all) != known+1 || text(all, id) != `{"enabled":false,"supported":false,"vetoed":true}` {
+		t.Errorf("%d features, before %d; %s", len(all), known, text(all, id))
+	}
+	for range maxUnknownAmendments + 1 {
+		id := codec.Sha512Half([]byte(fmt.Sprint(len(w.votes.vetoed)))).String()
+		w.ask(t, "feature", `{"feature":"`+id+`","vetoed":true}`)
+	}
+	if n := len(w.votes.vetoed); n != maxUnknownAmendments {
+		t.Errorf("%d unknown amendments are remembered", n)
+	}
 }
