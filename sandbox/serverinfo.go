@@ -279,16 +279,32 @@ func (v *amendmentVotes) ids() []codec.Hash256 {
 	return slices.Collect(maps.Keys(v.vetoed))
 }
 
+// votingInterval is how many ledgers lie between two flag ledgers, on which amendments are voted (Protocol.h).
+const votingInterval = 256
+
+// withVote adds the result of the last vote to an amendment that is not enabled. The vote is taken when the ledger after a flag
+// ledger closes, and no validator takes part in it. A server forgets it when it ends (AmendmentTable.cpp, injectJson).
+func (c *call) withVote(f obj) obj {
+	seq := c.node.Closed().Seq
+	flag := (seq - 1) / votingInterval * votingInterval
+	if f["enabled"] == true || flag == 0 || flag < c.srv.firstClosed {
+		return f
+	}
+	f = maps.Clone(f)
+	f["count"], f["validations"], f["threshold"] = 0, 0, 1
+	return f
+}
+
 // feature is `feature` (Feature.cpp).
 func feature(c *call) obj {
 	features, ids := features()
 	if !c.params.Has("feature") {
 		all := obj{}
 		for id, f := range features {
-			all[id.String()] = f
+			all[id.String()] = c.withVote(f)
 		}
 		for _, id := range c.srv.votes.ids() {
-			all[id.String()] = c.srv.votes.shown(id)
+			all[id.String()] = c.withVote(c.srv.votes.shown(id))
 		}
 		return obj{"features": all}
 	}
@@ -311,7 +327,7 @@ func feature(c *call) obj {
 			return rpcError(errBadFeature)
 		}
 	}
-	return obj{id.String(): f}
+	return obj{id.String(): c.withVote(f)}
 }
 
 // rpcCounters count requests by method, as rippled's PerfLog does.

@@ -61,3 +61,34 @@ func TestFeatureVetoOfUnknown(t *testing.T) {
 		t.Errorf("%d unknown amendments are remembered", n)
 	}
 }
+
+// After the close that follows a flag ledger, what is not enabled has the result of the last vote, in which nobody took part
+// (RCLConsensus.cpp, onClose; AmendmentTable.cpp, injectJson).
+func TestFeatureAfterVote(t *testing.T) {
+	w := newTown(t)
+	retired, enabled := codec.Sha512Half([]byte("MultiSign")).String(), codec.Sha512Half([]byte("Credentials")).String()
+	check := func(want string) {
+		t.Helper()
+		r := w.ask(t, "feature", `{"feature":"MultiSign"}`)
+		if got := text(r, retired); got != want {
+			t.Errorf("in ledger %d: %s, want %s", w.node.Closed().Seq, got, want)
+		}
+		all := w.ask(t, "feature", `{}`)
+		if got := text(all, "features", retired); got != want {
+			t.Errorf("in ledger %d: %s among all, want %s", w.node.Closed().Seq, got, want)
+		}
+		if got := text(all, "features", enabled); got != `{"enabled":true,"name":"Credentials","supported":true}` {
+			t.Error(got)
+		}
+	}
+	for w.node.Closed().Seq < 256 {
+		if _, err := w.Accept(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(`{"enabled":false,"name":"MultiSign","supported":true,"vetoed":"Obsolete"}`)
+	if _, err := w.Accept(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check(`{"count":0,"enabled":false,"name":"MultiSign","supported":true,"threshold":1,"validations":0,"vetoed":"Obsolete"}`)
+}
