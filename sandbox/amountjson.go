@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"math"
-	"math/big"
 	"regexp"
 	"strconv"
 
@@ -108,7 +107,7 @@ func issuedAmount(n number, currency string, issuer *rjson.Value) (amount, bool)
 type number struct {
 	mantissa int64
 	exponent int
-	fraction bool // it was written with one
+	wrapped  bool // its digits are past the range of the mantissa
 }
 
 // numberOf reads a number from a value that is a part of another, or stands alone.
@@ -125,14 +124,11 @@ func numberOf(v *rjson.Value, part bool) (number, bool) {
 	return number{}, false
 }
 
-// maxDigits is how many digits a number may have.
-const maxDigits = 32
-
-// parseNumber reads a decimal number (amountFromString). Digits that do not fit into a signed number of 64 bits, but into an unsigned
-// one, come out with the other sign, as they do of rippled.
+// parseNumber reads a decimal number (STNumber.cpp, partsFromString). Digits that do not fit into a signed number of 64 bits, but into
+// an unsigned one, come out with the other sign, as an issued amount of rippled's does.
 func parseNumber(s string) (number, bool) {
 	m := decimal.FindStringSubmatch(s)
-	if m == nil || len(m[2])+len(m[3]) > maxDigits {
+	if m == nil {
 		return number{}, false
 	}
 	digits, err := strconv.ParseUint(m[2]+m[3], 10, 64)
@@ -145,40 +141,36 @@ func parseNumber(s string) (number, bool) {
 			return number{}, false
 		}
 	}
-	n := number{int64(digits), int(exponent) - len(m[3]), m[3] != ""}
+	n := number{int64(digits), int(exponent) - len(m[3]), digits > math.MaxInt64}
 	if m[1] == "-" {
 		n.mantissa = -n.mantissa
 	}
 	return n, true
 }
 
-// integer is the number without a fraction: what a negative exponent leaves behind the point is rounded, a half to the even. It is
-// not ok where the number was written with a fraction, or is above most, whose power of ten is given too.
+// integer is the number as an integral amount. It is not ok with a negative exponent, or above most. maxExponent is the power of ten
+// that most has.
 func (n number) integer(maxExponent int, most int64) (int64, bool) {
 	switch {
-	case n.fraction:
+	case n.exponent < 0, n.wrapped:
 		return 0, false
-	case n.mantissa == 0, n.exponent <= -20:
+	case n.mantissa == 0:
 		return 0, true
-	case n.exponent > maxExponent: // more than there is, whatever it is of
+	case n.exponent > maxExponent:
 		return 0, false
 	}
-	value := new(big.Int).Abs(big.NewInt(n.mantissa))
-	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(n.exponent, -n.exponent))), nil)
-	if n.exponent >= 0 {
-		value.Mul(value, power)
-	} else {
-		rest := new(big.Int)
-		value.QuoRem(value, power, rest)
-		if c := rest.Lsh(rest, 1).Cmp(power); c > 0 || c == 0 && value.Bit(0) == 1 {
-			value.Add(value, big.NewInt(1))
+	value := max(n.mantissa, -n.mantissa)
+	for range n.exponent {
+		if value > most/10 {
+			return 0, false
 		}
+		value *= 10
 	}
-	if !value.IsInt64() || value.Int64() > most {
+	if value > most {
 		return 0, false
 	}
 	if n.mantissa < 0 {
-		value.Neg(value)
+		value = -value
 	}
-	return value.Int64(), true
+	return value, true
 }

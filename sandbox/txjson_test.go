@@ -151,15 +151,15 @@ func TestTokensFromJSON(t *testing.T) {
 		// The ends of what there is: below it is nothing, above it is refused.
 		{usd(`"9999999999999999e80"`), is("9999999999999999e80")}, {usd(`"9999999999999999e81"`), none}, {usd(`"1e96"`), none},
 		{usd(`"1e-81"`), is("1000000000000000e-96")}, {usd(`"1e-82"`), is("0")}, {usd(`"1e-99999"`), is("0")}, {usd(`"1e9999999999"`), none},
-		{usd(`"` + strings.Repeat("1", 33) + `"`), none}, {usd(`"0.` + strings.Repeat("0", 32) + `"`), none}, {usd(`"0.` + strings.Repeat("0", 30) + `5"`), is("5000000000000000e-46")},
+		{usd(`"` + strings.Repeat("1", 33) + `"`), none}, {usd(`"0.` + strings.Repeat("0", 32) + `"`), is("0")}, {usd(`"0.` + strings.Repeat("0", 30) + `5"`), is("5000000000000000e-46")},
 		{usd(`""`), none}, {usd(`".5"`), none}, {usd(`"01"`), none}, {usd(`null`), none}, {usd(`1.5`), none}, {usd(`3000000000`), none},
 		{`{"currency":"USD","value":"1"}`, none}, {`{"currency":"USD","issuer":"junk","value":"1"}`, none}, {`{"currency":"USD","issuer":5,"value":"1"}`, none},
 		{`{"currency":"USD","issuer":"0","value":"1"}`, none}, {`{"currency":"USDX","issuer":"` + addr + `","value":"1"}`, none},
 		{`{"currency":"XRP","value":"1"}`, none}, {`{"issuer":"` + addr + `","value":"1"}`, none}, {`{"currency":5,"value":"1"}`, none},
 		{`"1/USD"`, none}, {`["1","USD"]`, none}, {`[3000000000,"USD","` + addr + `"]`, none},
 		// Multi-purpose tokens have no fractions.
-		{mpt(`"5"`), mpt(`"5"`)}, {mpt(`"-5"`), mpt(`"-5"`)}, {mpt(`7`), mpt(`"7"`)}, {mpt(`"15e-1"`), mpt(`"2"`)},
-		{mpt(`"9223372036854775807"`), mpt(`"9223372036854775807"`)}, {mpt(`"1e19"`), none}, {mpt(`"1.0"`), none},
+		{mpt(`"5"`), mpt(`"5"`)}, {mpt(`"-5"`), mpt(`"-5"`)}, {mpt(`7`), mpt(`"7"`)}, {mpt(`"15e-1"`), none}, {mpt(`"1.5e1"`), mpt(`"15"`)},
+		{mpt(`"9223372036854775807"`), mpt(`"9223372036854775807"`)}, {mpt(`"9223372036854775808"`), none}, {mpt(`"1e19"`), none}, {mpt(`"1.0"`), none},
 		{`{"mpt_issuance_id":"AB","value":"1"}`, none}, {`{"mpt_issuance_id":"` + issuance + `","issuer":"` + addr + `","value":"1"}`, none},
 		{`{"mpt_issuance_id":"","value":"1"}`, none},
 	} {
@@ -181,7 +181,7 @@ func TestTokensFromJSON(t *testing.T) {
 	}
 }
 
-// The forms in which an amount of XRP may be given (STAmount.cpp: amountFromJson, amountFromString, canonicalize).
+// The forms in which an amount of XRP may be given (STAmount.cpp: amountFromJson, canonicalize; STNumber.cpp: partsFromString).
 func TestDropsFromJSON(t *testing.T) {
 	for _, c := range []struct {
 		json string
@@ -191,8 +191,9 @@ func TestDropsFromJSON(t *testing.T) {
 		{`"10"`, 10}, {`"+10"`, 10}, {`"-10"`, -10}, {`"0"`, 0}, {`"-0"`, 0},
 		{`"010"`, bad}, {`"00"`, bad}, {`""`, bad}, {`"x"`, bad}, {`"1_0"`, bad}, {`"0x10"`, bad},
 		{`"1.0"`, bad}, {`"1."`, bad}, {`".5"`, bad},
-		{`"1e3"`, 1000}, {`"1E+3"`, 1000}, {`"10e-1"`, 1}, {`"15e-1"`, 2}, {`"25e-1"`, 2}, {`"-25e-1"`, -2}, {`"26e-1"`, 3}, {`"1e-30"`, 0},
-		{`"18446744073709551615"`, -1}, // as a signed number
+		{`"1e3"`, 1000}, {`"1E+3"`, 1000}, {`"10e-1"`, bad}, {`"0e-1"`, bad}, {`"0.0"`, bad}, {`"1e-30"`, bad},
+		{`"1.0e1"`, 10}, {`"-2.50e2"`, -250}, {`"1.25e1"`, bad}, {`"0.00e5"`, 0},
+		{`"9223372036854775808"`, bad}, {`"18446744073709551615"`, bad},
 		{`"0e99"`, 0}, {`"1e17"`, maxDrops}, {`"1e18"`, bad}, {`"2e17"`, bad}, {`"1e9999999999"`, bad}, {`"1e"`, bad},
 		{`"100000000000000000"`, maxDrops}, {`"100000000000000001"`, bad}, {`"-100000000000000001"`, bad}, {`"99999999999999999999"`, bad},
 		// With a currency, and an issuer that is not looked at.
