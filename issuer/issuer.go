@@ -89,6 +89,8 @@ type Config struct {
 	Account model.Address
 	Ledger  Ledger
 	Journal Journal
+	// Verification is the ledger that verifications read, over a connection of its own; nil is Ledger.
+	Verification Ledger
 	// Index is the credential index: it answers lists, and is compared with the ledger before a limit refuses a request. nil
 	// has lists read from the ledger.
 	Index CredentialIndex
@@ -127,6 +129,8 @@ type Issuer struct {
 	limits limitChecks
 	// verdicts are those of the last validated ledger.
 	verdicts verdicts
+	// looks holds a value for each verification that reads the ledger.
+	looks chan struct{}
 	// released ends when nobody is to wait any more.
 	released context.Context
 	release  context.CancelFunc
@@ -151,7 +155,10 @@ func New(cfg Config) *Issuer {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	i := &Issuer{cfg: cfg, lists: make(chan struct{}, listsAtOnce)}
+	if cfg.Verification == nil {
+		cfg.Verification = cfg.Ledger
+	}
+	i := &Issuer{cfg: cfg, lists: make(chan struct{}, listsAtOnce), looks: make(chan struct{}, looksAtOnce)}
 	i.released, i.release = context.WithCancel(context.Background())
 	return i
 }

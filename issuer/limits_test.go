@@ -46,6 +46,7 @@ func (w *indexWorld) add(subject model.Address, t model.CredentialType) credenti
 }
 
 func (w *indexWorld) Ledger(context.Context) (model.Ledger, error) { return w.last, w.lastErr }
+func (w *indexWorld) Recent(context.Context) (model.Ledger, error) { return w.last, w.lastErr }
 
 func (w *indexWorld) CredentialAt(_ context.Context, at model.Ledger, subject, issuer model.Address, t model.CredentialType) (model.Credential, json.RawMessage, error) {
 	w.mu.Lock()

@@ -11,8 +11,10 @@ import (
 // Ledger is what an issuer reads. Every answer comes from a validated ledger. Where no node answers in time, or the
 // node is behind, the error is a [model.Error] with [model.CodeLedgerUnavailable].
 type Ledger interface {
-	// Ledger returns the last validated ledger.
+	// Ledger returns the last validated ledger, as the node has it no earlier than when it is asked for.
 	Ledger(ctx context.Context) (model.Ledger, error)
+	// Recent returns the newest validated ledger that the node reported moments ago, without a request where there is one.
+	Recent(ctx context.Context) (model.Ledger, error)
 	// Account returns an account; [model.CodeAccountNotFound] where there is none.
 	Account(ctx context.Context, a model.Address) (model.Account, error)
 	// Credential returns one credential; [model.CodeEntryNotFound] where there is none.

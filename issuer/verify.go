@@ -9,9 +9,13 @@ import (
 	"github.com/xrplissuer/credential-issuer/model"
 )
 
+// looksAtOnce bounds the verifications that read the ledger at the same time. The others wait, at most [Config.ReadLimit].
+const looksAtOnce = 32
+
 // Verify says whether a credential can be relied on, by one validated ledger: that ledger's close time decides what has
-// expired, not this machine's clock. issuer is the account that vouches for it; empty is this one. Which ledger is the last
-// one is asked each time; what it says of a credential is asked once, however many want to know at the same time or later.
+// expired, not this machine's clock. issuer is the account that vouches for it; empty is this one. The ledger is the newest one
+// that the node has reported. A credential that is not valid there is looked up again in the last validated ledger, so that
+// one that was just accepted is valid at once. A ledger is asked once for a credential, however many want to know.
 // Error code: ledgerUnavailable.
 func (i *Issuer) Verify(ctx context.Context, subject, issuer model.Address, t model.CredentialType) (model.Verdict, error) {
 	if issuer == "" {
@@ -19,26 +23,47 @@ func (i *Issuer) Verify(ctx context.Context, subject, issuer model.Address, t mo
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.ReadLimit)
 	defer cancel()
-	last, err := i.cfg.Ledger.Ledger(ctx)
-	if err != nil {
-		return model.Verdict{}, unavailable(err)
-	}
 	key := verdictKey{subject, issuer, t}
-	v, err := i.verdicts.of(ctx, last.Hash, key, func() (model.Verdict, error) { return i.look(ctx, last, key) })
+	recent, err := i.cfg.Verification.Recent(ctx)
 	if err != nil {
 		return model.Verdict{}, unavailable(err)
 	}
-	v.Age = max(i.cfg.Now().Sub(model.Time(last.CloseTime)), 0).Truncate(time.Second)
+	v, err := i.verdict(ctx, recent, key)
+	if err == nil && v.Valid {
+		return v, nil
+	}
+	last, lastErr := i.cfg.Verification.Ledger(ctx)
+	switch {
+	case lastErr != nil:
+		return model.Verdict{}, unavailable(lastErr)
+	case last.Index > recent.Index:
+		v, err = i.verdict(ctx, last, key)
+	}
+	if err != nil {
+		return model.Verdict{}, unavailable(err)
+	}
 	return v, nil
 }
 
+func (i *Issuer) verdict(ctx context.Context, at model.Ledger, key verdictKey) (model.Verdict, error) {
+	v, err := i.verdicts.of(ctx, at.Hash, key, func() (model.Verdict, error) { return i.look(ctx, at, key) })
+	v.Age = max(i.cfg.Now().Sub(model.Time(at.CloseTime)), 0).Truncate(time.Second)
+	return v, err
+}
+
 func (i *Issuer) look(ctx context.Context, at model.Ledger, key verdictKey) (model.Verdict, error) {
+	select {
+	case i.looks <- struct{}{}:
+		defer func() { <-i.looks }()
+	case <-ctx.Done():
+		return model.Verdict{}, context.Cause(ctx)
+	}
 	v := model.Verdict{Subject: key.subject, Issuer: key.issuer, Type: key.typ, At: at}
-	c, entry, err := i.cfg.Ledger.CredentialAt(ctx, at, key.subject, key.issuer, key.typ)
+	c, entry, err := i.cfg.Verification.CredentialAt(ctx, at, key.subject, key.issuer, key.typ)
 	switch {
 	case model.CodeOf(err) == model.CodeEntryNotFound:
 		v.Reasons = []model.Reason{model.ReasonAbsent}
-		if v.Others, err = i.cfg.Ledger.OtherIssuers(ctx, at, key.subject, key.issuer, key.typ); err != nil {
+		if v.Others, err = i.cfg.Verification.OtherIssuers(ctx, at, key.subject, key.issuer, key.typ); err != nil {
 			return v, err
 		}
 		if len(v.Others) > 0 {

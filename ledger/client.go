@@ -119,6 +119,8 @@ type Client struct {
 	// ledgers asks for the last validated ledger, once for all who ask at the same moment.
 	ledgers together[model.Ledger]
 
+	source *Client // of a [Client.Reader]: the client whose stream tells of ledgers; else nil
+
 	chain    *ledgerChain // nil where ledgers are not proven
 	endProof context.CancelFunc
 	proof    sync.WaitGroup
@@ -157,12 +159,7 @@ func New(cfg Config) (*Client, error) {
 		c.chain = newChain(c, *cfg.Proof)
 		c.hub.gate = newGate(c.hub, c.chain)
 	}
-	switch to.scheme {
-	case "http", "https":
-		c.link = newHTTPLink(cfg, to, c.hub, c.pace)
-	default:
-		c.link = newWSLink(cfg, to, c.hub, c.pace)
-	}
+	c.dial()
 	if g := c.hub.gate; g != nil {
 		g.link = c.link
 		var ctx context.Context
@@ -170,6 +167,24 @@ func New(cfg Config) (*Client, error) {
 		c.proof.Go(func() { g.run(ctx) })
 	}
 	return c, nil
+}
+
+func (c *Client) dial() {
+	switch c.to.scheme {
+	case "http", "https":
+		c.link = newHTTPLink(c.cfg, c.to, c.hub, c.pace)
+	default:
+		c.link = newWSLink(c.cfg, c.to, c.hub, c.pace)
+	}
+}
+
+// Reader returns a client of the same node with a connection of its own, so that reads do not delay what c submits. It shares
+// the proven ledgers of c, its stream, and the pauses that the node asks for. It is for calls only, and must be closed before c.
+func (c *Client) Reader() *Client {
+	r := &Client{cfg: c.cfg, host: c.host, to: c.to, hub: newHub(c.cfg.Clock), pace: c.pace, ledgers: newTogether[model.Ledger](), source: c, chain: c.chain}
+	r.cfg.Logger = c.cfg.Logger.With("connection", "reads")
+	r.dial()
+	return r
 }
 
 // Node returns the node's address without path, query or password, which may be secret.

@@ -229,6 +229,23 @@ func (c *Client) askLedger(ctx context.Context) (model.Ledger, error) {
 	return l, err
 }
 
+// streamed is the client whose stream tells of ledgers.
+func (c *Client) streamed() *Client {
+	if c.source != nil {
+		return c.source
+	}
+	return c
+}
+
+// Recent returns the newest validated ledger that the stream has told of in the last seconds, and asks for the last one where
+// there is none. Error: that of [Client.Ledger].
+func (c *Client) Recent(ctx context.Context) (model.Ledger, error) {
+	if l, ok := c.streamed().hub.health.fresh(c.cfg.Clock.Now()); ok && c.checkAge(l) == nil {
+		return l, nil
+	}
+	return c.Ledger(ctx)
+}
+
 // checkCurrent checks that the node's validated ledger is recent, before something is read from it by name. It asks the
 // node only where its stream says nothing. Without a maximum age there is nothing to check.
 func (c *Client) checkCurrent(ctx context.Context) error {

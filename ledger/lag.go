@@ -47,6 +47,6 @@ const recentLedgers = 16
 
 // recent says whether a ledger is among the newest. Where nothing is known of the newest, it may be.
 func (c *Client) recent(index uint32) bool {
-	newest := c.Health().Ledger.Index
+	newest := c.streamed().Health().Ledger.Index
 	return newest == 0 || index == 0 || index+recentLedgers >= newest
 }

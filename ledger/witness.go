@@ -41,7 +41,9 @@ func (w *Witnesses) Disagreements() uint64 {
 // DisagreementError says that two nodes of one network contradict each other. Neither is believed.
 type DisagreementError struct{ Node, Reason string }
 
-func (e *DisagreementError) Error() string { return "the node at " + e.Node + " disagrees: " + e.Reason }
+func (e *DisagreementError) Error() string {
+	return "the node at " + e.Node + " disagrees: " + e.Reason
+}
 
 // errLags is a witness that has not come as far as what it is asked about.
 var errLags = errors.New("it has not come as far")

@@ -118,6 +118,7 @@ type program struct {
 	listener net.Listener
 	embedded *embedded // nil on other networks
 	client   *ledger.Client
+	reader   *ledger.Client   // of client's node: verifications
 	others   []*ledger.Client // more nodes of the same network
 	store    *store.Store
 	guard    *networkGuard
@@ -176,6 +177,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 	if p.client, err = ledger.New(nodeConfig); err != nil {
 		return p, wrongSettings(fmt.Errorf("XRPL_NETWORK: %w", err))
 	}
+	p.reader = p.client.Reader()
 	for _, node := range s.nodes {
 		nodeConfig.URL = node.URL()
 		other, err := ledger.New(nodeConfig)
@@ -297,7 +299,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (p *program, err e
 		p.laneDone <- p.store.HoldLane(laneContext, account, self, store.DefaultLease, p.work)
 	}()
 
-	issuing := issuer.Config{Account: account, Closed: s.accessSettings.closed, Ledger: p.client, Journal: p.store, Index: records{p.store, p.guard}, NetworkID: networkID(p.store), WaitLimit: s.waitLimit,
+	issuing := issuer.Config{Account: account, Closed: s.accessSettings.closed, Ledger: p.client, Verification: p.reader, Journal: p.store, Index: records{p.store, p.guard}, NetworkID: networkID(p.store), WaitLimit: s.waitLimit,
 		House: issuer.HouseConfig{Records: p.store, Checks: checks, Holder: self, Keeper: p.keeper, Webhooks: webhookStatus(p.sender), Funds: funds,
 			Submitter: submitterWarnings(p.lane.Status)}}
 	if witnesses != nil {
@@ -547,6 +549,9 @@ func (p *program) stop() error {
 	}
 	if p.store != nil {
 		faults = append(faults, p.store.Close())
+	}
+	if p.reader != nil {
+		p.reader.Close()
 	}
 	if p.client != nil {
 		p.client.Close()
