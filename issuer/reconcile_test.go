@@ -16,8 +16,8 @@ func (k *kept) closes(what string, holds func() bool) {
 	k.t.Helper()
 	limit := time.After(30 * time.Second)
 	for {
+		done := holds() // without mu: the keeper reads the clock with its own mutex held
 		k.mu.Lock()
-		done := holds()
 		k.last.Index++
 		k.last.CloseTime++
 		p := model.MirrorProgress{Complete: k.last.Index, Hash: fmt.Sprint("hash of ", k.last.Index), CloseTime: k.last.CloseTime}
