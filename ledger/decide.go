@@ -35,7 +35,6 @@ type lookUpCase struct {
 	hashes      []string
 	blobs       map[string]string // by hash
 	first, last uint32
-	expired     bool
 
 	at     uint32 // the validated ledger that decides
 	used   bool   // the sequence or ticket is used up

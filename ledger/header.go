@@ -23,8 +23,8 @@ type header struct {
 // header reads the header of the validated ledger with that hash, and verifies that the hash is the header's.
 func (c *Client) header(ctx context.Context, hash string) (header, error) {
 	var h header
-	err := c.callAt(ctx, 0, "ledger", map[string]any{"ledger_hash": hash}, func(raw json.RawMessage) (err error) {
-		h, err = decodeHeader(raw)
+	err := c.askAt(ctx, 0, func() (err error) {
+		h, err = c.headerBy(ctx, "ledger_hash", hash)
 		return err
 	})
 	if err == nil && h.Hash != hash {
@@ -33,20 +33,31 @@ func (c *Client) header(ctx context.Context, hash string) (header, error) {
 	return h, err
 }
 
-// headerOf reads the header of a validated ledger of which the index is known too. A server that does not find it by its hash is
-// asked by its index; the hash is verified either way.
-func (c *Client) headerOf(ctx context.Context, index uint32, hash string) (header, error) {
-	h, err := c.header(ctx, hash)
-	if !missing(err) {
-		return h, err
-	}
-	byHash := err
-	err = c.call(ctx, "ledger", map[string]any{"ledger_index": index}, func(raw json.RawMessage) (err error) {
+func (c *Client) headerBy(ctx context.Context, field string, value any) (header, error) {
+	var h header
+	err := c.call(ctx, "ledger", map[string]any{field: value}, func(raw json.RawMessage) (err error) {
 		h, err = decodeHeader(raw)
 		return err
 	})
+	return h, err
+}
+
+// headerOf reads the header of a validated ledger of which the index is known too. A server that does not find it by its hash is
+// asked by its index at once; the hash is verified either way. Where it has neither, it is asked again within [Config.LagWait].
+func (c *Client) headerOf(ctx context.Context, index uint32, hash string) (header, error) {
+	var h header
+	err := c.askAt(ctx, index, func() (err error) {
+		if h, err = c.headerBy(ctx, "ledger_hash", hash); !missing(err) {
+			return err
+		}
+		byHash := err
+		if h, err = c.headerBy(ctx, "ledger_index", index); err == nil && h.Hash != hash {
+			return byHash // another ledger has that index there
+		}
+		return err
+	})
 	if err == nil && h.Hash != hash {
-		return header{}, byHash // another ledger has that index there
+		return header{}, &AnswerError{Method: "ledger", Reason: fmt.Sprintf("it is about ledger %s, not %s", h.Hash, hash)}
 	}
 	return h, err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/xrplissuer/credential-issuer/sandbox"
 )
@@ -20,15 +21,14 @@ func TestHeaderByIndex(t *testing.T) {
 	}
 	p := newProxy(t, node.WebSocketURL())
 	byHash := blindTo(t, p, "ledger_hash")
-	client := newClient(t, p.ws(), nil)
-	h, err := client.headerOf(t.Context(), last.Index, last.Hash)
+	h, err := newClient(t, p.ws(), func(c *Config) { c.LagWait = time.Hour }).headerOf(t.Context(), last.Index, last.Hash)
 	if err != nil || h.Hash != last.Hash || h.Index != last.Index {
 		t.Errorf("%+v, %v", h, err)
 	}
-	if _, err := client.headerOf(t.Context(), last.Index-1, last.Hash); !missing(err) {
+	if _, err := newClient(t, p.ws(), nil).headerOf(t.Context(), last.Index-1, last.Hash); !missing(err) {
 		t.Errorf("the ledger of another hash: %v", err)
 	}
-	if byHash() != 2 {
+	if byHash() < 2 {
 		t.Errorf("asked %d times by the hash", byHash())
 	}
 }

@@ -30,9 +30,14 @@ func notYet(err error) bool {
 // callAt asks about the ledger of an index, which is validated. Where the ledger is recent and the server does not have it,
 // it is asked again within [Config.LagWait]. Index 0 is not known, and counts as recent.
 func (c *Client) callAt(ctx context.Context, index uint32, method string, params map[string]any, decode func(json.RawMessage) error) error {
+	return c.askAt(ctx, index, func() error { return c.call(ctx, method, params, decode) })
+}
+
+// askAt is callAt for a question that takes several requests.
+func (c *Client) askAt(ctx context.Context, index uint32, ask func() error) error {
 	began := c.cfg.Clock.Now()
 	for wait := leastLagWait; ; wait = min(2*wait, mostLagWait) {
-		err := c.call(ctx, method, params, decode)
+		err := ask()
 		if err == nil || !notYet(err) || !c.recent(index) || c.cfg.Clock.Now().Add(wait).Sub(began) > c.cfg.LagWait {
 			return err
 		}

@@ -393,8 +393,8 @@ func (s *Server) answerOne(ctx context.Context, v *rjson.Value, batch bool) (rep
 		reply["result"] = result
 	case ripplerpc >= "2.0":
 		result["status"] = "error"
-		result["error_code"] = result["error_code"] // null where the error has none
-		result["code"] = result["error_code"]
+		code := result["error_code"] // null where the error has none
+		result["error_code"], result["code"] = code, code
 		result["message"] = result["error_message"]
 		delete(result, "error_message")
 		reply["error"] = result

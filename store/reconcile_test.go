@@ -41,7 +41,7 @@ func TestReconcile(t *testing.T) {
 		approved, rejected, waiting, withdrawn := h.apply(application(1)), h.apply(application(1)), h.apply(application(1)), h.apply(application(1))
 		again := approval(approved, "x")
 		again.Operation.Renew = true
-		approved = h.decide(again)
+		h.decide(again)
 		h.decide(rejection(rejected, "x"))
 		h.withdraw(withdrawn)
 		late := application(1)
