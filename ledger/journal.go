@@ -553,6 +553,27 @@ func halve[T comparable](batch []T, bad map[T]error, store func([]T) error) erro
 	return halve(batch[half:], bad, store)
 }
 
+const (
+	cannotWrite   = "the journal cannot be written"
+	cannotConfirm = "outcomes are not confirmed by a second node"
+)
+
+// warning is the log message for an error of the journal.
+func (laneBook) warning(err error) string {
+	if model.CodeOf(err) == model.CodeLedgerUnavailable {
+		return cannotConfirm + "; nothing new is signed until they are"
+	}
+	return cannotWrite + "; nothing new is signed until it can"
+}
+
+// message says why nothing new is signed, for a status.
+func (b *laneBook) message() string {
+	if model.CodeOf(b.trouble) == model.CodeLedgerUnavailable {
+		return cannotConfirm + " at the moment: nothing new is signed until they are"
+	}
+	return cannotWrite + " at the moment: nothing new is signed until it can"
+}
+
 // write has something stored beside the lane, for as long as it takes, and done called by the lane then; unless another
 // process has the lane, which ends it.
 func (l *Lane) write(what string, store func(ctx context.Context) error, done func()) {
@@ -575,7 +596,7 @@ func (l *Lane) write(what string, store func(ctx context.Context) error, done fu
 			}
 			l.post(func() {
 				if l.book.trouble == nil {
-					l.log.Warn("the journal cannot be written; nothing new is signed until it can", "what", what, "error", err)
+					l.log.Warn(l.book.warning(err), "what", what, "error", err)
 				}
 				l.book.trouble = err
 			})

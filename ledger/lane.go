@@ -481,7 +481,7 @@ func (l *Lane) publish() {
 		trouble = "the XRP Ledger node is behind its network"
 		refuse = trouble
 	case l.book.trouble != nil:
-		trouble = "the journal cannot be written at the moment: nothing new is signed until it can"
+		trouble = l.book.message()
 	case trouble == "":
 		trouble = l.stallTrouble()
 	}

@@ -98,7 +98,7 @@ const confirmedAtOnce = 16
 
 // ConfirmOutcomes returns nil where a witness confirms that the outcomes' transactions are in the validated ledgers that they name,
 // with their results, and that the absent ones are in none. attempts returns what was signed for an operation. Error code:
-// [model.CodeStoreUnavailable], as nothing may be stored then.
+// [model.CodeLedgerUnavailable]; nothing may be stored then.
 func (w *Witnesses) ConfirmOutcomes(ctx context.Context, account model.Address, outcomes []model.Outcome,
 	attempts func(context.Context, model.OperationID) ([]model.Attempt, error)) error {
 	if w == nil {
@@ -126,7 +126,7 @@ func (w *Witnesses) ConfirmOutcomes(ctx context.Context, account model.Address, 
 func (w *Witnesses) confirmOutcome(ctx context.Context, account model.Address, o model.Outcome,
 	attempts func(context.Context, model.OperationID) ([]model.Attempt, error)) error {
 	if o.Result != nil {
-		return w.ask(ctx, model.CodeStoreUnavailable, "transaction "+o.Result.Hash, func(ctx context.Context, c *Client) error { return c.confirmValidated(ctx, *o.Result) })
+		return w.ask(ctx, model.CodeLedgerUnavailable, "transaction "+o.Result.Hash, func(ctx context.Context, c *Client) error { return c.confirmValidated(ctx, *o.Result) })
 	}
 	if len(o.Absent) == 0 {
 		return nil
@@ -140,7 +140,7 @@ func (w *Witnesses) confirmOutcome(ctx context.Context, account model.Address, o
 			if a.Hash != hash {
 				continue
 			}
-			err := w.ask(ctx, model.CodeStoreUnavailable, "transaction "+hash, func(ctx context.Context, c *Client) error { return c.confirmAbsent(ctx, account, a) })
+			err := w.ask(ctx, model.CodeLedgerUnavailable, "transaction "+hash, func(ctx context.Context, c *Client) error { return c.confirmAbsent(ctx, account, a) })
 			if err != nil {
 				return err
 			}

@@ -64,7 +64,7 @@ func TestWitnesses(t *testing.T) {
 		before := w.Disagreements()
 		err := w.ConfirmOutcomes(t.Context(), lane.Account(), outcomes, attempts)
 		var other *DisagreementError
-		if (err == nil) != confirmed || !confirmed && model.CodeOf(err) != model.CodeStoreUnavailable || errors.As(err, &other) != disagrees {
+		if (err == nil) != confirmed || !confirmed && model.CodeOf(err) != model.CodeLedgerUnavailable || errors.As(err, &other) != disagrees {
 			t.Errorf("%s: %v", what, err)
 		}
 		if (w.Disagreements() > before) != disagrees {
