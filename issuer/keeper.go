@@ -191,7 +191,7 @@ func (k *Keeper) keepRecords(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case model.CodeOf(err) == model.CodeHistoryMissing && failures == 0:
+		case model.CodeOf(err) == model.CodeHistoryMissing:
 			k.cfg.Logger.Warn("what happened to credentials meanwhile cannot be read any more: what stands is listed anew", "error", err)
 			if err = k.list(ctx); err == nil {
 				continue

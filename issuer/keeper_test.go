@@ -698,3 +698,32 @@ func TestKeeperLists(t *testing.T) {
 		t.Errorf("%q\n%s", k.calls, k.log)
 	}
 }
+
+// A listing that fails where history is missing is tried again, though nothing was followed meanwhile.
+func TestKeeperListsAfterFailure(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	k := newKept(t)
+	k.known, k.complete, k.missing, k.differences = true, 90, 2, 3
+	k.fails["BeginListing"] = &model.Error{Code: model.CodeStoreUnavailable}
+	again := make(chan time.Time)
+	h := k.house(func(c *KeeperConfig) {
+		c.After = func(d time.Duration) <-chan time.Time {
+			if d == keptRound { // the house's own
+				return nil
+			}
+			return again
+		}
+	})
+	stop := k.running(h)
+	k.await("BeginListing")
+	k.mu.Lock()
+	clear(k.fails)
+	k.mu.Unlock()
+	again <- k.now
+	k.await("FinishListing")
+	k.await("Follow 100")
+	stop()
+	if n := h.Status().Done[ActionCorrected].N; n != 3 {
+		t.Errorf("%d corrections", n)
+	}
+}

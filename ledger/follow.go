@@ -19,7 +19,7 @@ const historyWindow = 512
 // from `account_tx`: the stream of ledgers only says when to ask, because a node can drop `transaction` messages of an open
 // subscription without a trace. A ledger is complete once `account_tx` has answered for it. While the node does not answer, or
 // is behind its own earlier ledgers, Follow waits. It ends with ctx, with apply's error, or with [model.CodeHistoryMissing]
-// when transactions cannot explain the changes any more: the node lacks the ledgers, or its answer is unusable. The caller then
+// when transactions cannot explain the changes any more: the node lacks the ledgers, or its answers are unusable. The caller then
 // lists the credentials again ([Client.CredentialsAt]).
 func (c *Client) Follow(ctx context.Context, issuer model.Address, after uint32, apply func(context.Context, model.MirrorProgress) error) error {
 	w := c.Watch()
@@ -49,6 +49,7 @@ type follower struct {
 	complete uint32       // all changes up to this ledger are reported
 	newest   model.Ledger // the last ledger of the stream
 	stuck    int          // failures of account_tx in a row
+	unusable int          // those of them with an unusable answer
 	told     uint32
 	toldTime uint32
 }
@@ -81,12 +82,35 @@ func (f *follower) behind() bool { return f.newest.Index > f.complete }
 // Clio and load balancers catch up within a ledger interval.
 const lagPatience = 5
 
+// mostUnusable is the number of unusable answers for the same first ledger before Follow gives up on the history: a node that
+// lacks a transaction, or contradicts itself about one, repeats its answer.
+const mostUnusable = 3
+
 // patience is the number of failures in a row before a warning.
 func (f *follower) patience(err error) int {
-	if outOfRange(err) {
+	switch {
+	case outOfRange(err):
 		return lagPatience
+	case unusable(err):
+		return mostUnusable + 1 // Follow ends first
 	}
 	return 1
+}
+
+// failed notes a failure of account_tx. The error is [model.CodeHistoryMissing] when another request promises nothing.
+func (f *follower) failed(err error) error {
+	f.stuck++
+	if unusable(err) {
+		f.unusable++
+	}
+	if f.unusable == mostUnusable {
+		return &model.Error{Code: model.CodeHistoryMissing, Message: fmt.Sprintf(
+			"the node's history of the account behind ledger %d was unusable %d times", f.complete, f.unusable), Cause: err}
+	}
+	if f.stuck == f.patience(err) {
+		f.client.cfg.Logger.Warn("the account's history cannot be read; asking again until it can", "error", err)
+	}
+	return nil
 }
 
 // step notes the newest ledger and reads the changes up to it, at most one window.
@@ -101,12 +125,12 @@ func (f *follower) step(ctx context.Context, events []Event) (model.MirrorProgre
 		changes, to, err := f.history(ctx)
 		switch {
 		case err == nil:
-			p.Changes, f.complete, f.stuck = changes, to, 0
+			p.Changes, f.complete, f.stuck, f.unusable = changes, to, 0, 0
 		case model.CodeOf(err) == model.CodeHistoryMissing || ctx.Err() != nil:
 			return p, err
 		default:
-			if f.stuck++; f.stuck == f.patience(err) {
-				f.client.cfg.Logger.Warn("the account's history cannot be read; asking again until it can", "error", err)
+			if err := f.failed(err); err != nil {
+				return p, err
 			}
 		}
 	}
@@ -178,6 +202,20 @@ func outOfRange(err error) bool {
 	}
 	var held *heldError
 	return errors.As(err, &held)
+}
+
+// unusable says whether the node has answered, and the same request is likely to get the same answer: it contradicts itself, or
+// the node cannot read its own data (rippled: ErrorCodes.h, rpcINTERNAL and rpcDB_DESERIALIZATION).
+func unusable(err error) bool {
+	if outOfRange(err) {
+		return false
+	}
+	var node *NodeError
+	if errors.As(err, &node) {
+		return node.Code == "internal" || node.Code == "dbDeserialization"
+	}
+	var answer *AnswerError
+	return errors.As(err, &answer)
 }
 
 // heldError says which ledgers a node holds, where they are not all that were asked for.

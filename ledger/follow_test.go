@@ -452,6 +452,41 @@ func TestFollowLostTransactionMessages(t *testing.T) {
 	}
 }
 
+// A node that keeps contradicting itself about one transaction ends a Follow; one that does so twice does not.
+func TestFollowUnusableHistory(t *testing.T) {
+	t.Parallel()
+	v := newVillage(t, nil)
+	p := newProxy(t, v.WebSocketURL())
+	var answers, most atomic.Int64
+	p.filter(nil, func(b []byte) []byte {
+		if bytes.Contains(b, []byte(`"transactions":[{`)) && answers.Add(1) <= most.Load() {
+			return bytes.ReplaceAll(b, []byte(`"validated":true`), []byte(`"validated":false`))
+		}
+		return b
+	})
+	most.Store(mostUnusable - 1)
+	c := newClient(t, p.ws(), func(cfg *Config) { cfg.PollInterval, cfg.MaxBackoff = time.Millisecond, time.Millisecond })
+	v.create(v.alice, "One", "")
+	one := v.close()
+	f := startFollow(t, c, v.issuer, one-1)
+	f.awaitKinds("created One")
+	f.complete(one)
+
+	answers.Store(0)
+	most.Store(1 << 30)
+	v.create(v.alice, "Two", "")
+	two := v.close()
+	f.fails(model.CodeHistoryMissing)
+	if n := answers.Load(); n != mostUnusable {
+		t.Errorf("it ended after %d answers", n)
+	}
+	for _, told := range f.told {
+		if told.Complete >= two {
+			t.Errorf("ledger %d was called complete", told.Complete)
+		}
+	}
+}
+
 // Whoever takes in what is told slowly loses nothing.
 func TestFollowSlowReader(t *testing.T) {
 	v := newVillage(t, nil)
