@@ -201,6 +201,10 @@ func (k *Keeper) keepRecords(ctx context.Context) {
 			if err = k.list(ctx); err == nil {
 				continue
 			}
+		case errors.Is(err, errAhead):
+			if err = k.reindex(ctx, 0); err == nil {
+				continue
+			}
 		}
 		if ctx.Err() != nil {
 			return
@@ -216,18 +220,21 @@ func (k *Keeper) keepRecords(ctx context.Context) {
 }
 
 func (k *Keeper) follow(ctx context.Context, moved *bool) error {
-	complete, known, err := k.cfg.Records.Mirror(ctx, k.cfg.Account)
+	_, known, err := k.cfg.Records.Mirror(ctx, k.cfg.Account)
 	if err == nil && !known {
-		if err = k.list(ctx); err == nil {
-			complete, _, err = k.cfg.Records.Mirror(ctx, k.cfg.Account)
-		}
+		err = k.list(ctx)
 	}
 	if err == nil {
-		complete, err = k.reindex(ctx, complete)
+		err = k.reindex(ctx, mostAhead)
 	}
 	if err != nil {
 		return err
 	}
+	complete, _, err := k.cfg.Records.Mirror(ctx, k.cfg.Account)
+	if err != nil {
+		return err
+	}
+	ahead := 0
 	comparison := comparison{keeper: k}
 	defer comparison.stop()
 	return k.cfg.Ledger.Follow(ctx, k.cfg.Account, complete, func(ctx context.Context, p model.MirrorProgress) error {
@@ -243,30 +250,59 @@ func (k *Keeper) follow(ctx context.Context, moved *bool) error {
 		case k.tick <- struct{}{}:
 		default:
 		}
+		if err := k.checkAhead(ctx, p, &ahead); err != nil {
+			return err
+		}
 		return comparison.step(ctx, p)
 	})
 }
 
-// mostAhead is by how many ledgers the index may be past the node's: that may lag for a while after a start.
-const mostAhead = 256
+const (
+	// mostAhead is by how many ledgers the index may be past the node's: that may lag for a while after a start.
+	mostAhead = 256
+	// aheadLedgers is how many ledgers may close in a row while the index is past them, and by how many ledgers the index may be
+	// past the validated ledger without a sign in [House].
+	aheadLedgers = 5
+)
 
-// reindex lists the credentials again where the index is past the proven ledger, which no honest node leads to. It returns the
-// ledger of the index.
-func (k *Keeper) reindex(ctx context.Context, complete uint32) (uint32, error) {
+// errAhead ends a Follow whose index is past the newest validated ledger.
+var errAhead = errors.New("the credential index is past the proven ledger")
+
+// checkAhead compares the stored index with the newest validated ledger. ahead counts the ledgers in a row that the index was past.
+// The error is errAhead, or that of the records.
+func (k *Keeper) checkAhead(ctx context.Context, p model.MirrorProgress, ahead *int) error {
+	complete, _, err := k.cfg.Records.Mirror(ctx, k.cfg.Account)
+	if err != nil {
+		return err
+	}
+	if p.Newest == 0 || complete <= p.Newest {
+		*ahead = 0
+		return nil
+	}
+	if *ahead++; *ahead > aheadLedgers || complete-p.Newest > mostAhead {
+		return errAhead
+	}
+	return nil
+}
+
+// reindex lists the credentials again where the index is past the proven ledger by more than most ledgers, which no honest node
+// leads to.
+func (k *Keeper) reindex(ctx context.Context, most uint32) error {
+	complete, _, err := k.cfg.Records.Mirror(ctx, k.cfg.Account)
+	if err != nil {
+		return err
+	}
 	at, err := k.cfg.Ledger.Ledger(ctx)
-	if err != nil || complete <= at.Index || complete-at.Index <= mostAhead {
-		return complete, err
+	if err != nil || complete <= at.Index || complete-at.Index <= most {
+		return err
 	}
 	k.cfg.Logger.Error("the credential index is past the proven ledger; listing the credentials again", "index", complete, "ledger", at.Index)
 	if err := k.cfg.Records.Rewind(ctx, k.cfg.Account, at.Index, at.CloseTime); err != nil {
-		return complete, err
-	}
-	if err := k.list(ctx); err != nil {
-		return complete, err
+		return err
 	}
 	k.count(ActionReindexed, 1)
-	complete, _, err = k.cfg.Records.Mirror(ctx, k.cfg.Account)
-	return complete, err
+	k.compareAt = k.cfg.Now() // corrects the index if the listing fails
+	return k.list(ctx)
 }
 
 // list takes in all that stands in the last validated ledger, and corrects what differs.

@@ -221,7 +221,7 @@ func (k *kept) ApplyChanges(_ context.Context, _ model.Address, p model.MirrorPr
 	defer k.mu.Unlock()
 	k.applied = append(k.applied, p)
 	if p.Hash != "" { // the tests of comparisons have one
-		k.complete = p.Complete
+		k.complete = max(k.complete, p.Complete)
 	}
 	return k.called("ApplyChanges")
 }

@@ -56,7 +56,7 @@ func (i *Issuer) listIndexed(ctx context.Context, which model.Acceptance, yield 
 		return errNotIndexed // the ledger's error is the list's
 	}
 	complete, _, err := i.cfg.Index.Mirror(ctx, i.cfg.Account)
-	if err != nil || complete+listLag < last.Index || i.awaitIndex(ctx, last.Index) != nil {
+	if err != nil || lag(complete, last.Index) > listLag || i.awaitIndex(ctx, last.Index) != nil {
 		return errNotIndexed
 	}
 	ctx, cancel := context.WithTimeout(ctx, listTime)

@@ -20,7 +20,7 @@ func (k *kept) closes(what string, holds func() bool) {
 		k.mu.Lock()
 		k.last.Index++
 		k.last.CloseTime++
-		p := model.MirrorProgress{Complete: k.last.Index, Hash: fmt.Sprint("hash of ", k.last.Index), CloseTime: k.last.CloseTime}
+		p := model.MirrorProgress{Complete: k.last.Index, Newest: k.last.Index, Hash: fmt.Sprint("hash of ", k.last.Index), CloseTime: k.last.CloseTime}
 		k.mu.Unlock()
 		if done {
 			return
@@ -171,5 +171,54 @@ func TestKeeperReindexes(t *testing.T) {
 			t.Errorf("the index is at %d, the ledger at %d", complete, k.last.Index)
 		}
 		k.mu.Unlock()
+	}
+}
+
+// TestKeeperFindsIndexAhead: an index past the newest ledger is noticed while the keeper follows, whether it was so at the start
+// or is moved later, and is listed again once.
+func TestKeeperFindsIndexAhead(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	for name, test := range map[string]struct {
+		start, later uint32 // ledgers ahead
+		most         int    // ledgers until it is noticed
+	}{
+		"far ahead later":      {0, 10_000_000, 2},
+		"a little ahead later": {0, 100, aheadLedgers + 2},
+		"ahead at the start":   {100, 0, aheadLedgers + 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKept(t)
+			k.known, k.complete = true, k.last.Index+test.start
+			h := k.house(nil)
+			k.running(h)
+			reindexed := func() bool { return h.Status().Done[ActionReindexed].N == 1 }
+			if test.later > 0 {
+				k.closes("followed", func() bool { return h.Status().Done[ActionReconciled].N == 1 })
+				k.mu.Lock()
+				k.complete = k.last.Index + test.later
+				k.mu.Unlock()
+			}
+			ledgers := -1
+			k.closes("listed again", func() bool { ledgers++; return reindexed() })
+			if ledgers > test.most {
+				t.Errorf("noticed after %d ledgers", ledgers)
+			}
+			for range 2 * aheadLedgers {
+				k.closes("another ledger", func() bool { return true })
+			}
+			if n := k.log.Count("level=ERROR msg=\"the credential index is past the proven ledger; listing the credentials again\""); n != 1 || !reindexed() {
+				t.Errorf("%d reports\n%s", n, k.log)
+			}
+		})
+	}
+}
+
+func TestLag(t *testing.T) {
+	for _, test := range []struct{ complete, validated, want uint32 }{
+		{90, 100, 10}, {100, 100, 0}, {100 + aheadLedgers, 100, 0}, {101 + aheadLedgers, 100, aheadLedgers + 1}, {10_000_100, 100, 10_000_000},
+	} {
+		if got := lag(test.complete, test.validated); got != test.want {
+			t.Errorf("index %d, ledger %d: %d, want %d", test.complete, test.validated, got, test.want)
+		}
 	}
 }

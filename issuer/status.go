@@ -34,7 +34,8 @@ type House struct {
 	// Lane says which process issues for the account, and Here that it is this one.
 	Lane model.LaneStatus
 	Here bool
-	// Records is how far the records of credentials have come, and Lag how many validated ledgers they are behind.
+	// Records is how far the records of credentials have come, and Lag how many validated ledgers they are behind. For records
+	// past the validated ledger by more than 5 ledgers, which no ledger explains, Lag is that distance.
 	Records model.MirrorStatus
 	Lag     uint32
 	Due     Due
@@ -128,9 +129,7 @@ func (i *Issuer) house(ctx context.Context, s *Status) (err error) {
 	if h.Records, err = records.MirrorStatus(ctx, i.cfg.Account); err != nil {
 		return err
 	}
-	if s.Ledger.Index > h.Records.Complete {
-		h.Lag = s.Ledger.Index - h.Records.Complete
-	}
+	h.Lag = lag(h.Records.Complete, s.Ledger.Index)
 	requests, err := records.CountRequests(ctx, i.cfg.Account, i.cfg.Now())
 	if err != nil {
 		return err
@@ -166,6 +165,17 @@ func (i *Issuer) house(ctx context.Context, s *Status) (err error) {
 		}
 	}
 	return nil
+}
+
+// lag is the distance of the records to the validated ledger. They may be a few ledgers past one that was read before.
+func lag(complete, validated uint32) uint32 {
+	switch {
+	case complete <= validated:
+		return validated - complete
+	case complete-validated > aheadLedgers:
+		return complete - validated
+	}
+	return 0
 }
 
 // room is how many more entries an account's XRP suffices for.

@@ -134,7 +134,7 @@ func (f *follower) step(ctx context.Context, events []Event) (model.MirrorProgre
 			}
 		}
 	}
-	p.Complete, p.CloseTime = f.complete, f.newest.CloseTime
+	p.Complete, p.Newest, p.CloseTime = f.complete, f.newest.Index, f.newest.CloseTime
 	if f.newest.Index == f.complete {
 		p.Hash = f.newest.Hash
 	}

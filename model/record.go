@@ -50,6 +50,8 @@ type MirrorProgress struct {
 	// is not the newest ledger.
 	Complete uint32
 	Hash     string
+	// Newest is the newest validated ledger; 0 where it is not known yet.
+	Newest uint32
 	// CloseTime is when the newest validated ledger closed, in seconds since the Ripple Epoch; 0 where it is not known yet.
 	CloseTime uint32
 	// Changes are in ledgers up to Complete. Earlier progress may have reported some of them.
