@@ -20,19 +20,8 @@ type header struct {
 	parent       string // the hash of the ledger before
 }
 
-// header reads the header of the validated ledger with that hash, and verifies that the hash is the header's.
-func (c *Client) header(ctx context.Context, hash string) (header, error) {
-	var h header
-	err := c.askAt(ctx, 0, func() (err error) {
-		h, err = c.headerBy(ctx, "ledger_hash", hash)
-		return err
-	})
-	if err == nil && h.Hash != hash {
-		err = &AnswerError{Method: "ledger", Reason: fmt.Sprintf("it is about ledger %s, not %s", h.Hash, hash)}
-	}
-	return h, err
-}
-
+// headerBy reads the header of a validated ledger that "ledger_hash" or "ledger_index" names, and verifies that its hash is the
+// header's.
 func (c *Client) headerBy(ctx context.Context, field string, value any) (header, error) {
 	var h header
 	err := c.call(ctx, "ledger", map[string]any{field: value}, func(raw json.RawMessage) (err error) {

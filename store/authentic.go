@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"strconv"
-	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
 )
@@ -15,9 +14,8 @@ import (
 // field that decides what is signed, under a key outside the database ([Config.JournalKeys]). A row without a valid MAC is never
 // signed. The MAC of a final row is erased, so that a change of its state alone does not make it valid again.
 
-// signWithin bounds the age of an operation at its first signature. It bounds the use of a copied row whose MAC was read while
-// its operation was open.
-const signWithin = 30 * 24 * time.Hour
+// authenticMigration adds the MACs. What was open before it has none.
+const authenticMigration = "0012_authentic"
 
 func journalKeys(keys [][32]byte) []hashKey {
 	out := make([]hashKey, len(keys))
@@ -67,14 +65,11 @@ func (s *Store) applicationMAC(a *model.Application) string {
 	return s.journalKeys[0].application(a)
 }
 
-// authenticOperation reports whether an open operation may be signed: its MAC is valid, and it is not too old. Without keys
-// every operation is: such a store is not one that a submitter works on.
+// authenticOperation reports whether an open operation may be signed: its MAC is valid. Its age does not count, as a clock that
+// jumps makes every operation old. Without keys every operation is authentic: such a store is not one that a submitter works on.
 func (s *Store) authenticOperation(op *model.Operation, mac string) bool {
 	if len(s.journalKeys) == 0 {
 		return true
-	}
-	if s.now().Sub(op.Created) > signWithin {
-		return false
 	}
 	return s.validMAC(mac, func(k hashKey) string { return k.operation(op) })
 }
@@ -106,7 +101,7 @@ func (s *Store) quarantine(ctx context.Context, forged []model.Operation) error 
 		if err != nil {
 			return err
 		}
-		message := "the operation in the database is not the one that the service stored, or waited for too long: nothing was signed; request it again"
+		message := "the operation in the database is not the one that the service stored: nothing was signed; request it again"
 		rows, err := t.query("UPDATE operations SET state = 'refused', failure_code = $2, failure_message = $3, updated = $4, mac = ''"+
 			" WHERE state = 'pending' AND "+t.in("id", 1)+" RETURNING id, issuer, kind", list, string(model.CodeNotAuthentic), message, t.now.UnixMicro())
 		ended := map[model.Address][]row{}
@@ -155,12 +150,16 @@ type Adopted struct {
 }
 
 // Adopt gives a MAC to what an earlier release, which had none, left open, and says how much that was. It does so once in the
-// life of a database: it trusts the rows as they are at that moment. A later call, and one after the audit log has an entry of an
-// adoption, changes nothing. Error code: storeUnavailable.
+// life of a database: it trusts the rows as they are at that moment. It does so only where this process has just upgraded the
+// database, whatever the table adoption says: who can write to the database must not bring an adoption about. A later call, and
+// one after the audit log has an entry of an adoption, changes nothing. Error code: storeUnavailable.
 func (s *Store) Adopt(ctx context.Context) (Adopted, error) {
 	var n Adopted
 	if len(s.journalKeys) == 0 {
 		return n, misuse("an adoption without a journal key")
+	}
+	if !s.upgraded {
+		return n, nil
 	}
 	var open int
 	if err := s.readDB.QueryRowContext(ctx, "SELECT open FROM adoption WHERE id = 1").Scan(&open); err != nil || open == 0 {

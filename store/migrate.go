@@ -184,7 +184,11 @@ func (s *Store) migrateOnce(ctx context.Context, files []migration) error {
 		}
 		s.log.Info("applied a migration", "name", m.name)
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	s.upgraded = len(applied) > 0 && slices.ContainsFunc(missing, func(m migration) bool { return m.name == authenticMigration })
+	return nil
 }
 
 func appliedMigrations(ctx context.Context, tx *sql.Tx) (map[string]string, error) {

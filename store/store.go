@@ -116,6 +116,8 @@ type Store struct {
 	hashKeys []hashKey // the first one for new hashes
 	// journalKeys make and verify MACs; none where operations are only read.
 	journalKeys []hashKey
+	// upgraded says that this process has added the MACs to a database of an earlier release.
+	upgraded    bool
 	quarantined atomic.Uint64
 
 	report atomic.Pointer[func() string] // what this process says of itself; nil for nothing
