@@ -51,7 +51,7 @@ var arrows = []struct {
 	{"issuer/policy", []string{"model"}, nil},
 	{"issuer/vault", []string{"model"}, nil},
 	{"issuer/webhook", []string{"model"}, []string{"test/logs"}},
-	{"ledger", []string{"hexutil", "model"}, []string{"sandbox"}},
+	{"ledger", []string{"hexutil", "model"}, []string{"sandbox", "test/logs"}},
 	{"store", []string{"model"}, []string{"test/postgres"}},
 	{"model", []string{"hexutil"}, nil},
 	{"hexutil", nil, nil},
