@@ -33,6 +33,9 @@
 // a gap. Messages that answer no request have at most 32 MiB in a second, then the connection ends, and the next attempts wait
 // longer each time. A list has at most 25,000 pages, and one of `account_tx` 64 MiB; an account has at most 250 tickets.
 //
+// [Client.Reader] returns a client for reads over a connection of its own. It takes the newest ledger from the stream of its source
+// ([Client.Recent]) and shares its proven ledgers.
+//
 // Lists are read page by page from one ledger: the first answer says which, and every other must come from it.
 //
 // # Which ledger it is
@@ -54,7 +57,7 @@
 //
 // A [Lane] owns the sequences of one account. One goroutine, that of Run or Work, hands them out in order, signs, and
 // submits in order over one connection, with many in flight and without waiting for one before the next: on a real node,
-// sequences that arrive out of order are mostly refused. Results are taken from validated ledgers alone. Three facts of the
+// sequences that arrive out of order are mostly refused. Results are taken from validated ledgers alone. Four facts of the
 // ledger make this safe:
 //
 //   - A sequence, or a ticket, can be used once. An operation that is signed again while an older blob might still apply

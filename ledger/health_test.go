@@ -1,17 +1,16 @@
 package ledger
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 // stateOf is an answer to server_state of a node in a state; more is added to it.
@@ -119,24 +118,6 @@ func TestNothingIsReadFromAnOldLedger(t *testing.T) {
 	}
 }
 
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // An amendment-blocked node is an error in the log, once, and no "try again shortly", however it says so.
 func TestAmendmentBlocked(t *testing.T) {
 	t.Parallel()
@@ -153,7 +134,7 @@ func TestAmendmentBlocked(t *testing.T) {
 		},
 	} {
 		s := newStub(t, func(_ int, method string, params map[string]any) string { return answer(method, params) })
-		var log lockedBuffer
+		var log logs.Lines
 		bothWays(t, s, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }, func(t *testing.T, c *Client) {
 			before := strings.Count(log.String(), "level=ERROR")
 			for range 2 {
@@ -178,7 +159,7 @@ func TestAmendmentBlockedNoMore(t *testing.T) {
 	t.Parallel()
 	more := `"amendment_blocked":true,`
 	s := newStub(t, func(_ int, _ string, params map[string]any) string { return reply(params, stateOf("full", 7, more)) })
-	var log lockedBuffer
+	var log logs.Lines
 	c := newClient(t, s.http(), func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	if _, err := c.Ledger(t.Context()); !AmendmentBlocked(err) {
 		t.Errorf("got %v", err)

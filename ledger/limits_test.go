@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 // limits are forms in which nodes and gateways refuse a request past a limit; %ID is the request's id over WebSocket.
@@ -49,7 +51,7 @@ func TestLimitsAreWaitedFor(t *testing.T) {
 				return reply(params, feeResult)
 			})
 			for _, url := range []string{s.http(), s.ws()} {
-				var log syncBuffer
+				var log logs.Lines
 				c := newClient(t, url, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 				for range 3 {
 					if _, err := c.Fee(t.Context()); err != nil {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 // silentNode validates a ledger for each time that it is asked for it, and its stream tells nothing, or what a test sends.
@@ -37,7 +39,7 @@ func newSilentNode(t *testing.T) *silentNode {
 func TestSilentStream(t *testing.T) {
 	t.Parallel()
 	n := newSilentNode(t)
-	var log syncBuffer
+	var log logs.Lines
 	c := newClient(t, n.ws(), func(c *Config) {
 		c.StreamCheck, c.Logger = 5*time.Millisecond, slog.New(slog.NewTextHandler(&log, nil))
 	})
@@ -134,7 +136,7 @@ func TestStreamChecks(t *testing.T) {
 // An HTTP node whose validated ledger stands while its other answers are from newer ledgers: nothing is signed on it.
 func TestHTTPNodeThatDoesNotAdvance(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
+	var log logs.Lines
 	s := newStub(t, func(_ int, method string, params map[string]any) string {
 		if method == "server_state" {
 			return reply(params, stateResult(5))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,27 +12,8 @@ import (
 
 	"github.com/xrplissuer/credential-issuer/model"
 	"github.com/xrplissuer/credential-issuer/sandbox"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
-
-// logBuffer keeps what a lane logs.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) count(words string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.text.String(), words)
-}
-
-func (b *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 
 // rewrite changes the result of a node's answers that have a member.
 func rewrite(member string, change func(result map[string]any)) func([]byte) []byte {
@@ -88,8 +68,8 @@ func TestLaneFillsGap(t *testing.T) {
 			var ahead atomic.Bool
 			p.filter(nil, openAhead(tt.ahead, &ahead))
 			ahead.Store(!tt.later)
-			log := &logBuffer{}
-			lane, _ := startLane(t, p.ws(), nil, func(c *LaneConfig) { patient(c); c.Mode, c.Tickets, c.Logger = tt.mode, 20, log.logger() })
+			log := &logs.Lines{}
+			lane, _ := startLane(t, p.ws(), nil, func(c *LaneConfig) { patient(c); c.Mode, c.Tickets, c.Logger = tt.mode, 20, log.Logger() })
 			awaitLane(t, lane, "the lane is up", isUp)
 			const n = 5
 			if tt.later {
@@ -101,9 +81,9 @@ func TestLaneFillsGap(t *testing.T) {
 			outcomes := submitAll(t.Context(), lane, n)
 			keepClosing(t, node, 20*time.Millisecond)
 			wantAll(t, node, outcomes, n)
-			filled, bogus := log.count("filling a sequence gap"), log.count("a sequence that cannot be")
+			filled, bogus := log.Count("filling a sequence gap"), log.Count("a sequence that cannot be")
 			if huge := tt.ahead > 1000; huge && (filled != 0 || bogus == 0) || !huge && filled != 1 {
-				t.Errorf("%d gaps filled, %d sequences ignored:\n%s", filled, bogus, &log.text)
+				t.Errorf("%d gaps filled, %d sequences ignored:\n%s", filled, bogus, log)
 			}
 		})
 	}
@@ -151,8 +131,8 @@ func TestLaneStalls(t *testing.T) {
 	node := startSandbox(t, sandbox.Config{})
 	fund(t, node, 1000, testIssuer, testAlice)
 	p := newProxy(t, node.WebSocketURL())
-	log := &logBuffer{}
-	lane, _ := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.LedgerOffset, c.Signings, c.Logger = 4, 1000, log.logger() })
+	log := &logs.Lines{}
+	lane, _ := startLane(t, p.ws(), nil, func(c *LaneConfig) { c.LedgerOffset, c.Signings, c.Logger = 4, 1000, log.Logger() })
 	awaitLane(t, lane, "the lane is up", isUp)
 	for range 20 { // without work there is no stall
 		accept(t, node)
@@ -178,8 +158,8 @@ func TestLaneStalls(t *testing.T) {
 	p.filter(nil, nil)
 	wantAll(t, node, outcomes, n)
 	awaitLane(t, lane, "it is not stalled", func(s Status) bool { return !s.Stalled && s.Trouble == "" })
-	if log.count("nothing is validated while work is pending") != 1 || log.count("transactions are validated again") != 1 {
-		t.Errorf("log:\n%s", &log.text)
+	if log.Count("nothing is validated while work is pending") != 1 || log.Count("transactions are validated again") != 1 {
+		t.Errorf("log:\n%s", log)
 	}
 }
 
@@ -190,8 +170,8 @@ func TestLaneFeesAboveLimit(t *testing.T) {
 	node := startSandbox(t, sandbox.Config{})
 	fund(t, node, 1000, testIssuer, testAlice)
 	p := newProxy(t, node.WebSocketURL())
-	log := &logBuffer{}
-	lane, _ := startLane(t, p.ws(), nil, func(c *LaneConfig) { patient(c); c.MaxWait, c.Logger = time.Minute, log.logger() })
+	log := &logs.Lines{}
+	lane, _ := startLane(t, p.ws(), nil, func(c *LaneConfig) { patient(c); c.MaxWait, c.Logger = time.Minute, log.Logger() })
 	awaitLane(t, lane, "the lane is up", isUp)
 	var asked atomic.Int64
 	asked.Store(5000)
@@ -214,8 +194,8 @@ func TestLaneFeesAboveLimit(t *testing.T) {
 	asked.Store(10)
 	collect(outcomes, 4)
 	awaitLane(t, lane, "fees are within the limit", func(s Status) bool { return s.FeeDrops == 0 && s.Trouble == "" })
-	if log.count("submission paused: fee above limit") != 1 || log.count("submission resumed: fee within limit") != 1 {
-		t.Errorf("log:\n%s", &log.text)
+	if log.Count("submission paused: fee above limit") != 1 || log.Count("submission resumed: fee within limit") != 1 {
+		t.Errorf("log:\n%s", log)
 	}
 }
 

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/xrplissuer/credential-issuer/model"
+	"github.com/xrplissuer/credential-issuer/test/logs"
 )
 
 const canary = "CANARYKEY0123456789"
@@ -109,7 +108,7 @@ func TestAddressIsSecret(t *testing.T) {
 
 func addressIsSecret(t *testing.T, url string) {
 	t.Helper()
-	var log syncBuffer
+	var log logs.Lines
 	cfg := Config{URL: url, ConnectWait: 20 * time.Millisecond, RetryFor: time.Nanosecond, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond,
 		PollInterval: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	c, err := New(cfg)
@@ -182,22 +181,4 @@ func TestHiddenErrorsMatch(t *testing.T) {
 	if to.hide(io.EOF) != io.EOF || to.hide(nil) != nil {
 		t.Error("an error without a secret is not the same any more")
 	}
-}
-
-// syncBuffer is a buffer that several goroutines write to.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

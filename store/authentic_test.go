@@ -90,7 +90,7 @@ func TestChangedOperation(t *testing.T) {
 func errOf[T any](_ T, err error) error { return err }
 
 // The state of a final operation can be changed, and nothing is signed again for it: its code is gone, and an operation with an
-// attempt is not pending whatever its row says. One whose code was copied while it was open is too old after a time.
+// attempt is not pending whatever its row says. The age of an operation does not count.
 func TestRevivedOperation(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *harness) {
 		const revive = "UPDATE operations SET state = 'pending', failure_code = NULL, failure_message = NULL"

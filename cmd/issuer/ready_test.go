@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,8 +8,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/xrplissuer/credential-issuer/sandbox"
 )
 
 // line forwards connections to a node until it is cut.
@@ -71,17 +68,7 @@ func (l *line) cut() {
 // TestReadyOfReplicas: while the replica with the lease has no node, nothing is issued, and every replica says so; the other one
 // still verifies.
 func TestReadyOfReplicas(t *testing.T) {
-	t.Setenv("DATABASE_URL", postgresSchema(t))
-	node, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Listen: "127.0.0.1:0", CloseInterval: 100 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = node.Close(context.Background()) })
-	made, err := node.Fund(t.Context(), "", 1_000_000_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("ISSUER_ACCOUNT_SEED", made.Seed.Reveal())
+	node, made := sharedWorld(t)
 	through := newLine(t, strings.TrimPrefix(node.WebSocketURL(), "ws://"))
 	ready := func(s *service, query string) (int, string) {
 		status, body := paste(t, []string{"", "", "", "", s.field(t, "HTTP") + "/readyz" + query})

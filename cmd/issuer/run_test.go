@@ -494,9 +494,9 @@ func postgresSchema(t *testing.T) string {
 	return postgres.With(t, postgres.Schema(t), "password", "hush-hush")
 }
 
-// TestReplicas: two services for one issuer on one database. Either takes requests, and when the one that issues stops, the
-// other does.
-func TestReplicas(t *testing.T) {
+// sharedWorld sets up a PostgreSQL database, a ledger and a funded issuer for services that share them.
+func sharedWorld(t *testing.T) (*sandbox.Server, sandbox.Account) {
+	t.Helper()
 	t.Setenv("DATABASE_URL", postgresSchema(t))
 	node, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Listen: "127.0.0.1:0", CloseInterval: 100 * time.Millisecond})
 	if err != nil {
@@ -508,6 +508,13 @@ func TestReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("ISSUER_ACCOUNT_SEED", made.Seed.Reveal())
+	return node, made
+}
+
+// TestReplicas: two services for one issuer on one database. Either takes requests, and when the one that issues stops, the
+// other does.
+func TestReplicas(t *testing.T) {
+	node, made := sharedWorld(t)
 	var replicas [2]*service
 	for n := range replicas {
 		replicas[n] = boot(t, "--http-listen=127.0.0.1:0", "--xrpl-network="+node.WebSocketURL(), "--data-dir="+t.TempDir())
